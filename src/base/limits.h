@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * limits.h - every bound of the host side, with its reason and its configuration key.
+ * Bounds of the wire format stand in <cht/wire.h>.
+ */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+#include <stdint.h>
+
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S  UINT64_C(1000000000)
+
+/* Per cell. */
+enum {
+	/* A VMM of our kind offers 1,023; an agent needs one, a reconnect a second. [limits]
+	 * connections */
+	LIMIT_CONNECTIONS = 64,
+	/* A guest that loops connect and close costs an accept each time. [limits]
+	 * connects_per_second */
+	LIMIT_CONNECTS_PER_S = 50,
+	/* Ten times what a busy build makes. [limits] frames_per_second, frames_burst */
+	LIMIT_FRAMES_PER_S = 10000,
+	LIMIT_FRAMES_BURST = 50000,
+	/* 128 KiB: two frames of the largest size, or 32 connections in the middle of one. */
+	LIMIT_PARTIAL_BLOCKS = 32,
+	PARTIAL_BLOCK_BYTES = 4096,
+	/* Bodies that do not decode in a minute on one connection before it is closed. */
+	LIMIT_REFUSED_PER_MINUTE = 64,
+};
+
+/* Ledger bytes of one run. [limits] ledger_bytes_per_run */
+#define LIMIT_LEDGER_BYTES_PER_RUN (UINT64_C(1) << 30)
+/* A frame must be whole this long after its first byte. */
+#define LIMIT_STALL_NS (30 * NS_PER_S)
+/* One event a second, cell and kind, for what a guest can provoke. */
+#define LIMIT_PROVOKED_EVENT_NS NS_PER_S
+/* Over the ledger quota: one gap event a minute. */
+#define LIMIT_QUOTA_EVENT_NS (60 * NS_PER_S)
+/* From registration to the first frame. [limits] boot_window */
+#define LIMIT_BOOT_WINDOW_NS (60 * NS_PER_S)
+/* On SIGTERM, for what the kernel already holds. */
+#define LIMIT_DRAIN_NS (5 * NS_PER_S)
+
+enum {
+	/* accept is prompt, but a full backlog freezes a whole VM: as many as it can open. */
+	LISTEN_BACKLOG = 1024,
+	/* Frames of one connection before the next cell has its turn. */
+	FRAMES_PER_TURN = 256,
+	/* One receive buffer serves all connections. */
+	RECEIVE_BYTES = 65536,
+	/* Cells of one daemon started with --cell or a file. */
+	CELLS_MAX = 4096,
+	/* What the line can run ahead of the disk. */
+	RING_BYTES = 2 << 20,
+	/* A commit is due at whichever comes first. */
+	COMMIT_ENTRIES = 4096,
+	COMMIT_BYTES = 1 << 20,
+	SEGMENT_ENTRIES = 65536,
+	/* A new scribe waits so long for the old one's lock. */
+	LOCK_WAIT_S = 10,
+};
+#define COMMIT_INTERVAL_NS (10 * NS_PER_MS)
+
+#endif

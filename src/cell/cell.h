@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cell.h - one registered cell: a declaration and the cell whose socket it came from go in;
+ * stamped values, gaps and silence verdicts come out.
+ *
+ * Everything here is a pure function of its arguments and of `now`: no clock, no sleep, no
+ * I/O, no allocation after cell_init. Attribution is never read from a declaration.
+ *
+ * How a frame goes through, as the pipeline does it:
+ *	cell_note_frame(cell, decl, facts, now)		accounting first: gaps, silence, forgery
+ *	while (cell_next(cell, now, &s)) emit(&s)	what that gave rise to
+ *	if (cell_stamp(cell, decl, facts, now, &s)) emit(&s)	the frame itself, last
+ * An event must be emitted once it is stamped: its number is taken.
+ */
+#ifndef CELL_CELL_H
+#define CELL_CELL_H
+
+#include <cht/err.h>
+#include <cht/silence.h>
+
+#include "cell/stamped.h"
+
+enum {
+	CELL_BOOTS = 64, /* agents of one run that are told apart: as many as connections */
+	CELL_PENDING_KINDS = 8,
+};
+
+/* What one agent boot has told of itself. */
+struct boot {
+	uint64_t boot, seq, dropped; /* boot 0 with seq 0: free */
+	uint64_t missing;            /* numbers said to be lost on the way and not come late */
+	uint64_t used_ns;            /* monotonic, for eviction */
+};
+
+/* A kind of event that a guest can provoke: at most one a second, with counts. */
+struct pending {
+	uint64_t last_ns; /* when one was last emitted; 0 = never */
+	bool due;         /* something was counted since */
+};
+
+struct cht_cell {
+	struct run run;
+	char channel[256]; /* what attribution rests on, for run.opened */
+	int64_t expected_uid;
+	uint64_t keepalive_window_ns, boot_window_ns;
+	uint64_t ledger_quota, ledger_bytes; /* of this run; quota 0 = none */
+
+	struct cht_silence silence;
+	bool heard, has_hello; /* a good frame; an agent.hello: has a heartbeat to miss */
+	uint64_t episode;      /* silences so far */
+	bool is_silent;
+	struct cht_silence_signal signal;
+
+	struct frame_counts frames;
+	struct boot boots[CELL_BOOTS];
+	uint64_t connections; /* opened in this run: the newest one's number */
+	unsigned open;
+	uint32_t epoch;
+
+	struct pending opened_p, closed_p, refused_p, forged_p, dropped_p, silenced_p, resumed_p;
+	struct facts_channel_opened opened;
+	struct facts_channel_closed closed;
+	struct facts_refused refused;
+	struct facts_forged forged;
+	struct facts_dropped dropped;
+	struct facts_silenced silenced;
+	struct facts_agent_resumed resumed;
+
+	struct cht_stamped last; /* what cht_stamp hands out */
+};
+
+struct cell_options {
+	struct cht_str cell_id, run_id, spec, channel; /* as in cht_cell_options */
+	int64_t expected_uid;                          /* -1: any */
+	uint64_t keepalive_window_ns, boot_window_ns;  /* 0: the defaults */
+	uint64_t ledger_quota;                         /* 0: no bound */
+};
+
+/* run.c */
+
+/* Fills a run's identity. Checks characters and lengths (CHT_E_RANGE names the field). An empty
+ * run_id becomes "run-" and a UUID, an empty spec "unspecified". Draws the 74 bits. */
+int run_init(struct run *run, struct cht_str cell_id, struct cht_str run_id, struct cht_str spec,
+	     struct cht_err *err) CHT_CHECKED;
+/* As run_init, for the host's own run: any cell id text, "host-" and a UUID. */
+int run_init_host(struct run *run, struct cht_str origin, struct cht_str spec,
+		  struct cht_err *err) CHT_CHECKED;
+/* Goes on with bits and last sequence of an earlier process. */
+void run_continue(struct run *run, struct run_bits bits, uint64_t sequence, uint64_t first_index);
+/* The next sequence number, time and kind; facts are the caller's to fill. */
+void run_stamp(struct run *run, enum event_kind kind, const struct cht_now *now,
+	       struct cht_stamped *out);
+
+/* cell.c */
+
+/* Registration: identity, the silence clock at now. *cell is caller-owned and address-stable
+ * (stamped values point into it). */
+int cell_init(struct cht_cell *cell, const struct cell_options *options, const struct cht_now *now,
+	      struct cht_err *err) CHT_CHECKED;
+
+/* A connection was accepted; returns its number. */
+uint64_t cell_note_opened(struct cht_cell *cell, uint32_t pid, uint32_t uid, uint32_t gid);
+/* One ended, or was refused at the door (then it was never opened: frames and bytes are 0 and
+ * opened is false). */
+void cell_note_closed(struct cht_cell *cell, uint64_t connection, enum close_reason reason,
+		      bool opened, uint64_t frames, uint64_t bytes);
+/* A body did not decode: counted, no life. */
+void cell_note_refused(struct cht_cell *cell, const struct cht_frame_facts *facts,
+		       const struct cht_wire_fault *why);
+/* A good frame: life, gap accounting, forgery. */
+void cell_note_frame(struct cht_cell *cell, const struct cht_declaration *declaration,
+		     const struct cht_frame_facts *facts, const struct cht_now *now);
+/* We stopped or resumed reading this cell. */
+void cell_note_paused(struct cht_cell *cell, bool paused, const struct cht_now *now);
+/* n bytes of this run went to the ledger. */
+void cell_note_stored(struct cht_cell *cell, size_t n);
+
+/* The frame itself. False for a heartbeat (counted) and over the ledger quota (counted as
+ * dropped): then nothing is stamped. Call after cell_note_frame and cell_next. */
+bool cell_stamp(struct cht_cell *cell, const struct cht_declaration *declaration,
+		const struct cht_frame_facts *facts, const struct cht_now *now,
+		struct cht_stamped *out);
+
+/* The next host-side event that is due at now, stamped; false when there is none. Windows and
+ * silence are judged here. *out borrows from the cell until the next call on it. */
+bool cell_next(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out);
+/* All that is counted but not yet due, window or not: before a seal or a stop. */
+bool cell_flush(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out);
+/* Monotonic time at which cell_next can next have something; UINT64_MAX for never. */
+uint64_t cell_deadline(const struct cht_cell *cell);
+
+/* run.opened, run.resumed, run.sealed. */
+void cell_stamp_opened(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out);
+void cell_stamp_resumed(struct cht_cell *cell, const struct facts_run_resumed *facts,
+			const struct cht_now *now, struct cht_stamped *out);
+void cell_stamp_sealed(struct cht_cell *cell, struct cht_str reason, const struct cht_now *now,
+		       struct cht_stamped *out);
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * stamped.h - the values that become events: kind, run, sequence, time, and the facts of each
+ * kind. Only src/cell makes them (ADR 3); src/event only reads them.
+ */
+#ifndef CELL_STAMPED_H
+#define CELL_STAMPED_H
+
+#include <cht/stamp.h>
+
+/* Every kind of event there is. src/event/types.c has one row for each. */
+enum event_kind {
+	EV_RUN_OPENED,
+	EV_RUN_RESUMED,
+	EV_RUN_SEALED,
+	EV_CHANNEL_OPENED,
+	EV_CHANNEL_CLOSED,
+	EV_FRAMES_REFUSED,
+	EV_GUEST_PROCESS_SPAWNED,
+	EV_GUEST_PROCESS_EXITED,
+	EV_GUEST_CAPABILITY_DENIED,
+	EV_GUEST_FS_INOTIFY_FIRED,
+	EV_GUEST_NET_CONNECT_ATTEMPTED,
+	EV_GUEST_DECLARATION,
+	EV_GUEST_AGENT_HELLO,
+	EV_GUEST_AGENT_BYE,
+	EV_GUEST_ATTRIBUTION_FORGED,
+	EV_GUEST_TELEMETRY_DROPPED,
+	EV_GUEST_AGENT_SILENCED,
+	EV_GUEST_AGENT_RESUMED,
+	EV_HOST_STARTED,
+	EV_HOST_STOPPED,
+	EV_LEDGER_RECOVERED,
+	EV_N_KINDS
+};
+
+/* Why a connection ended; names in src/event/types.c. */
+enum close_reason {
+	CLOSE_CLEAN,      /* end of stream at a frame boundary */
+	CLOSE_IN_LENGTH,  /* end of stream inside a length */
+	CLOSE_IN_BODY,    /* end of stream inside a body */
+	CLOSE_BAD_LENGTH, /* length 0 or above 65,536 */
+	CLOSE_STALLED,    /* 30 s in the middle of a frame */
+	CLOSE_REFUSALS,   /* 64 bodies refused within a minute */
+	CLOSE_READ_ERROR,
+	CLOSE_OVER_LIMIT,    /* accepted and closed: too many connections */
+	CLOSE_OVER_RATE,     /* accepted and closed: too many connects a second */
+	CLOSE_NO_DESCRIPTOR, /* accepted and closed: EMFILE */
+	CLOSE_WRONG_UID,     /* accepted and closed: peer uid is not the expected one */
+	CLOSE_HOST_STOPS,    /* we stop or seal */
+	CLOSE_N_REASONS
+};
+
+/* 74 random bits of a run: they name it inside each event's UUIDv8 (RFC 9562 section 5.8). */
+struct run_bits {
+	uint16_t b; /* 12 bits: custom_b */
+	uint64_t c; /* 62 bits: custom_c */
+};
+
+/* What all events of one run share. Text is NUL-terminated, valid UTF-8. */
+struct run {
+	char cell_id[CHT_CELL_ID_MAX * 2 + 1]; /* the host's own run has an origin here */
+	char run_id[CHT_ATTRIBUTION_MAX + 1];
+	char spec[CHT_ATTRIBUTION_MAX + 1];
+	struct run_bits bits;
+	uint64_t sequence;           /* last one given; 0 = none yet */
+	uint64_t first_index;        /* ledger index of its first event */
+	uint64_t counts[EV_N_KINDS]; /* events stamped, by kind */
+	char id_tail[17 + 1]; /* prepared: the last 16 hex digits of each id, with their dashes */
+};
+
+/* Frames of a run, every one in exactly one of the last four. */
+struct frame_counts {
+	uint64_t received, stored, heartbeats, refused, dropped;
+};
+
+/* Facts by kind. Everything that is a count is of the window that the event closes. */
+struct facts_opened {
+	struct cht_str socket; /* path as bound */
+	int64_t expected_uid;  /* -1: any */
+	uint64_t keepalive_window_ns;
+	uint64_t boot_window_ns;
+};
+struct facts_run_resumed {
+	struct cht_str cause;        /* "clean restart", "unclean restart" */
+	uint64_t lost_from, lost_to; /* sequence numbers accepted and not stored; 0, 0 = none */
+};
+struct facts_sealed {
+	struct cht_str reason; /* "requested", "host restarted", "superseded", "unregistered" */
+	struct frame_counts frames;
+};
+struct facts_channel_opened {
+	uint64_t count, connection; /* the newest */
+	uint32_t peer_pid, peer_uid, peer_gid;
+	unsigned open; /* connections open now */
+};
+struct facts_channel_closed {
+	uint64_t count, connection; /* the newest */
+	uint64_t reasons[CLOSE_N_REASONS];
+	uint64_t frames, bytes; /* of the connections closed, whole lives */
+	unsigned open;
+};
+struct facts_refused {
+	uint64_t count, connection; /* of the first */
+	uint64_t faults[CHT_N_FAULTS];
+	enum cht_fault first;
+	uint32_t first_at, first_bytes;
+};
+struct facts_forged {
+	uint64_t count, connection; /* frames; of the first */
+	uint16_t keys;              /* bit per enum cht_forged */
+};
+struct facts_dropped {
+	uint64_t in_guest;         /* the agent said it did not send them */
+	uint64_t on_the_way;       /* numbers that neither came nor were said to be dropped */
+	uint64_t late;             /* earlier "on the way" that came after all */
+	uint64_t over_quota;       /* read, counted and dropped by us: ledger quota of the run */
+	uint64_t agent_boot;       /* of the newest gap */
+	uint64_t from_seq, to_seq; /* newest gap's missing numbers; 0, 0 = none */
+};
+struct facts_silenced {
+	uint64_t window_ns, elapsed_ns;
+	struct cht_str basis; /* "never-heard" | "frames-only" | "heartbeat" */
+	uint64_t episode;     /* from 1 */
+	unsigned open;        /* connections open now: a witness */
+};
+struct facts_agent_resumed {
+	uint64_t episode, silent_ns; /* from the last good frame before to the first after */
+};
+struct facts_host_started {
+	struct cht_str version, boot_id, kernel; /* boot_id: /proc/sys/kernel/random/boot_id */
+	struct cht_str previous;                 /* "none", "clean", "unclean" */
+	uint64_t cells, next_index;
+	int64_t adj_offset_ns, adj_freq_ppb; /* adjtimex(2) */
+	int adj_status;
+	bool table_lost; /* the run table could not be used: earlier runs stay unsealed */
+};
+struct facts_host_stopped {
+	struct cht_str reason; /* "SIGTERM", "SIGINT" */
+	uint64_t cells;
+};
+struct facts_recovered {
+	uint64_t kept;     /* entries in the ledger */
+	uint64_t from, to; /* indices unprotected between stop and restart; from == to: none */
+	uint64_t cut_bytes;
+};
+
+struct cht_stamped {
+	enum event_kind kind;
+	const struct run *run;
+	uint64_t sequence;
+	struct cht_now at;
+	/* EV_GUEST_* that one frame gave: the declaration and where it was read. */
+	const struct cht_declaration *guest;
+	struct cht_frame_facts frame;
+	bool stale; /* frame of a connection opened in an earlier epoch */
+	union {
+		struct facts_opened opened;
+		struct facts_run_resumed run_resumed;
+		struct facts_sealed sealed;
+		struct facts_channel_opened channel_opened;
+		struct facts_channel_closed channel_closed;
+		struct facts_refused refused;
+		struct facts_forged forged;
+		struct facts_dropped dropped;
+		struct facts_silenced silenced;
+		struct facts_agent_resumed agent_resumed;
+		struct facts_host_started host_started;
+		struct facts_host_stopped host_stopped;
+		struct facts_recovered recovered;
+	} facts;
+};
+
+#endif

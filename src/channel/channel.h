@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * channel.h - a cell's socket and its connections: bind, accept, identify, read frame bodies.
+ * What is in a body is for others (wire) to say. No loop, no policy beyond the limits given.
+ */
+#ifndef CHANNEL_CHANNEL_H
+#define CHANNEL_CHANNEL_H
+
+#include <cht/listener.h>
+
+#include "wire/framer.h"
+
+/* Bound and listening. */
+struct channel_socket {
+	int fd;     /* non-blocking; -1 when closed */
+	int dir_fd; /* of its directory: unlink is relative to it */
+	char name[108];
+	uint64_t dev, ino; /* of the socket file: unlink removes only what was made */
+};
+
+#define CHANNEL_SOCKET_NULL                                                                        \
+	{                                                                                          \
+		.fd = -1, .dir_fd = -1                                                             \
+	}
+
+/* Everything that cht_listener_bind promises, into a caller-owned struct. */
+int channel_bind(struct channel_socket *s, const struct cht_listener_options *options,
+		 struct cht_err *err) CHT_CHECKED;
+/* Closes, and unlinks the file if it is still the one that was made. Safe on NULL. */
+void channel_unbind(struct channel_socket *s);
+
+struct channel_peer {
+	uint32_t pid, uid, gid; /* SO_PEERCRED at connect */
+};
+
+/* A descriptor kept aside so that at EMFILE a waiting connection can still be taken and closed. */
+struct channel_spare {
+	int fd;
+};
+int channel_spare_open(struct channel_spare *spare, struct cht_err *err) CHT_CHECKED;
+
+/* Accepts one waiting connection, non-blocking and close-on-exec. 1: *fd and *peer. 0: none
+ * waits. CHT_E_LIMIT: out of descriptors; one was closed by way of the spare. CHT_E_IO. */
+int channel_accept(const struct channel_socket *s, struct channel_spare *spare, int *fd,
+		   struct channel_peer *peer, struct cht_err *err) CHT_CHECKED;
+
+#endif
