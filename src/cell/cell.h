@@ -10,7 +10,9 @@
  *	cell_note_frame(cell, decl, facts, now)		accounting first: gaps, silence, forgery
  *	while (cell_next(cell, now, &s)) emit(&s)	what that gave rise to
  *	if (cell_stamp(cell, decl, facts, now, &s)) emit(&s)	the frame itself, last
- * An event must be emitted once it is stamped: its number is taken.
+ * An event must be emitted once it is stamped: its number is taken. Silence is judged in
+ * cell_next alone: a loop that reads what waits before it judges deadlines never calls a cell
+ * silent whose frame was already in the kernel.
  */
 #ifndef CELL_CELL_H
 #define CELL_CELL_H
@@ -21,35 +23,39 @@
 #include "cell/stamped.h"
 
 enum {
-	CELL_BOOTS = 64, /* agents of one run that are told apart: as many as connections */
-	CELL_PENDING_KINDS = 8,
+	CELL_BOOTS = 64,         /* agents of one run that are told apart: as many as connections */
+	CELL_CHANNEL_MAX = 1023, /* bytes of what the attribution rests on: a socket's path */
 };
 
 /* What one agent boot has told of itself. */
 struct boot {
-	uint64_t boot, seq, dropped; /* boot 0 with seq 0: free */
+	uint64_t boot, seq, dropped; /* highest number and counter seen */
+	uint64_t arrived;            /* bit i: number seq - i has arrived */
 	uint64_t missing;            /* numbers said to be lost on the way and not come late */
+	uint64_t ahead;              /* drops told whose numbers have not been passed yet */
 	uint64_t used_ns;            /* monotonic, for eviction */
+	bool in_use;
 };
 
 /* A kind of event that a guest can provoke: at most one a second, with counts. */
 struct pending {
-	uint64_t last_ns; /* when one was last emitted; 0 = never */
-	bool due;         /* something was counted since */
+	uint64_t last_ns; /* when one was last emitted, if told */
+	bool told, due;   /* one was emitted before; something was counted since */
 };
 
 struct cht_cell {
 	struct run run;
-	char channel[256]; /* what attribution rests on, for run.opened */
+	char channel[CELL_CHANNEL_MAX + 1]; /* what attribution rests on, for run.opened */
 	int64_t expected_uid;
 	uint64_t keepalive_window_ns, boot_window_ns;
 	uint64_t ledger_quota, ledger_bytes; /* of this run; quota 0 = none */
+	bool silence_once, quota_told;
 
+	uint64_t next_ns; /* never later than cell_deadline(): before it cell_next is one compare */
 	struct cht_silence silence;
-	bool heard, has_hello; /* a good frame; an agent.hello: has a heartbeat to miss */
-	uint64_t episode;      /* silences so far */
+	bool heard, has_heartbeat; /* a good frame; a hello that promised a heartbeat in time */
 	bool is_silent;
-	struct cht_silence_signal signal;
+	uint64_t episode; /* silences so far */
 
 	struct frame_counts frames;
 	struct boot boots[CELL_BOOTS];
@@ -57,13 +63,12 @@ struct cht_cell {
 	unsigned open;
 	uint32_t epoch;
 
-	struct pending opened_p, closed_p, refused_p, forged_p, dropped_p, silenced_p, resumed_p;
+	struct pending opened_p, closed_p, refused_p, forged_p, dropped_p, resumed_p;
 	struct facts_channel_opened opened;
 	struct facts_channel_closed closed;
 	struct facts_refused refused;
 	struct facts_forged forged;
 	struct facts_dropped dropped;
-	struct facts_silenced silenced;
 	struct facts_agent_resumed resumed;
 
 	struct cht_stamped last; /* what cht_stamp hands out */
@@ -74,6 +79,7 @@ struct cell_options {
 	int64_t expected_uid;                          /* -1: any */
 	uint64_t keepalive_window_ns, boot_window_ns;  /* 0: the defaults */
 	uint64_t ledger_quota;                         /* 0: no bound */
+	bool silence_once; /* one silence a run, no end of it: as the Rust side does */
 };
 
 /* run.c */
@@ -85,11 +91,24 @@ int run_init(struct run *run, struct cht_str cell_id, struct cht_str run_id, str
 /* As run_init, for the host's own run: any cell id text, "host-" and a UUID. */
 int run_init_host(struct run *run, struct cht_str origin, struct cht_str spec,
 		  struct cht_err *err) CHT_CHECKED;
-/* Goes on with bits and last sequence of an earlier process. */
+/* Goes on with bits and last sequence of an earlier process. What agents told that process is not
+ * known: the numbers of the first frame of each boot are taken as they are and give no gap. */
 void run_continue(struct run *run, struct run_bits bits, uint64_t sequence, uint64_t first_index);
 /* The next sequence number, time and kind; facts are the caller's to fill. */
 void run_stamp(struct run *run, enum event_kind kind, const struct cht_now *now,
 	       struct cht_stamped *out);
+
+/* gap.c */
+
+/* What one frame's agent_seq and agent_dropped say of frames that are not there. */
+struct gap {
+	uint64_t in_guest, on_the_way, late; /* as in struct facts_dropped */
+	uint64_t from_seq, to_seq;
+};
+/* Accounts the numbers of one frame to its boot; true when *out has a count above 0. A frame
+ * without agent_boot says nothing. is_continued: as run_continue says. */
+bool gap_account(struct boot boots[CELL_BOOTS], const struct cht_declaration *declaration,
+		 bool is_continued, uint64_t now_ns, struct gap *out);
 
 /* cell.c */
 
@@ -107,7 +126,7 @@ void cell_note_closed(struct cht_cell *cell, uint64_t connection, enum close_rea
 /* A body did not decode: counted, no life. */
 void cell_note_refused(struct cht_cell *cell, const struct cht_frame_facts *facts,
 		       const struct cht_wire_fault *why);
-/* A good frame: life, gap accounting, forgery. */
+/* A good frame: life, gap accounting, forgery. The frame itself is counted by cell_stamp. */
 void cell_note_frame(struct cht_cell *cell, const struct cht_declaration *declaration,
 		     const struct cht_frame_facts *facts, const struct cht_now *now);
 /* We stopped or resumed reading this cell. */
@@ -121,6 +140,8 @@ bool cell_stamp(struct cht_cell *cell, const struct cht_declaration *declaration
 		const struct cht_frame_facts *facts, const struct cht_now *now,
 		struct cht_stamped *out);
 
+/* next.c */
+
 /* The next host-side event that is due at now, stamped; false when there is none. Windows and
  * silence are judged here. *out borrows from the cell until the next call on it. */
 bool cell_next(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out);
@@ -128,8 +149,10 @@ bool cell_next(struct cht_cell *cell, const struct cht_now *now, struct cht_stam
 bool cell_flush(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out);
 /* Monotonic time at which cell_next can next have something; UINT64_MAX for never. */
 uint64_t cell_deadline(const struct cht_cell *cell);
+/* Whether cell_flush would give something. */
+bool cell_has_pending(const struct cht_cell *cell);
 
-/* run.opened, run.resumed, run.sealed. */
+/* cell.c: run.opened, run.resumed, run.sealed. */
 void cell_stamp_opened(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out);
 void cell_stamp_resumed(struct cht_cell *cell, const struct facts_run_resumed *facts,
 			const struct cht_now *now, struct cht_stamped *out);

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cell/cell.h"
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/text.h"
+
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+/* Something was counted. cell_next looks at the clock again; when its turn is, it knows. */
+static void mark(struct cht_cell *cell, struct pending *p)
+{
+	if (p->due)
+		return;
+	p->due = true;
+	cell->next_ns = 0;
+}
+
+int cell_init(struct cht_cell *cell, const struct cell_options *options, const struct cht_now *now,
+	      struct cht_err *err)
+{
+	struct run run;
+	int r = run_init(&run, options->cell_id, options->run_id, options->spec, err);
+
+	if (r < 0)
+		return r;
+	if (options->channel.len > CELL_CHANNEL_MAX)
+		return cht_fail(err, CHT_E_RANGE, 0, "channel: longer than %d bytes",
+				CELL_CHANNEL_MAX);
+	if (options->channel.len > 0 &&
+	    (!utf8_is_valid((const uint8_t *)options->channel.ptr, options->channel.len) ||
+	     memchr(options->channel.ptr, '\0', options->channel.len) != NULL))
+		return cht_fail(err, CHT_E_RANGE, 0, "channel: not UTF-8 text");
+	*cell = (struct cht_cell){
+		.run = run,
+		.expected_uid = options->expected_uid,
+		.keepalive_window_ns = options->keepalive_window_ns,
+		.boot_window_ns = options->boot_window_ns,
+		.ledger_quota = options->ledger_quota,
+		.silence_once = options->silence_once,
+	};
+	if (cell->keepalive_window_ns == 0)
+		cell->keepalive_window_ns = CHT_SILENCE_DEFAULT_WINDOW_NS;
+	if (cell->boot_window_ns == 0)
+		cell->boot_window_ns = LIMIT_BOOT_WINDOW_NS;
+	if (options->channel.len > 0)
+		memcpy(cell->channel, options->channel.ptr, options->channel.len);
+	cht_silence_init(&cell->silence, cell->boot_window_ns, now->monotonic_ns);
+	return 0;
+}
+
+uint64_t cell_note_opened(struct cht_cell *cell, uint32_t pid, uint32_t uid, uint32_t gid)
+{
+	cell->connections++;
+	cell->open++;
+	cell->opened.count++;
+	cell->opened.connection = cell->connections;
+	cell->opened.peer_pid = pid;
+	cell->opened.peer_uid = uid;
+	cell->opened.peer_gid = gid;
+	mark(cell, &cell->opened_p);
+	return cell->connections;
+}
+
+void cell_note_closed(struct cht_cell *cell, uint64_t connection, enum close_reason reason,
+		      bool opened, uint64_t frames, uint64_t bytes)
+{
+	if (opened && cell->open > 0)
+		cell->open--;
+	cell->closed.count++;
+	cell->closed.connection = connection;
+	cell->closed.reasons[reason]++;
+	cell->closed.frames = sum(cell->closed.frames, frames);
+	cell->closed.bytes = sum(cell->closed.bytes, bytes);
+	mark(cell, &cell->closed_p);
+}
+
+void cell_note_refused(struct cht_cell *cell, const struct cht_frame_facts *facts,
+		       const struct cht_wire_fault *why)
+{
+	struct facts_refused *f = &cell->refused;
+
+	cell->frames.received++;
+	cell->frames.refused++;
+	if (f->count == 0) {
+		f->connection = facts->connection;
+		f->first = why->fault;
+		f->first_at = why->at;
+		f->first_bytes = facts->frame_bytes;
+	}
+	f->count++;
+	f->faults[why->fault]++;
+	mark(cell, &cell->refused_p);
+}
+
+/* Life: the first good frame ends the wait for the agent, any ends an episode of silence. */
+static void note_life(struct cht_cell *cell, uint64_t now_ns)
+{
+	uint64_t paused_ns = cell->silence.paused_ns;
+
+	if (cell->heard && !cell->is_silent) {
+		cht_silence_heard(&cell->silence, now_ns);
+		return;
+	}
+	if (cell->is_silent) {
+		uint64_t before = cell->silence.heard_ns;
+
+		cell->is_silent = false;
+		cell->resumed.episode = cell->episode;
+		cell->resumed.silent_ns = now_ns > before ? now_ns - before : 0;
+		mark(cell, &cell->resumed_p);
+	}
+	cell->heard = true;
+	if (cell->silence_once && cell->silence.fired)
+		return;
+	cht_silence_init(&cell->silence, cell->keepalive_window_ns, now_ns);
+	cell->silence.paused_ns = paused_ns;
+	cell->next_ns = 0; /* the new window may end before the one that ran */
+}
+
+/* A hello promises heartbeats unless it says that none are sent, or not within the window. */
+static void note_hello(struct cht_cell *cell, const struct cht_declaration *d)
+{
+	uint64_t interval_ms = 0;
+
+	cell->has_heartbeat = true;
+	if ((d->details & 1u << CHT_DETAIL_HEARTBEAT_INTERVAL_MS) == 0)
+		return;
+	interval_ms = d->detail[CHT_DETAIL_HEARTBEAT_INTERVAL_MS].num;
+	cell->has_heartbeat =
+		interval_ms > 0 && interval_ms < cell->keepalive_window_ns / NS_PER_MS;
+}
+
+static void note_gap(struct cht_cell *cell, const struct cht_declaration *d, const struct gap *gap)
+{
+	struct facts_dropped *f = &cell->dropped;
+
+	f->in_guest = sum(f->in_guest, gap->in_guest);
+	f->on_the_way = sum(f->on_the_way, gap->on_the_way);
+	f->late = sum(f->late, gap->late);
+	f->agent_boot = d->agent_boot;
+	if (gap->to_seq > 0) {
+		f->from_seq = gap->from_seq;
+		f->to_seq = gap->to_seq;
+	}
+	mark(cell, &cell->dropped_p);
+}
+
+void cell_note_frame(struct cht_cell *cell, const struct cht_declaration *declaration,
+		     const struct cht_frame_facts *facts, const struct cht_now *now)
+{
+	struct gap gap;
+
+	note_life(cell, now->monotonic_ns);
+	if (declaration->source == CHT_SOURCE_AGENT_HELLO)
+		note_hello(cell, declaration);
+	if (gap_account(cell->boots, declaration, cell->run.is_continued, now->monotonic_ns, &gap))
+		note_gap(cell, declaration, &gap);
+	if (declaration->forged == 0)
+		return;
+	if (cell->forged.count == 0)
+		cell->forged.connection = facts->connection;
+	cell->forged.count++;
+	cell->forged.keys |= declaration->forged;
+	mark(cell, &cell->forged_p);
+}
+
+void cell_note_paused(struct cht_cell *cell, bool paused, const struct cht_now *now)
+{
+	if (paused) {
+		cht_silence_pause(&cell->silence, now->monotonic_ns);
+		return;
+	}
+	cht_silence_resume(&cell->silence, now->monotonic_ns);
+	cell->next_ns = 0;
+}
+
+void cell_note_stored(struct cht_cell *cell, size_t n)
+{
+	cell->ledger_bytes = sum(cell->ledger_bytes, n);
+}
+
+static enum event_kind kind_of(enum cht_source source)
+{
+	switch (source) {
+	case CHT_SOURCE_PROCESS_SPAWNED: return EV_GUEST_PROCESS_SPAWNED;
+	case CHT_SOURCE_PROCESS_EXITED: return EV_GUEST_PROCESS_EXITED;
+	case CHT_SOURCE_CAPABILITY_DENIED: return EV_GUEST_CAPABILITY_DENIED;
+	case CHT_SOURCE_FS_INOTIFY_FIRED: return EV_GUEST_FS_INOTIFY_FIRED;
+	case CHT_SOURCE_NET_CONNECT_ATTEMPTED: return EV_GUEST_NET_CONNECT_ATTEMPTED;
+	case CHT_SOURCE_AGENT_HELLO: return EV_GUEST_AGENT_HELLO;
+	case CHT_SOURCE_AGENT_BYE: return EV_GUEST_AGENT_BYE;
+	case CHT_SOURCE_AGENT_HEARTBEAT:
+	case CHT_SOURCE_OTHER:
+	case CHT_N_SOURCES: break;
+	}
+	return EV_GUEST_DECLARATION;
+}
+
+static void stamp_frame(struct cht_cell *cell, const struct cht_declaration *declaration,
+			const struct cht_frame_facts *facts, const struct cht_now *now,
+			struct cht_stamped *out)
+{
+	cell->frames.stored++;
+	run_stamp(&cell->run, kind_of(declaration->source), now, out);
+	out->guest = declaration;
+	out->frame = *facts;
+	out->stale = facts->epoch < cell->epoch;
+}
+
+bool cell_stamp(struct cht_cell *cell, const struct cht_declaration *declaration,
+		const struct cht_frame_facts *facts, const struct cht_now *now,
+		struct cht_stamped *out)
+{
+	cell->frames.received++;
+	if (declaration->source == CHT_SOURCE_AGENT_HEARTBEAT) {
+		cell->frames.heartbeats++;
+		return false;
+	}
+	if (cell->ledger_quota != 0 && cell->ledger_bytes >= cell->ledger_quota) {
+		cell->frames.dropped++;
+		cell->dropped.over_quota++;
+		mark(cell, &cell->dropped_p);
+		return false;
+	}
+	stamp_frame(cell, declaration, facts, now, out);
+	return true;
+}
+
+const struct cht_stamped *cht_stamp(struct cht_cell *cell,
+				    const struct cht_declaration *declaration,
+				    const struct cht_frame_facts *facts, const struct cht_now *now)
+{
+	cell_note_frame(cell, declaration, facts, now);
+	cell->frames.received++;
+	stamp_frame(cell, declaration, facts, now, &cell->last);
+	return &cell->last;
+}
+
+void cell_stamp_opened(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out)
+{
+	run_stamp(&cell->run, EV_RUN_OPENED, now, out);
+	out->facts.opened = (struct facts_opened){ .socket = str_of(cell->channel),
+						   .expected_uid = cell->expected_uid,
+						   .keepalive_window_ns = cell->keepalive_window_ns,
+						   .boot_window_ns = cell->boot_window_ns };
+}
+
+void cell_stamp_resumed(struct cht_cell *cell, const struct facts_run_resumed *facts,
+			const struct cht_now *now, struct cht_stamped *out)
+{
+	run_stamp(&cell->run, EV_RUN_RESUMED, now, out);
+	out->facts.run_resumed = *facts;
+}
+
+void cell_stamp_sealed(struct cht_cell *cell, struct cht_str reason, const struct cht_now *now,
+		       struct cht_stamped *out)
+{
+	run_stamp(&cell->run, EV_RUN_SEALED, now, out);
+	out->facts.sealed = (struct facts_sealed){ .reason = reason, .frames = cell->frames };
+}
+
+struct cht_str cht_stamped_cell_id(const struct cht_stamped *stamped)
+{
+	return str_of(stamped->run->cell_id);
+}
+
+struct cht_str cht_stamped_run_id(const struct cht_stamped *stamped)
+{
+	return str_of(stamped->run->run_id);
+}
+
+struct cht_str cht_stamped_spec_signature_hash(const struct cht_stamped *stamped)
+{
+	return str_of(stamped->run->spec);
+}
+
+uint64_t cht_stamped_sequence(const struct cht_stamped *stamped)
+{
+	return stamped->sequence;
+}
+
+int64_t cht_stamped_received_realtime_ns(const struct cht_stamped *stamped)
+{
+	return stamped->at.realtime_ns;
+}
+
+const struct cht_declaration *cht_stamped_declaration(const struct cht_stamped *stamped)
+{
+	return stamped->guest;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the host has to say of a cell beside its frames, and when. A guest can provoke all of it,
+ * so each kind has its window: the first is told at once, then one a window with the counts since.
+ */
+#include "cell/cell.h"
+
+#include "base/bytes.h"
+#include "base/limits.h"
+
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+/* Once the quota of a run is used up and this was said, once a minute is enough. */
+static uint64_t dropped_window(const struct cht_cell *cell)
+{
+	return cell->quota_told ? LIMIT_QUOTA_EVENT_NS : LIMIT_PROVOKED_EVENT_NS;
+}
+
+/* When a pending kind may be told; UINT64_MAX when there is nothing to tell. */
+static uint64_t due_ns(const struct pending *p, uint64_t window_ns)
+{
+	if (!p->due)
+		return UINT64_MAX;
+	return p->told ? sum(p->last_ns, window_ns) : 0;
+}
+
+/* Takes a kind's turn, at its window or, when flushing, before. */
+static bool take(struct pending *p, uint64_t window_ns, bool is_flush, uint64_t now_ns)
+{
+	if (!p->due || (!is_flush && due_ns(p, window_ns) > now_ns))
+		return false;
+	*p = (struct pending){ .last_ns = now_ns, .told = true };
+	return true;
+}
+
+static bool take_channel(struct cht_cell *cell, bool is_flush, const struct cht_now *now,
+			 struct cht_stamped *out)
+{
+	uint64_t at = now->monotonic_ns;
+
+	if (take(&cell->opened_p, LIMIT_PROVOKED_EVENT_NS, is_flush, at)) {
+		run_stamp(&cell->run, EV_CHANNEL_OPENED, now, out);
+		out->facts.channel_opened = cell->opened;
+		out->facts.channel_opened.open = cell->open;
+		cell->opened = (struct facts_channel_opened){ .count = 0 };
+		return true;
+	}
+	if (take(&cell->closed_p, LIMIT_PROVOKED_EVENT_NS, is_flush, at)) {
+		run_stamp(&cell->run, EV_CHANNEL_CLOSED, now, out);
+		out->facts.channel_closed = cell->closed;
+		out->facts.channel_closed.open = cell->open;
+		cell->closed = (struct facts_channel_closed){ .count = 0 };
+		return true;
+	}
+	return false;
+}
+
+static bool take_frames(struct cht_cell *cell, bool is_flush, const struct cht_now *now,
+			struct cht_stamped *out)
+{
+	uint64_t at = now->monotonic_ns;
+
+	if (take(&cell->refused_p, LIMIT_PROVOKED_EVENT_NS, is_flush, at)) {
+		run_stamp(&cell->run, EV_FRAMES_REFUSED, now, out);
+		out->facts.refused = cell->refused;
+		cell->refused = (struct facts_refused){ .count = 0 };
+		return true;
+	}
+	if (take(&cell->forged_p, LIMIT_PROVOKED_EVENT_NS, is_flush, at)) {
+		run_stamp(&cell->run, EV_GUEST_ATTRIBUTION_FORGED, now, out);
+		out->facts.forged = cell->forged;
+		cell->forged = (struct facts_forged){ .count = 0 };
+		return true;
+	}
+	if (take(&cell->dropped_p, dropped_window(cell), is_flush, at)) {
+		run_stamp(&cell->run, EV_GUEST_TELEMETRY_DROPPED, now, out);
+		out->facts.dropped = cell->dropped;
+		cell->quota_told = cell->quota_told || cell->dropped.over_quota > 0;
+		cell->dropped = (struct facts_dropped){ .in_guest = 0 };
+		return true;
+	}
+	return false;
+}
+
+static bool take_resumed(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out)
+{
+	if (!take(&cell->resumed_p, 0, true, now->monotonic_ns))
+		return false;
+	run_stamp(&cell->run, EV_GUEST_AGENT_RESUMED, now, out);
+	out->facts.agent_resumed = cell->resumed;
+	return true;
+}
+
+static bool judge_silence(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out)
+{
+	struct cht_silence_signal signal;
+	struct facts_silenced facts = { .episode = cell->episode + 1, .open = cell->open };
+
+	if (!cht_silence_trigger(&cell->silence, now->monotonic_ns, &signal))
+		return false;
+	facts.window_ns = signal.window_ns;
+	facts.elapsed_ns = signal.elapsed_ns;
+	if (!cell->heard)
+		facts.basis = STR("never-heard");
+	else if (cell->has_heartbeat)
+		facts.basis = STR("heartbeat");
+	else
+		facts.basis = STR("frames-only");
+	cell->episode++;
+	cell->is_silent = !cell->silence_once;
+	run_stamp(&cell->run, EV_GUEST_AGENT_SILENCED, now, out);
+	out->facts.silenced = facts;
+	return true;
+}
+
+/* The end of an episode before the next one's beginning; the opening of a connection before what
+ * came over it; its closing after. */
+static bool take_any(struct cht_cell *cell, bool is_flush, const struct cht_now *now,
+		     struct cht_stamped *out)
+{
+	return take_resumed(cell, now, out) || take_channel(cell, is_flush, now, out) ||
+	       take_frames(cell, is_flush, now, out);
+}
+
+bool cell_next(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out)
+{
+	if (now->monotonic_ns < cell->next_ns)
+		return false;
+	if (take_any(cell, false, now, out) || judge_silence(cell, now, out))
+		return true;
+	cell->next_ns = cell_deadline(cell);
+	return false;
+}
+
+bool cell_flush(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out)
+{
+	return take_any(cell, true, now, out);
+}
+
+uint64_t cell_deadline(const struct cht_cell *cell)
+{
+	const struct pending *const each[] = { &cell->opened_p, &cell->closed_p, &cell->refused_p,
+					       &cell->forged_p };
+	uint64_t at = cht_silence_deadline(&cell->silence);
+	uint64_t dropped = due_ns(&cell->dropped_p, dropped_window(cell));
+
+	if (cell->resumed_p.due)
+		return 0;
+	if (dropped < at)
+		at = dropped;
+	for (size_t i = 0; i < sizeof(each) / sizeof(each[0]); i++) {
+		uint64_t due = due_ns(each[i], LIMIT_PROVOKED_EVENT_NS);
+
+		if (due < at)
+			at = due;
+	}
+	return at;
+}
+
+bool cell_has_pending(const struct cht_cell *cell)
+{
+	return cell->opened_p.due || cell->closed_p.due || cell->refused_p.due ||
+	       cell->forged_p.due || cell->dropped_p.due || cell->resumed_p.due;
+}
