@@ -6,7 +6,8 @@
  * and RING_BYTES of data, which each maps twice in a row so that no entry ever wraps. An entry
  * is a u16 big-endian length and its bytes, as in a ledger segment. Neither side trusts the
  * other's counters further than its own mapping reaches; the consumer copies before it looks.
- * Wake-ups go through two eventfds and only when the other side sleeps.
+ * Wake-ups go through two eventfds and only when the other side sleeps. The most that a broken
+ * side can do to the other is to let it wait.
  */
 #ifndef HANDOFF_RING_H
 #define HANDOFF_RING_H
@@ -22,6 +23,7 @@ struct ring {
 	int ready_fd;   /* eventfd: producer -> consumer, "there are entries" */
 	int durable_fd; /* eventfd: consumer -> producer, "durable or room moved" */
 	uint64_t own;   /* this side's private counter: bytes put, or bytes taken */
+	uint64_t seen;  /* the other side's counter when last read */
 	uint64_t put;   /* producer: entries put since the ring was made */
 };
 
@@ -48,17 +50,23 @@ void ring_publish(struct ring *ring, size_t len);
 /* Entries put, and of these how many the consumer says are durable (never more than put). */
 uint64_t ring_put_count(const struct ring *ring);
 uint64_t ring_durable_count(const struct ring *ring);
-/* Producer, before it sleeps for room: asks for a wake-up on durable_fd when room moves.
- * Returns false if there is room for max bytes already. */
+/* Producer, before it sleeps on durable_fd for room: false if max bytes have room already; else
+ * durable_fd will be readable once a good part of the ring is free again. */
 bool ring_await_room(struct ring *ring, size_t max);
+
+/* Either side: makes an eventfd of the ring unreadable until its next wake-up. Call it before
+ * looking at the counters, not after. */
+void ring_clear(int event_fd);
 
 /* Consumer. Copies whole entries, lengths included, to out: at most cap bytes and max_entries.
  * Returns bytes copied and sets *n; 0 when the ring is empty; CHT_E_PEER when the counters or
- * lengths cannot be (the producer is broken or hostile). cap >= CHT_ENTRY_MAX_BYTES + 2. */
+ * the next length cannot be (the producer is broken or hostile; what stood before is given
+ * out first). Up to cap bytes of out are scratch. cap >= CHT_ENTRY_MAX_BYTES + 2. */
 ptrdiff_t ring_take(struct ring *ring, uint8_t *out, size_t cap, unsigned max_entries,
 		    unsigned *n) CHT_CHECKED;
-/* Consumer, before it sleeps on ready_fd: false if entries are there already. */
-bool ring_await_entries(struct ring *ring);
+/* Consumer, before it sleeps on ready_fd: false if that many bytes (at least 1) wait already;
+ * else ready_fd, which this clears, will be readable once they do. */
+bool ring_await_entries(struct ring *ring, size_t bytes);
 /* Consumer: count entries (of all taken) are durable; wakes the producer. */
 void ring_set_durable(struct ring *ring, uint64_t count);
 
