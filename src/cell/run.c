@@ -31,17 +31,6 @@ static int take_name(char *out, size_t max, struct cht_str s, const char *others
 	return 0;
 }
 
-static void prepare_tail(struct run *run)
-{
-	struct buf b = buf_init(run->id_tail, sizeof(run->id_tail));
-
-	put_hex_u64(&b, 8 | run->bits.c >> 60, 1); /* variant 10xx of RFC 9562 */
-	put_hex_u64(&b, run->bits.c >> 48 & 0xfff, 3);
-	buf_put_byte(&b, '-');
-	put_hex_u64(&b, run->bits.c & UINT64_C(0xffffffffffff), 12);
-	buf_put_byte(&b, '\0');
-}
-
 static int draw_bits(struct run *run, struct cht_err *err)
 {
 	struct run_bits bits = { 0, 0 };
@@ -53,7 +42,6 @@ static int draw_bits(struct run *run, struct cht_err *err)
 		return r;
 	run->bits.b = bits.b & ((1u << BITS_B) - 1);
 	run->bits.c = bits.c & ((UINT64_C(1) << BITS_C) - 1);
-	prepare_tail(run);
 	return 0;
 }
 
@@ -129,7 +117,6 @@ void run_continue(struct run *run, struct run_bits bits, uint64_t sequence, uint
 	run->sequence = sequence;
 	run->first_index = first_index;
 	run->is_continued = true;
-	prepare_tail(run);
 }
 
 void run_stamp(struct run *run, enum event_kind kind, const struct cht_now *now,

@@ -66,9 +66,7 @@ struct run {
 	uint64_t sequence;           /* last one given; 0 = none yet */
 	uint64_t first_index;        /* ledger index of its first event */
 	uint64_t counts[EV_N_KINDS]; /* events stamped, by kind; run.sealed counts itself */
-	char id_tail[17 + 1]; /* prepared: the last 16 hex digits of each id and the dash in them:
-				 "9234-56789abcdef0", the UUID's variant included */
-	bool is_continued;    /* run_continue: an earlier process stamped part of it */
+	bool is_continued;           /* run_continue: an earlier process stamped part of it */
 };
 
 /* Frames of a run, every one in exactly one of the last four. */

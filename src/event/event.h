@@ -18,6 +18,8 @@ struct event_type {
 	const char *type;       /* the CloudEvents type attribute, whole */
 	const char *source;     /* the CloudEvents source attribute */
 	const char *provenance; /* "declared" | "observed" | "derived" */
+	const char *noticed_by; /* data.probeSource; null: "guest." and the frame's own text */
+	const char *inputs;     /* data.inputs.from as JSON; null: of the frame */
 };
 
 /* One row for each kind. */
@@ -25,6 +27,11 @@ extern const struct event_type event_types[EV_N_KINDS];
 
 /* The row with this type attribute, or null. */
 const struct event_type *event_type_find(struct cht_str type);
+/* Whether events of this kind are what one frame of a guest declared. */
+static inline bool event_is_declaration(enum event_kind kind)
+{
+	return kind >= EV_GUEST_PROCESS_SPAWNED && kind <= EV_GUEST_AGENT_BYE;
+}
 /* "clean", "in_length": names used in data. */
 const char *close_reason_name(enum close_reason reason);
 

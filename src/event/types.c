@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "event/event.h"
+
+#include "base/bytes.h"
+
+#define PREFIX "dev.cellos.events.cell.observability.v1."
+
+/* What one frame declared; what the host saw; what it concluded. */
+#define DECLARED(kind, name)                                                                       \
+	[kind] = { kind, name, PREFIX name, CHT_SOURCE_GUEST_URI, CHT_PROVENANCE_DECLARED,         \
+		   NULL, NULL }
+#define HOST(kind, name, provenance, noticed_by, inputs)                                           \
+	[kind] = { kind, name, PREFIX name, CHT_SOURCE_HOST_URI, provenance, noticed_by, inputs }
+
+const struct event_type event_types[EV_N_KINDS] = {
+	HOST(EV_RUN_OPENED, "run.opened", "observed", "host.run", "[\"registration\"]"),
+	HOST(EV_RUN_RESUMED, "run.resumed", "derived", "host.run", "[\"run_table\",\"ledger\"]"),
+	HOST(EV_RUN_SEALED, "run.sealed", "derived", "host.run", "[\"events\",\"frames\"]"),
+	HOST(EV_CHANNEL_OPENED, "channel.opened", "observed", "host.channel",
+	     "[\"accept\",\"so_peercred\"]"),
+	HOST(EV_CHANNEL_CLOSED, "channel.closed", "observed", "host.channel",
+	     "[\"accept\",\"read\"]"),
+	HOST(EV_FRAMES_REFUSED, "frames.refused", "observed", "host.wire", "[\"frames\"]"),
+	DECLARED(EV_GUEST_PROCESS_SPAWNED, "guest.process_spawned"),
+	DECLARED(EV_GUEST_PROCESS_EXITED, "guest.process_exited"),
+	DECLARED(EV_GUEST_CAPABILITY_DENIED, "guest.capability_denied"),
+	DECLARED(EV_GUEST_FS_INOTIFY_FIRED, "guest.fs_inotify_fired"),
+	DECLARED(EV_GUEST_NET_CONNECT_ATTEMPTED, "guest.net_connect_attempted"),
+	DECLARED(EV_GUEST_DECLARATION, "guest.declaration"),
+	DECLARED(EV_GUEST_AGENT_HELLO, "guest.agent_hello"),
+	DECLARED(EV_GUEST_AGENT_BYE, "guest.agent_bye"),
+	HOST(EV_GUEST_ATTRIBUTION_FORGED, "guest.attribution_forged", "observed", "host.wire",
+	     "[\"frames\"]"),
+	HOST(EV_GUEST_TELEMETRY_DROPPED, "guest.telemetry.dropped", "derived", "host.gap",
+	     "[\"agent_boot\",\"agent_seq\",\"agent_dropped\",\"ledger_quota\"]"),
+	HOST(EV_GUEST_AGENT_SILENCED, "guest.agent_silenced", "derived", "host.silence",
+	     "[\"frames\",\"connections\",\"clock_monotonic\"]"),
+	HOST(EV_GUEST_AGENT_RESUMED, "guest.agent_resumed", "derived", "host.silence",
+	     "[\"frames\",\"clock_monotonic\"]"),
+	HOST(EV_HOST_STARTED, "host.started", "observed", "host.line",
+	     "[\"boot_id\",\"uname\",\"adjtimex\",\"run_table\",\"ledger\"]"),
+	HOST(EV_HOST_STOPPED, "host.stopped", "observed", "host.line", "[\"signal\"]"),
+	HOST(EV_LEDGER_RECOVERED, "ledger.recovered", "observed", "host.ledger", "[\"ledger\"]"),
+};
+
+const struct event_type *event_type_find(struct cht_str type)
+{
+	static const struct cht_str prefix = { PREFIX, sizeof(PREFIX) - 1 };
+	struct cht_str name = { type.ptr + prefix.len, type.len - prefix.len };
+
+	if (!str_starts(type, prefix))
+		return NULL;
+	for (size_t i = 0; i < EV_N_KINDS; i++)
+		if (str_eq(name, str_of(event_types[i].name)))
+			return &event_types[i];
+	return NULL;
+}
+
+const char *close_reason_name(enum close_reason reason)
+{
+	static const char *const names[CLOSE_N_REASONS] = {
+		[CLOSE_CLEAN] = "clean",           [CLOSE_IN_LENGTH] = "in_length",
+		[CLOSE_IN_BODY] = "in_body",       [CLOSE_BAD_LENGTH] = "bad_length",
+		[CLOSE_STALLED] = "stalled",       [CLOSE_REFUSALS] = "refusals",
+		[CLOSE_READ_ERROR] = "read_error", [CLOSE_OVER_LIMIT] = "over_limit",
+		[CLOSE_OVER_RATE] = "over_rate",   [CLOSE_NO_DESCRIPTOR] = "no_descriptor",
+		[CLOSE_WRONG_UID] = "wrong_uid",   [CLOSE_HOST_STOPS] = "host_stops",
+	};
+
+	return names[reason];
+}
