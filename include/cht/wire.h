@@ -121,21 +121,21 @@ struct cht_declaration {
 enum cht_fault {
 	CHT_FAULT_NONE = 0,
 	CHT_FAULT_TRUNCATED,  /* the body ends inside an item, or claims more than it holds */
-	CHT_FAULT_RESERVED,   /* additional information 28-30, or a reserved simple value */
+	CHT_FAULT_RESERVED,   /* a head that RFC 8949 gives no meaning */
 	CHT_FAULT_INDEFINITE, /* an indefinite length, or a break */
 	CHT_FAULT_TAG,
-	CHT_FAULT_TYPE,  /* another major type than the key demands */
-	CHT_FAULT_RANGE, /* an integer that does not fit its key */
-	CHT_FAULT_TEXT_TOO_LONG,
+	CHT_FAULT_TYPE,          /* another major type than the key demands */
+	CHT_FAULT_RANGE,         /* an integer that does not fit its key */
+	CHT_FAULT_TEXT_TOO_LONG, /* a text or byte string over its key's bound */
 	CHT_FAULT_UTF8,
 	CHT_FAULT_DUPLICATE, /* a known key twice */
 	CHT_FAULT_MISSING,   /* one of the five required keys is absent */
 	CHT_FAULT_DEPTH,
 	CHT_FAULT_PAIRS,    /* more than 64 pairs in the top map */
 	CHT_FAULT_DETAILS,  /* more than 8,192 bytes of detail pairs */
-	CHT_FAULT_TRAILING, /* bytes after the map */
+	CHT_FAULT_TRAILING, /* bytes after the map, or above CHT_FRAME_MAX_BYTES */
 	CHT_FAULT_VERSION,  /* high byte of content_version is not the major version */
-	CHT_FAULT_COVERAGE, /* a coverage entry is not four short texts with a known state */
+	CHT_FAULT_COVERAGE, /* too many entries, one that is not of four, or an unknown state */
 	CHT_N_FAULTS
 };
 
@@ -165,17 +165,18 @@ CHT_API const struct cht_detail_info *cht_detail_info(enum cht_detail detail);
 
 /* Decodes one frame body (no length prefix) of len <= CHT_FRAME_MAX_BYTES.
  * On 0, *out borrows from body. On CHT_E_WIRE or CHT_E_VERSION, *out is unspecified and *why,
- * unless null, has the fault and .at, the offset of the head of the item at fault (for a
- * duplicate or refused pair, of its key; for a missing key, of the map); len if the input ends
- * early; the first trailing byte. docs/PROTOCOL.wire, "Receiver". */
+ * unless null, has the first fault and .at, the offset of the head of the item at fault (for a
+ * duplicate, or a pair that makes the details too many, of its key; for a missing key or too many
+ * pairs, of the map); len if the input ends early; the first trailing byte.
+ * docs/PROTOCOL.wire, "Faults". */
 CHT_API int cht_decode(const uint8_t *body, size_t len, struct cht_declaration *out,
 		       struct cht_wire_fault *why) CHT_CHECKED;
 
 /* Encodes length prefix and body into out[0..cap), the five keys in the order of the published
  * agent, then those extensions and details whose bits are set, shortest heads. .source_text is
  * what is written (.source is not looked at). Returns the number of bytes written, or
- * CHT_E_FULL (cap too small), CHT_E_RANGE (a text or detail over its bound, or a body above
- * CHT_FRAME_MAX_BYTES). Whatever it writes, cht_decode takes. */
+ * CHT_E_FULL (cap too small), CHT_E_RANGE (a text or detail over its bound or not UTF-8, another
+ * major version, a bit without meaning). Whatever it writes, cht_decode takes. */
 CHT_API int cht_encode(const struct cht_declaration *declaration, uint8_t *out,
 		       size_t cap) CHT_CHECKED;
 

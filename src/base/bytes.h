@@ -8,8 +8,12 @@
 #include <cht/types.h>
 #include <string.h>
 
-/* A view of a literal; a constant expression. */
-#define STR(lit) ((struct cht_str){ "" lit, sizeof(lit) - 1 })
+/* A view of a literal. In a static initialiser: STR_INIT. */
+#define STR(lit) ((struct cht_str)STR_INIT(lit))
+#define STR_INIT(lit)                                                                              \
+	{                                                                                          \
+		"" lit, sizeof(lit) - 1                                                            \
+	}
 
 static inline struct cht_str str_of(const char *text)
 {
