@@ -61,7 +61,10 @@ CHT_API int cht_listener_fd(const struct cht_listener *listener);
 CHT_API int cht_accept(struct cht_listener *listener, struct cht_connection **out,
 		       struct cht_err *err) CHT_CHECKED;
 
+/* The descriptor to poll for reading; the connection keeps it. */
 CHT_API int cht_connection_fd(const struct cht_connection *connection);
+
+/* Closes and frees; null is fine. */
 CHT_API void cht_connection_free(struct cht_connection *connection);
 
 enum cht_received {

@@ -46,7 +46,10 @@ CHT_API int cht_signer_from_file(struct cht_signer **out, enum cht_algorithm alg
 /* Wipes and frees; null is fine. */
 CHT_API void cht_signer_free(struct cht_signer *signer);
 
+/* What it signs with. */
 CHT_API enum cht_algorithm cht_signer_algorithm(const struct cht_signer *signer);
+
+/* The order of members in what is signed; the declared order unless set. */
 CHT_API void cht_signer_set_order(struct cht_signer *signer, enum cht_signing_order order);
 
 /* Wraps one event: {"event":<event>,"signerKid":…,"algorithm":…,"signature":…}. event must be
