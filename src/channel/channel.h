@@ -33,14 +33,21 @@ struct channel_peer {
 	uint32_t pid, uid, gid; /* SO_PEERCRED at connect */
 };
 
-/* A descriptor kept aside so that at EMFILE a waiting connection can still be taken and closed. */
+/* A descriptor kept aside, an eventfd (nothing needs to be opened to make it again), so that at
+ * EMFILE a waiting connection can still be taken and closed. */
 struct channel_spare {
 	int fd;
 };
+#define CHANNEL_SPARE_NULL                                                                         \
+	{                                                                                          \
+		.fd = -1                                                                           \
+	}
 int channel_spare_open(struct channel_spare *spare, struct cht_err *err) CHT_CHECKED;
+void channel_spare_close(struct channel_spare *spare);
 
 /* Accepts one waiting connection, non-blocking and close-on-exec. 1: *fd and *peer. 0: none
- * waits. CHT_E_LIMIT: out of descriptors; one was closed by way of the spare. CHT_E_IO. */
+ * waits. CHT_E_LIMIT: out of descriptors; one was closed by way of the spare. CHT_E_IO: also when
+ * out of descriptors and the spare is lost: the caller must wait before it tries again. */
 int channel_accept(const struct channel_socket *s, struct channel_spare *spare, int *fd,
 		   struct channel_peer *peer, struct cht_err *err) CHT_CHECKED;
 

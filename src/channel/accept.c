@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "channel/channel.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+
+/* Where it cannot be had now, the next accept tries again. */
+static void refill(struct channel_spare *spare)
+{
+	if (spare->fd < 0)
+		spare->fd = eventfd(0, EFD_CLOEXEC);
+}
+
+int channel_spare_open(struct channel_spare *spare, struct cht_err *err)
+{
+	spare->fd = -1;
+	refill(spare);
+	if (spare->fd < 0)
+		return cht_fail(err, CHT_E_IO, errno, "make a spare descriptor");
+	return 0;
+}
+
+void channel_spare_close(struct channel_spare *spare)
+{
+	fd_close(&spare->fd);
+}
+
+/* Again where nothing happened that concerns us: a signal, or a peer that went away. */
+static int accept_one(int listen_fd)
+{
+	int fd;
+
+	do
+		fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+	return fd;
+}
+
+/* Gives the spare up for long enough to take and close one connection. */
+static int accept_and_close(const struct channel_socket *s, struct channel_spare *spare,
+			    struct cht_err *err)
+{
+	int fd, sys;
+
+	fd_close(&spare->fd);
+	fd = accept_one(s->fd);
+	sys = errno;
+	if (fd >= 0) {
+		fd_close(&fd);
+		refill(spare);
+		return cht_fail(err, CHT_E_LIMIT, EMFILE, "a connection was closed");
+	}
+	refill(spare);
+	if (sys == EAGAIN || sys == EWOULDBLOCK)
+		return 0; /* the kernel asks for the descriptor before it looks who waits */
+	return cht_fail(err, CHT_E_IO, sys, "accept");
+}
+
+int channel_accept(const struct channel_socket *s, struct channel_spare *spare, int *fd,
+		   struct channel_peer *peer, struct cht_err *err)
+{
+	struct ucred cred = { .pid = 0, .uid = UINT32_MAX, .gid = UINT32_MAX };
+	socklen_t len = sizeof(cred);
+	int got;
+
+	refill(spare);
+	got = accept_one(s->fd);
+	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return 0;
+	if (got < 0 && (errno == EMFILE || errno == ENFILE) && spare->fd >= 0)
+		return accept_and_close(s, spare, err);
+	if (got < 0)
+		return cht_fail(err, CHT_E_IO, errno, "accept");
+	(void)getsockopt(got, SOL_SOCKET, SO_PEERCRED, &cred, &len);
+	*peer = (struct channel_peer){ (uint32_t)cred.pid, cred.uid, cred.gid };
+	*fd = got;
+	return 1;
+}
