@@ -20,7 +20,7 @@ const char *cht_code_name(int code)
 	return names[-code];
 }
 
-static void fill(struct cht_err *err, const char *fmt, va_list args)
+static void CHT_PRINTF(2, 0) fill(struct cht_err *err, const char *fmt, va_list args)
 {
 	int n = vsnprintf(err->text, sizeof(err->text), fmt, args);
 	size_t used = n < 0 ? 0 : (size_t)n;

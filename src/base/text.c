@@ -206,22 +206,24 @@ static size_t utf8_sequence(const uint8_t *p, size_t left)
 	return n;
 }
 
+static bool starts_with_8_ascii(const uint8_t *bytes, size_t n)
+{
+	uint64_t eight;
+
+	if (n < sizeof(eight))
+		return false;
+	memcpy(&eight, bytes, sizeof(eight));
+	return (eight & UINT64_C(0x8080808080808080)) == 0;
+}
+
 size_t utf8_valid_prefix(const uint8_t *bytes, size_t n)
 {
 	size_t at = 0;
 
 	while (at < n) {
-		uint64_t eight;
-		size_t step;
+		bool ascii = starts_with_8_ascii(bytes + at, n - at);
+		size_t step = ascii ? 8 : utf8_sequence(bytes + at, n - at);
 
-		if (n - at >= sizeof(eight)) {
-			memcpy(&eight, bytes + at, sizeof(eight));
-			if ((eight & UINT64_C(0x8080808080808080)) == 0) {
-				at += sizeof(eight);
-				continue;
-			}
-		}
-		step = utf8_sequence(bytes + at, n - at);
 		if (step == 0)
 			break;
 		at += step;
@@ -355,7 +357,8 @@ bool read_rfc3339(struct cht_str s, int64_t *realtime_ns)
 	if (c.year < 1970 || c.year > 9999 || c.month < 1 || c.month > 12 || c.day < 1 ||
 	    c.day > 31 || hour > 23 || minute > 59 || second > 59 || ns == UINT32_MAX)
 		return false;
-	at = (int64_t)days_of_civil(c) * SECONDS_A_DAY + hour * 3600 + minute * 60 + second;
+	at = (int64_t)days_of_civil(c) * SECONDS_A_DAY + INT64_C(3600) * hour +
+	     INT64_C(60) * minute + second;
 	/* The 31st of a month with 30 days formats as another text. */
 	format_second(again, at);
 	if (memcmp(again, s.ptr, RFC3339_S_LEN - 1) != 0)
