@@ -559,10 +559,13 @@ static int out_of_descriptors(void)
 
 static void test_out_of_descriptors_is_answered_too(void **state)
 {
-	pid_t pid = fork();
+	pid_t pid;
 	int status;
 
 	(void)state;
+	if (getenv("CHT_VALGRIND") != NULL)
+		skip(); /* valgrind has descriptors of its own above the limit */
+	pid = fork();
 	if (pid == 0)
 		_exit(out_of_descriptors());
 	CHECK_INT(waitpid(pid, &status, 0), pid);
