@@ -45,10 +45,12 @@ static void note_late(struct boot *boot, uint64_t seq, struct gap *out)
 		return; /* twice */
 	if (back < WINDOW)
 		boot->arrived |= UINT64_C(1) << back;
-	if (boot->missing == 0)
-		return;
-	boot->missing--;
-	out->late++;
+	if (boot->missing > 0) {
+		boot->missing--;
+		out->late++;
+	} else if (back < WINDOW) {
+		boot->ahead = sum(boot->ahead, 1); /* it was taken for one of the drops */
+	}
 }
 
 /* Goes up to seq; returns how many numbers were passed over. */

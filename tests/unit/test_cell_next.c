@@ -1,0 +1,666 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a cell says by itself, and when. Every now is invented.
+ */
+#include "check.h"
+
+#include "base/limits.h"
+#include "cell/cell.h"
+
+#define S         NS_PER_S
+#define START     (1000 * S)
+#define KEEPALIVE (10 * S)
+
+static struct cht_cell cell;
+static struct cht_stamped out;
+static struct cht_frame_facts on_first = { .connection = 1, .frame_bytes = 80 };
+
+static struct cht_now at(uint64_t ns)
+{
+	return (struct cht_now){ (int64_t)ns + 5, ns, ns + 9 };
+}
+
+static void begin(struct cell_options options)
+{
+	struct cht_now now = at(START);
+
+	options.cell_id = STR("cell-1");
+	options.run_id = STR("run-1");
+	options.channel = STR("/run/v.sock_9001");
+	if (options.expected_uid == 0)
+		options.expected_uid = -1;
+	CHECK_INT(cell_init(&cell, &options, &now, NULL), 0);
+}
+
+static int begin_plain(void **state)
+{
+	(void)state;
+	begin((struct cell_options){ .ledger_quota = 0 });
+	return 0;
+}
+
+static struct cht_declaration declaration(enum cht_source source)
+{
+	return (struct cht_declaration){ .source = source, .content_version = 1, .pid = 7 };
+}
+
+/* A frame as the pipeline takes it, where nothing else is due. */
+static void frame(enum cht_source source, uint64_t ns)
+{
+	struct cht_declaration d = declaration(source);
+	struct cht_now now = at(ns);
+
+	cell_note_frame(&cell, &d, &on_first, &now);
+	(void)cell_stamp(&cell, &d, &on_first, &now, &out);
+}
+
+static void hello(uint64_t ns, int64_t interval_ms)
+{
+	struct cht_declaration d = declaration(CHT_SOURCE_AGENT_HELLO);
+	struct cht_now now = at(ns);
+
+	if (interval_ms >= 0) {
+		d.details = 1u << CHT_DETAIL_HEARTBEAT_INTERVAL_MS;
+		d.detail[CHT_DETAIL_HEARTBEAT_INTERVAL_MS].num = (uint64_t)interval_ms;
+	}
+	cell_note_frame(&cell, &d, &on_first, &now);
+	CHECK(cell_stamp(&cell, &d, &on_first, &now, &out));
+	CHECK_INT(out.kind, EV_GUEST_AGENT_HELLO);
+}
+
+static bool next(uint64_t ns)
+{
+	struct cht_now now = at(ns);
+
+	return cell_next(&cell, &now, &out);
+}
+
+static void check_next(uint64_t ns, enum event_kind kind)
+{
+	uint64_t before = cell.run.sequence;
+
+	CHECK(next(ns));
+	CHECK_INT(out.kind, kind);
+	CHECK_INT(out.sequence, before + 1);
+	CHECK(out.run == &cell.run && out.guest == NULL);
+	CHECK_INT(out.at.monotonic_ns, ns);
+	CHECK_INT(out.at.realtime_ns, ns + 5);
+}
+
+/* Fires at its deadline, not a nanosecond before, and once. */
+static void check_silence(uint64_t deadline, const char *basis, uint64_t window, uint64_t episode)
+{
+	CHECK(cell_deadline(&cell) == deadline);
+	CHECK(!next(deadline - 1));
+	check_next(deadline, EV_GUEST_AGENT_SILENCED);
+	CHECK_STR(out.facts.silenced.basis, basis);
+	CHECK(out.facts.silenced.window_ns == window);
+	CHECK(out.facts.silenced.elapsed_ns == window);
+	CHECK_INT(out.facts.silenced.episode, episode);
+	CHECK(!next(deadline));
+	CHECK(!next(deadline + 1000 * S));
+	CHECK(cell_deadline(&cell) == UINT64_MAX);
+}
+
+static void test_an_agent_never_heard_is_told_once(void **state)
+{
+	(void)state;
+	check_silence(START + 60 * S, "never-heard", 60 * S, 1);
+}
+
+static void test_windows_are_as_configured(void **state)
+{
+	(void)state;
+	begin((struct cell_options){ .boot_window_ns = 3 * S, .keepalive_window_ns = 2 * S });
+	check_silence(START + 3 * S, "never-heard", 3 * S, 1);
+	frame(CHT_SOURCE_OTHER, START + 4 * S);
+	check_next(START + 4 * S, EV_GUEST_AGENT_RESUMED);
+	check_silence(START + 6 * S, "frames-only", 2 * S, 2);
+}
+
+static void test_the_first_frame_starts_the_keep_alive(void **state)
+{
+	(void)state;
+	frame(CHT_SOURCE_PROCESS_SPAWNED, START + 55 * S);
+	CHECK(!next(START + 60 * S));
+	check_silence(START + 65 * S, "frames-only", KEEPALIVE, 1);
+}
+
+static void test_a_shorter_window_is_not_missed_after_a_longer(void **state)
+{
+	(void)state;
+	CHECK(!next(START)); /* now it waits for the end of the boot window */
+	frame(CHT_SOURCE_PROCESS_SPAWNED, START + 1 * S);
+	check_silence(START + 11 * S, "frames-only", KEEPALIVE, 1);
+}
+
+static void test_a_hello_promises_heartbeats_unless_it_does_not(void **state)
+{
+	static const struct {
+		const char *why;
+		int64_t interval_ms;
+		const char *basis;
+	} rows[] = { { "no interval given", -1, "heartbeat" },
+		     { "3 s", 3000, "heartbeat" },
+		     { "just within the window", 9999, "heartbeat" },
+		     { "none are sent", 0, "frames-only" },
+		     { "not within the window", 10000, "frames-only" } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		check_row = rows[i].why;
+		CHECK_INT(begin_plain(state), 0);
+		hello(START + 1 * S, rows[i].interval_ms);
+		check_silence(START + 11 * S, rows[i].basis, KEEPALIVE, 1);
+	}
+}
+
+static void test_a_heartbeat_is_life_and_no_event(void **state)
+{
+	struct cht_declaration d = declaration(CHT_SOURCE_AGENT_HEARTBEAT);
+	struct cht_now now = at(START + 8 * S);
+
+	(void)state;
+	hello(START, 3000);
+	cell_note_frame(&cell, &d, &on_first, &now);
+	CHECK(!cell_stamp(&cell, &d, &on_first, &now, &out));
+	CHECK_INT(cell.run.sequence, 1);
+	CHECK_INT(cell.frames.heartbeats, 1);
+	check_silence(START + 18 * S, "heartbeat", KEEPALIVE, 1);
+}
+
+static void test_a_refused_frame_is_no_life(void **state)
+{
+	struct cht_wire_fault why = { .fault = CHT_FAULT_UTF8, .at = 3 };
+
+	(void)state;
+	cell_note_refused(&cell, &on_first, &why);
+	check_next(START + 5 * S, EV_FRAMES_REFUSED);
+	check_silence(START + 60 * S, "never-heard", 60 * S, 1);
+}
+
+static void test_a_good_frame_ends_an_episode(void **state)
+{
+	(void)state;
+	frame(CHT_SOURCE_OTHER, START + 2 * S);
+	check_silence(START + 12 * S, "frames-only", KEEPALIVE, 1);
+	frame(CHT_SOURCE_OTHER, START + 20 * S);
+	CHECK(cell_has_pending(&cell));
+	CHECK_INT(cell_deadline(&cell), 0);
+	check_next(START + 20 * S, EV_GUEST_AGENT_RESUMED);
+	CHECK_INT(out.facts.agent_resumed.episode, 1);
+	CHECK(out.facts.agent_resumed.silent_ns == 18 * S);
+	CHECK(!next(START + 20 * S));
+	check_silence(START + 30 * S, "frames-only", KEEPALIVE, 2);
+	frame(CHT_SOURCE_OTHER, START + 31 * S);
+	check_next(START + 31 * S, EV_GUEST_AGENT_RESUMED);
+	CHECK_INT(out.facts.agent_resumed.episode, 2);
+}
+
+static void test_after_never_heard_it_can_be_heard(void **state)
+{
+	(void)state;
+	check_silence(START + 60 * S, "never-heard", 60 * S, 1);
+	frame(CHT_SOURCE_OTHER, START + 61 * S);
+	check_next(START + 61 * S, EV_GUEST_AGENT_RESUMED);
+	CHECK(out.facts.agent_resumed.silent_ns == 61 * S);
+	check_silence(START + 71 * S, "frames-only", KEEPALIVE, 2);
+}
+
+static void test_once_means_once(void **state)
+{
+	(void)state;
+	begin((struct cell_options){ .silence_once = true });
+	frame(CHT_SOURCE_OTHER, START + 1 * S);
+	check_silence(START + 11 * S, "frames-only", KEEPALIVE, 1);
+	frame(CHT_SOURCE_OTHER, START + 12 * S);
+	CHECK(!next(START + 12 * S));
+	CHECK(!next(START + 100 * S));
+	CHECK(cell_deadline(&cell) == UINT64_MAX);
+}
+
+static void test_a_cell_that_we_do_not_read_is_not_silent(void **state)
+{
+	struct cht_now stopped = at(START + 4 * S), resumed = at(START + 100 * S);
+
+	(void)state;
+	frame(CHT_SOURCE_OTHER, START);
+	cell_note_paused(&cell, true, &stopped);
+	CHECK(!next(START + 99 * S));
+	CHECK(cell_deadline(&cell) == UINT64_MAX);
+	CHECK(!next(START + 100 * S));
+	cell_note_paused(&cell, false, &resumed);
+	check_silence(START + 106 * S, "frames-only", KEEPALIVE, 1);
+}
+
+static void test_a_pause_outlives_the_first_frame_and_an_episode(void **state)
+{
+	struct cht_now now = at(START + 1 * S);
+
+	(void)state;
+	cell_note_paused(&cell, true, &now);
+	frame(CHT_SOURCE_OTHER, START + 2 * S); /* was already in our hands */
+	CHECK(!next(START + 500 * S));
+	now = at(START + 500 * S);
+	cell_note_paused(&cell, false, &now);
+	check_silence(START + 510 * S, "frames-only", KEEPALIVE, 1);
+}
+
+/* Everything a guest can provoke: the first at once, then one a second with the counts since. */
+struct provocation {
+	const char *name;
+	enum event_kind kind;
+	void (*provoke)(void);
+	uint64_t (*count)(void);
+};
+
+static void provoke_opened(void)
+{
+	(void)cell_note_opened(&cell, 10, 20, 30);
+}
+
+static uint64_t count_opened(void)
+{
+	CHECK(out.facts.channel_opened.connection == cell.connections);
+	CHECK_INT(out.facts.channel_opened.peer_pid, 10);
+	CHECK_INT(out.facts.channel_opened.peer_uid, 20);
+	CHECK_INT(out.facts.channel_opened.peer_gid, 30);
+	CHECK_INT(out.facts.channel_opened.open, cell.open);
+	return out.facts.channel_opened.count;
+}
+
+static void provoke_closed(void)
+{
+	cell_note_closed(&cell, 4, CLOSE_BAD_LENGTH, true, 3, 200);
+}
+
+static uint64_t count_closed(void)
+{
+	CHECK(out.facts.channel_closed.reasons[CLOSE_BAD_LENGTH] == out.facts.channel_closed.count);
+	CHECK(out.facts.channel_closed.frames == 3 * out.facts.channel_closed.count);
+	CHECK(out.facts.channel_closed.bytes == 200 * out.facts.channel_closed.count);
+	CHECK_INT(out.facts.channel_closed.connection, 4);
+	return out.facts.channel_closed.count;
+}
+
+static void provoke_refused(void)
+{
+	struct cht_wire_fault why = { .fault = CHT_FAULT_TAG, .at = 11 };
+
+	cell_note_refused(&cell, &on_first, &why);
+}
+
+static uint64_t count_refused(void)
+{
+	CHECK_INT(out.facts.refused.connection, 1);
+	CHECK_INT(out.facts.refused.first, CHT_FAULT_TAG);
+	CHECK_INT(out.facts.refused.first_at, 11);
+	CHECK_INT(out.facts.refused.first_bytes, 80);
+	CHECK(out.facts.refused.faults[CHT_FAULT_TAG] == out.facts.refused.count);
+	return out.facts.refused.count;
+}
+
+static void provoke_forged(void)
+{
+	struct cht_declaration d = declaration(CHT_SOURCE_OTHER);
+	struct cht_now now = at(START);
+
+	d.forged = 1u << CHT_FORGED_RUN_ID;
+	cell_note_frame(&cell, &d, &on_first, &now);
+}
+
+static uint64_t count_forged(void)
+{
+	CHECK_INT(out.facts.forged.keys, 1u << CHT_FORGED_RUN_ID);
+	CHECK_INT(out.facts.forged.connection, 1);
+	return out.facts.forged.count;
+}
+
+static uint64_t seq;
+
+static void provoke_gap(void)
+{
+	struct cht_declaration d = declaration(CHT_SOURCE_OTHER);
+	struct cht_now now = at(START);
+
+	d.extensions = CHT_EXT_AGENT_BOOT | CHT_EXT_AGENT_SEQ;
+	d.agent_boot = 77;
+	d.agent_seq = seq += 2;
+	cell_note_frame(&cell, &d, &on_first, &now);
+}
+
+static uint64_t count_gap(void)
+{
+	CHECK_INT(out.facts.dropped.agent_boot, 77);
+	CHECK_INT(out.facts.dropped.from_seq, seq - 1);
+	CHECK_INT(out.facts.dropped.to_seq, seq - 1);
+	CHECK_INT(out.facts.dropped.over_quota, 0);
+	return out.facts.dropped.on_the_way;
+}
+
+static const struct provocation provocations[] = {
+	{ "channel.opened", EV_CHANNEL_OPENED, provoke_opened, count_opened },
+	{ "channel.closed", EV_CHANNEL_CLOSED, provoke_closed, count_closed },
+	{ "frames.refused", EV_FRAMES_REFUSED, provoke_refused, count_refused },
+	{ "attribution_forged", EV_GUEST_ATTRIBUTION_FORGED, provoke_forged, count_forged },
+	{ "telemetry.dropped", EV_GUEST_TELEMETRY_DROPPED, provoke_gap, count_gap },
+};
+
+static void test_what_is_provoked_is_told_once_a_second(void **state)
+{
+	for (size_t i = 0; i < sizeof(provocations) / sizeof(provocations[0]); i++) {
+		const struct provocation *p = &provocations[i];
+
+		check_row = p->name;
+		CHECK_INT(begin_plain(state), 0);
+		frame(CHT_SOURCE_OTHER, START);
+		seq = 0;
+		CHECK(!cell_has_pending(&cell));
+		p->provoke();
+		CHECK(cell_has_pending(&cell));
+		CHECK_INT(cell_deadline(&cell), 0);
+		check_next(START, p->kind);
+		CHECK_INT(p->count(), 1);
+		CHECK(!next(START));
+		for (int n = 0; n < 1000; n++) {
+			p->provoke();
+			CHECK(!next(START + S - 1));
+		}
+		CHECK(cell_deadline(&cell) == START + S);
+		check_next(START + S, p->kind);
+		CHECK_INT(p->count(), 1000);
+		check_row = "a flush does not wait";
+		p->provoke();
+		{
+			struct cht_now now = at(START + S + 1);
+
+			CHECK(cell_flush(&cell, &now, &out));
+			CHECK_INT(out.kind, p->kind);
+			CHECK_INT(p->count(), 1);
+			CHECK(!cell_flush(&cell, &now, &out));
+		}
+		CHECK(!cell_has_pending(&cell));
+		CHECK_INT(cell.run.counts[p->kind], 3);
+	}
+}
+
+static void test_kinds_do_not_share_a_window(void **state)
+{
+	size_t n = sizeof(provocations) / sizeof(provocations[0]);
+
+	(void)state;
+	frame(CHT_SOURCE_OTHER, START);
+	seq = 0;
+	for (size_t i = 0; i < n; i++)
+		provocations[i].provoke();
+	for (size_t i = 0; i < n; i++) {
+		CHECK(next(START));
+		CHECK_INT(out.kind, provocations[i].kind);
+	}
+	CHECK(!next(START));
+}
+
+static void test_one_refused_at_the_door_was_never_open(void **state)
+{
+	(void)state;
+	CHECK_INT(cell_note_opened(&cell, 1, 2, 3), 1);
+	CHECK_INT(cell_note_opened(&cell, 1, 2, 3), 2);
+	cell_note_closed(&cell, 2, CLOSE_OVER_LIMIT, false, 0, 0);
+	CHECK_INT(cell.open, 2);
+	cell_note_closed(&cell, 1, CLOSE_CLEAN, true, 5, 6);
+	CHECK_INT(cell.open, 1);
+	check_next(START, EV_CHANNEL_OPENED);
+	CHECK_INT(out.facts.channel_opened.count, 2);
+	check_next(START, EV_CHANNEL_CLOSED);
+	CHECK_INT(out.facts.channel_closed.count, 2);
+	CHECK_INT(out.facts.channel_closed.reasons[CLOSE_OVER_LIMIT], 1);
+	CHECK_INT(out.facts.channel_closed.reasons[CLOSE_CLEAN], 1);
+	CHECK_INT(out.facts.channel_closed.open, 1);
+}
+
+static void test_every_source_has_its_kind(void **state)
+{
+	static const struct {
+		enum cht_source source;
+		enum event_kind kind;
+	} rows[] = { { CHT_SOURCE_OTHER, EV_GUEST_DECLARATION },
+		     { CHT_SOURCE_PROCESS_SPAWNED, EV_GUEST_PROCESS_SPAWNED },
+		     { CHT_SOURCE_PROCESS_EXITED, EV_GUEST_PROCESS_EXITED },
+		     { CHT_SOURCE_CAPABILITY_DENIED, EV_GUEST_CAPABILITY_DENIED },
+		     { CHT_SOURCE_FS_INOTIFY_FIRED, EV_GUEST_FS_INOTIFY_FIRED },
+		     { CHT_SOURCE_NET_CONNECT_ATTEMPTED, EV_GUEST_NET_CONNECT_ATTEMPTED },
+		     { CHT_SOURCE_AGENT_HELLO, EV_GUEST_AGENT_HELLO },
+		     { CHT_SOURCE_AGENT_BYE, EV_GUEST_AGENT_BYE } };
+	struct cht_now now = at(START + 3);
+
+	(void)state;
+	CHECK_INT(sizeof(rows) / sizeof(rows[0]), CHT_N_SOURCES - 1); /* a heartbeat has none */
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct cht_declaration d = declaration(rows[i].source);
+
+		CHECK(cell_stamp(&cell, &d, &on_first, &now, &out));
+		CHECK_INT(out.kind, rows[i].kind);
+		CHECK_INT(out.sequence, i + 1);
+		CHECK(out.guest == &d && out.frame.frame_bytes == 80 && !out.stale);
+		CHECK_INT(out.at.boottime_ns, START + 12);
+	}
+}
+
+static void test_a_frame_of_an_earlier_epoch_is_stale(void **state)
+{
+	struct cht_declaration d = declaration(CHT_SOURCE_OTHER);
+	struct cht_frame_facts facts = { .connection = 1, .epoch = 2 };
+	struct cht_now now = at(START);
+
+	(void)state;
+	cell.epoch = 2;
+	CHECK(cell_stamp(&cell, &d, &facts, &now, &out));
+	CHECK(!out.stale);
+	cell.epoch = 3;
+	CHECK(cell_stamp(&cell, &d, &facts, &now, &out));
+	CHECK(out.stale);
+}
+
+static void test_over_the_quota_frames_are_counted_and_told_once_a_minute(void **state)
+{
+	struct cht_declaration d = declaration(CHT_SOURCE_OTHER);
+	struct cht_now now = at(START);
+
+	(void)state;
+	begin((struct cell_options){ .ledger_quota = 1000 });
+	cell_note_stored(&cell, 999);
+	CHECK(cell_stamp(&cell, &d, &on_first, &now, &out));
+	cell_note_stored(&cell, 1);
+	for (int i = 0; i < 7; i++)
+		CHECK(!cell_stamp(&cell, &d, &on_first, &now, &out));
+	CHECK_INT(cell.frames.dropped, 7);
+	check_next(START, EV_GUEST_TELEMETRY_DROPPED);
+	CHECK_INT(out.facts.dropped.over_quota, 7);
+	CHECK(!cell_stamp(&cell, &d, &on_first, &now, &out));
+	seq = 0;
+	provoke_gap(); /* what is missing on the guest's side waits with it */
+	CHECK(!next(START + 10 * S - 1));
+	check_next(START + 10 * S, EV_GUEST_AGENT_SILENCED);
+	CHECK(!next(START + 60 * S - 1));
+	check_next(START + 60 * S, EV_GUEST_TELEMETRY_DROPPED);
+	CHECK_INT(out.facts.dropped.over_quota, 1);
+	CHECK_INT(out.facts.dropped.on_the_way, 1);
+	check_row = "a heartbeat is still one, and host events go on";
+	d.source = CHT_SOURCE_AGENT_HEARTBEAT;
+	CHECK(!cell_stamp(&cell, &d, &on_first, &now, &out));
+	CHECK_INT(cell.frames.heartbeats, 1);
+	provoke_refused();
+	check_next(START + 61 * S, EV_FRAMES_REFUSED);
+}
+
+static void test_a_run_begins_goes_on_and_ends(void **state)
+{
+	struct facts_run_resumed facts = { .cause = STR("unclean restart"), .lost_from = 3 };
+	struct cht_now now = at(START);
+
+	(void)state;
+	begin((struct cell_options){ .expected_uid = 77, .boot_window_ns = 4 });
+	cell_stamp_opened(&cell, &now, &out);
+	CHECK_INT(out.kind, EV_RUN_OPENED);
+	CHECK_INT(out.sequence, 1);
+	CHECK_STR(out.facts.opened.socket, "/run/v.sock_9001");
+	CHECK_INT(out.facts.opened.expected_uid, 77);
+	CHECK(out.facts.opened.keepalive_window_ns == KEEPALIVE);
+	CHECK(out.facts.opened.boot_window_ns == 4);
+	frame(CHT_SOURCE_OTHER, START);
+	cell_stamp_resumed(&cell, &facts, &now, &out);
+	CHECK_INT(out.kind, EV_RUN_RESUMED);
+	CHECK_INT(out.facts.run_resumed.lost_from, 3);
+	cell_stamp_sealed(&cell, STR("requested"), &now, &out);
+	CHECK_INT(out.kind, EV_RUN_SEALED);
+	CHECK_INT(out.sequence, 4);
+	CHECK_INT(out.facts.sealed.frames.received, 1);
+	CHECK_STR(out.facts.sealed.reason, "requested");
+	CHECK_INT(out.run->counts[EV_RUN_SEALED], 1);
+}
+
+static void test_a_bad_registration_is_refused(void **state)
+{
+	static char longer[CELL_CHANNEL_MAX + 1];
+	struct cell_options o = { .cell_id = STR("c") };
+	struct cht_now now = at(START);
+	struct cht_err err;
+
+	(void)state;
+	memset(longer, 'p', sizeof(longer));
+	o.channel = (struct cht_str){ longer, CELL_CHANNEL_MAX };
+	CHECK_INT(cell_init(&cell, &o, &now, &err), 0);
+	o.channel.len++;
+	CHECK_INT(cell_init(&cell, &o, &now, &err), CHT_E_RANGE);
+	CHECK(strstr(err.text, "channel") != NULL);
+	o.channel = STR("/run/\xff");
+	CHECK_INT(cell_init(&cell, &o, &now, &err), CHT_E_RANGE);
+	o.channel = (struct cht_str){ "/run\0x", 6 };
+	CHECK_INT(cell_init(&cell, &o, &now, &err), CHT_E_RANGE);
+	o.channel = STR("");
+	o.cell_id = STR("no such id");
+	CHECK_INT(cell_init(&cell, &o, &now, &err), CHT_E_RANGE);
+	CHECK(strstr(err.text, "cell id") != NULL);
+}
+
+static void test_the_public_stamp_takes_each_frame(void **state)
+{
+	struct cht_declaration d = declaration(CHT_SOURCE_AGENT_HEARTBEAT);
+	struct cht_now now = at(START + 7);
+	const struct cht_stamped *s;
+
+	(void)state;
+	s = cht_stamp(&cell, &d, &on_first, &now);
+	CHECK_INT(s->kind, EV_GUEST_DECLARATION);
+	CHECK_STR(cht_stamped_cell_id(s), "cell-1");
+	CHECK_STR(cht_stamped_run_id(s), "run-1");
+	CHECK_STR(cht_stamped_spec_signature_hash(s), "unspecified");
+	CHECK_INT(cht_stamped_sequence(s), 1);
+	CHECK_INT(cht_stamped_received_realtime_ns(s), START + 12);
+	CHECK(cht_stamped_declaration(s) == &d);
+	CHECK_INT(cht_stamped_sequence(cht_stamp(&cell, &d, &on_first, &now)), 2);
+	CHECK(cell.heard);
+	CHECK_INT(cell.frames.stored, 2);
+}
+
+/* xorshift64: the same run each time. */
+static uint64_t dice = UINT64_C(0x2545f4914f6cdd1d);
+
+static unsigned roll(unsigned sides)
+{
+	dice ^= dice << 13;
+	dice ^= dice >> 7;
+	dice ^= dice << 17;
+	return (unsigned)(dice % sides);
+}
+
+/* One step of a random life. */
+static void live(uint64_t ns)
+{
+	struct cht_declaration d = declaration((enum cht_source)roll(CHT_N_SOURCES));
+	struct cht_wire_fault why = { .fault = (enum cht_fault)(1 + roll(CHT_N_FAULTS - 1)) };
+	struct cht_now now = at(ns);
+
+	switch (roll(8)) {
+	case 0: cell_note_refused(&cell, &on_first, &why); return;
+	case 1: (void)cell_note_opened(&cell, 1, 1, 1); return;
+	case 2: cell_note_closed(&cell, 1, CLOSE_CLEAN, true, 1, 1); return;
+	case 3: cell_note_paused(&cell, roll(2) == 0, &now); return;
+	default: break;
+	}
+	d.forged = (uint16_t)(roll(5) == 0);
+	d.extensions = roll(8);
+	d.agent_boot = roll(3);
+	d.agent_seq = roll(50);
+	d.agent_dropped = roll(20);
+	cell_note_frame(&cell, &d, &on_first, &now);
+	(void)cell_stamp(&cell, &d, &on_first, &now, &out);
+	cell_note_stored(&cell, roll(400));
+}
+
+/* Whatever happens: the sums hold, the sequence counts every event once, and neither the one
+ * compare on the path of a frame nor the deadline hides anything that is due. */
+static void test_sums_and_deadlines_hold_in_any_life(void **state)
+{
+	uint64_t told[EV_N_KINDS] = { 0 };
+
+	(void)state;
+	for (int round = 0; round < 20; round++) {
+		uint64_t ns = START;
+
+		begin((struct cell_options){ .ledger_quota = round % 2 == 0 ? 0 : 40000 });
+		for (int i = 0; i < 2000; i++) {
+			struct cht_now now = at(ns += roll(4) == 0 ? roll(4000000) * 1000ull : 0);
+			struct frame_counts f;
+			uint64_t sum = 0;
+
+			live(ns);
+			CHECK(cell_deadline(&cell) >= cell.next_ns);
+			while (cell_next(&cell, &now, &out))
+				told[out.kind]++;
+			CHECK(cell_deadline(&cell) > ns);
+			f = cell.frames;
+			CHECK(f.received == f.stored + f.heartbeats + f.refused + f.dropped);
+			for (int k = 0; k < EV_N_KINDS; k++)
+				sum += cell.run.counts[k];
+			CHECK(sum == cell.run.sequence);
+		}
+		CHECK(cell.run.counts[EV_GUEST_AGENT_SILENCED] <=
+		      cell.run.counts[EV_GUEST_AGENT_RESUMED] + 1);
+	}
+	CHECK(told[EV_GUEST_AGENT_SILENCED] > 0 && told[EV_GUEST_AGENT_RESUMED] > 0);
+	CHECK(told[EV_GUEST_TELEMETRY_DROPPED] > 0 && told[EV_FRAMES_REFUSED] > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_an_agent_never_heard_is_told_once, begin_plain),
+		cmocka_unit_test_setup(test_windows_are_as_configured, begin_plain),
+		cmocka_unit_test_setup(test_the_first_frame_starts_the_keep_alive, begin_plain),
+		cmocka_unit_test_setup(test_a_shorter_window_is_not_missed_after_a_longer,
+				       begin_plain),
+		cmocka_unit_test_setup(test_a_hello_promises_heartbeats_unless_it_does_not,
+				       begin_plain),
+		cmocka_unit_test_setup(test_a_heartbeat_is_life_and_no_event, begin_plain),
+		cmocka_unit_test_setup(test_a_refused_frame_is_no_life, begin_plain),
+		cmocka_unit_test_setup(test_a_good_frame_ends_an_episode, begin_plain),
+		cmocka_unit_test_setup(test_after_never_heard_it_can_be_heard, begin_plain),
+		cmocka_unit_test_setup(test_once_means_once, begin_plain),
+		cmocka_unit_test_setup(test_a_cell_that_we_do_not_read_is_not_silent, begin_plain),
+		cmocka_unit_test_setup(test_a_pause_outlives_the_first_frame_and_an_episode,
+				       begin_plain),
+		cmocka_unit_test_setup(test_what_is_provoked_is_told_once_a_second, begin_plain),
+		cmocka_unit_test_setup(test_kinds_do_not_share_a_window, begin_plain),
+		cmocka_unit_test_setup(test_one_refused_at_the_door_was_never_open, begin_plain),
+		cmocka_unit_test_setup(test_every_source_has_its_kind, begin_plain),
+		cmocka_unit_test_setup(test_a_frame_of_an_earlier_epoch_is_stale, begin_plain),
+		cmocka_unit_test_setup(
+			test_over_the_quota_frames_are_counted_and_told_once_a_minute, begin_plain),
+		cmocka_unit_test_setup(test_a_run_begins_goes_on_and_ends, begin_plain),
+		cmocka_unit_test_setup(test_a_bad_registration_is_refused, begin_plain),
+		cmocka_unit_test_setup(test_the_public_stamp_takes_each_frame, begin_plain),
+		cmocka_unit_test_setup(test_sums_and_deadlines_hold_in_any_life, begin_plain),
+	};
+
+	return cmocka_run_group_tests_name("cell_next", tests, NULL, NULL);
+}
