@@ -12,83 +12,108 @@
 #include <cht/err.h>
 #include <cht/event.h>
 
-enum { LEDGER_ORIGIN_MAX = 128 };
+enum {
+	LEDGER_NAME_MAX = 63,
+	LEDGER_ORIGIN_MAX = 128,
+	LEDGER_COMMIT_MAX_BYTES = 2 << 20, /* one commit, and so a torn one, is no longer */
+};
 
-/* The one writer. All of it is private to src/ledger. */
+/* The end of the segment that is written to. */
+struct ledger_tail {
+	int fd;         /* -1: no segment yet */
+	uint64_t first; /* index of its first entry */
+	uint64_t bytes; /* committed length */
+};
+
+/* The one writer. All of it is private to src/ledger, except origin and next. */
 struct ledger {
-	int state_fd, dir_fd, entries_fd, lock_fd; /* STATE, STATE/ledger, .../entries */
-	int segment_fd;
-	uint64_t segment_first; /* index of the segment's first entry */
-	uint64_t next;          /* index of the next entry = committed entries */
-	uint64_t segment_bytes; /* committed length of the segment */
-	bool broken;            /* a write or sync failed: never written again */
+	int dir_fd, entries_fd, lock_fd; /* STATE/ledger, .../entries, .../lock */
+	struct ledger_tail tail;
+	uint64_t next;  /* index of the next entry = committed entries */
+	bool is_marked; /* the clean mark is there */
+	bool is_broken; /* a write or sync failed: never written again */
 	char origin[LEDGER_ORIGIN_MAX + 1];
 };
 
 #define LEDGER_NULL                                                                                \
 	{                                                                                          \
-		.state_fd = -1, .dir_fd = -1, .entries_fd = -1, .lock_fd = -1, .segment_fd = -1    \
+		.dir_fd = -1, .entries_fd = -1, .lock_fd = -1, .tail = {.fd = -1 }                 \
 	}
 
 /* What opening found. */
 struct ledger_recovery {
 	uint64_t kept;         /* entries */
-	uint64_t cut_bytes;    /* of a torn last entry */
+	uint64_t cut_bytes;    /* of a torn write */
 	uint64_t unclean_from; /* first index of the last segment that no clean mark covers; = kept
 				* after a clean stop */
 	bool was_clean, is_new;
 };
 
 /* Makes STATE, STATE/ledger, entries/ and origin ("<name>/<16 random hex>") where they are
- * absent; an existing ledger is left as it is. name: [a-z0-9.-]+ */
+ * absent; an existing ledger is left as it is. name: [a-z0-9.-], 1..LEDGER_NAME_MAX
+ * (CHT_E_CONFIG). CHT_E_STATE when there are entries without an origin. */
 int ledger_init(const char *state, const char *name, struct cht_err *err) CHT_CHECKED;
 
-/* Opens for writing: waits up to LOCK_WAIT_S for the lock (CHT_E_STATE when it stays held),
- * cuts a torn tail and nothing else. CHT_E_STATE when there is no ledger (names --init) or it is
- * damaged (a hole between segments, an impossible length before the tail). */
+/* Opens for writing: waits up to LOCK_WAIT_S for the lock, cuts a torn write and nothing else,
+ * makes durable what it keeps. CHT_E_CONFIG: there is no ledger (the text names --init).
+ * CHT_E_LIMIT: the lock stays held. CHT_E_STATE: damage (PROTOCOL.ledger section 4); nothing
+ * was touched. CHT_E_NOMEM, CHT_E_IO. */
 int ledger_open(struct ledger *ledger, const char *state, struct ledger_recovery *found,
 		struct cht_err *err) CHT_CHECKED;
 
 /* Appends n whole entries that stand one after the other, lengths included, in bytes, and makes
  * them durable: write, fdatasync; a new segment is created and its directory fsync'ed before
- * first use. 0: all are durable. CHT_E_FULL (ENOSPC, EDQUOT): none are kept, the half-written
- * tail was cut, the same call may be made again. CHT_E_IO: the ledger is broken and takes no
- * further call but close; the next open recovers. */
+ * first use. At most SEGMENT_ENTRIES entries and LEDGER_COMMIT_MAX_BYTES. 0: all are durable.
+ * CHT_E_FULL (ENOSPC, EDQUOT): none are kept, the half-written tail was cut, the same call may
+ * be made again. CHT_E_IO: the ledger is broken and takes no further call but close; the next
+ * open recovers. Allocates nothing. */
 int ledger_commit(struct ledger *ledger, struct cht_bytes bytes, unsigned n,
 		  struct cht_err *err) CHT_CHECKED;
 
-/* Writes the clean mark when clean is set and nothing is broken; closes; safe on LEDGER_NULL. */
-void ledger_close(struct ledger *ledger, bool clean);
+/* Writes the clean mark: the last call before close, after an orderly end. Does nothing to a
+ * broken ledger. CHT_E_IO: the next open will call this end unclean. */
+int ledger_mark_clean(struct ledger *ledger, struct cht_err *err) CHT_CHECKED;
+
+/* Closes and releases the lock; safe on LEDGER_NULL. */
+void ledger_close(struct ledger *ledger);
 
 /* Reading, by anybody, also while it is written. */
 struct ledger_reader {
-	int entries_fd, segment_fd;
+	int entries_fd, segment_fd, watch_fd;
 	uint64_t next; /* index of the entry that ledger_next gives next */
 	uint64_t segment_first;
 	uint64_t offset; /* in the segment, of that entry */
 	uint8_t *buf;
 	size_t buf_at, buf_len, buf_cap;
-	bool segment_done;
+	uint64_t torn; /* bytes that follow the last whole entry */
 };
 
 #define LEDGER_READER_NULL                                                                         \
 	{                                                                                          \
-		.entries_fd = -1, .segment_fd = -1                                                 \
+		.entries_fd = -1, .segment_fd = -1, .watch_fd = -1                                 \
 	}
 
-/* dir: STATE or STATE/ledger. Starts at the first entry present (not 0 after pruning). */
+/* dir: STATE or STATE/ledger. Starts at the first entry present (not 0 after pruning).
+ * CHT_E_CONFIG: no ledger there. CHT_E_NOMEM, CHT_E_IO. */
 int ledger_reader_open(struct ledger_reader *reader, const char *dir,
 		       struct cht_err *err) CHT_CHECKED;
+/* Safe on LEDGER_READER_NULL. */
 void ledger_reader_close(struct ledger_reader *reader);
 
 /* 1: *entry borrows from the reader until the next call; its index is reader->next - 1, and
  * reader->offset - entry->len - 2 was its place in segment_first's file. 0: no whole entry
  * follows now: the end, or the first incomplete one; call again later to follow. CHT_E_STATE:
- * damage (impossible length, missing segment), text says where. CHT_E_IO. */
+ * damage (impossible length, missing or short segment), text says where. CHT_E_IO. */
 int ledger_next(struct ledger_reader *reader, struct cht_bytes *entry,
 		struct cht_err *err) CHT_CHECKED;
 
 /* Bytes after the last whole entry, when ledger_next gave 0. */
 uint64_t ledger_reader_torn(const struct ledger_reader *reader);
+
+/* A descriptor (the reader's own) that becomes readable when something was written since
+ * ledger_reader_clear, for poll. Take it before reading to the end, so that nothing is missed.
+ * CHT_E_IO. */
+int ledger_reader_watch(struct ledger_reader *reader, struct cht_err *err) CHT_CHECKED;
+void ledger_reader_clear(struct ledger_reader *reader);
 
 #endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ledger/segment.h"
+
+#include <cht/event.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/limits.h"
+#include "ledger/ledger.h"
+
+enum { SCAN_BYTES = 1 << 18, ZERO_BYTES = 4096 };
+
+_Static_assert(SCAN_BYTES >= CHT_ENTRY_MAX_BYTES + ENTRY_LENGTH_BYTES, "a step takes an entry");
+
+void segment_name(char out[SEGMENT_NAME_LEN + 1], uint64_t first)
+{
+	out[SEGMENT_NAME_LEN] = '\0';
+	for (int i = SEGMENT_NAME_LEN - 1; i >= 0; i--, first /= 10)
+		out[i] = (char)('0' + first % 10);
+}
+
+static bool is_segment_name(const char *name, uint64_t *first)
+{
+	uint64_t v = 0;
+
+	if (strlen(name) != SEGMENT_NAME_LEN)
+		return false;
+	for (const char *p = name; *p != '\0'; p++) {
+		uint64_t digit = (uint64_t)(*p - '0');
+
+		if (*p < '0' || *p > '9' || v > (UINT64_MAX - digit) / 10)
+			return false;
+		v = v * 10 + digit;
+	}
+	*first = v;
+	return true;
+}
+
+static void add_name(struct segment_list *list, uint64_t first)
+{
+	if (first % SEGMENT_ENTRIES != 0)
+		list->is_odd = true;
+	if (list->n == 0 || first < list->first)
+		list->first = first;
+	if (list->n == 0 || first > list->last)
+		list->last = first;
+	list->n++;
+}
+
+static int read_names(DIR *dir, struct segment_list *list, struct cht_err *err)
+{
+	for (;;) {
+		struct dirent *d;
+		uint64_t first;
+
+		errno = 0;
+		d = readdir(dir);
+		if (d == NULL)
+			return errno == 0 ? 0 : cht_fail(err, CHT_E_IO, errno, "list entries/");
+		if (is_segment_name(d->d_name, &first))
+			add_name(list, first);
+	}
+}
+
+int segment_list(int entries_fd, struct segment_list *out, struct cht_err *err)
+{
+	struct segment_list list = { 0 };
+	int r, fd = openat(entries_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (dir == NULL) {
+		r = cht_fail(err, CHT_E_IO, errno, "open entries/");
+		fd_close(&fd);
+		return r;
+	}
+	r = read_names(dir, &list, err);
+	(void)closedir(dir);
+	if (r == 0)
+		*out = list;
+	return r;
+}
+
+int segment_list_check(const struct segment_list *list, struct cht_err *err)
+{
+	if (list->is_odd)
+		return cht_fail(err, CHT_E_STATE, 0,
+				"ledger damaged: a segment's name is no multiple of %d",
+				SEGMENT_ENTRIES);
+	/* Names are distinct multiples, so their number alone shows a hole. */
+	if (list->n > 0 && (list->last - list->first) / SEGMENT_ENTRIES + 1 != list->n)
+		return cht_fail(err, CHT_E_STATE, 0,
+				"ledger damaged: a segment is missing between %020" PRIu64
+				" and %020" PRIu64,
+				list->first, list->last);
+	return 0;
+}
+
+enum entry_kind entry_at(const uint8_t *bytes, size_t n, size_t *len)
+{
+	size_t have;
+
+	if (n < ENTRY_LENGTH_BYTES)
+		return ENTRY_SHORT;
+	have = be16_load(bytes);
+	if (have == 0 || have > CHT_ENTRY_MAX_BYTES)
+		return ENTRY_BAD;
+	if (n - ENTRY_LENGTH_BYTES < have)
+		return ENTRY_SHORT;
+	*len = have;
+	return ENTRY_WHOLE;
+}
+
+ptrdiff_t segment_read(int fd, uint8_t *out, size_t n, uint64_t at, struct cht_err *err)
+{
+	size_t have = 0;
+
+	while (have < n) {
+		ssize_t r = pread(fd, out + have, n - have, (off_t)(at + have));
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return cht_fail(err, CHT_E_IO, errno, "read a segment");
+		if (r == 0)
+			break;
+		have += (size_t)r;
+	}
+	return (ptrdiff_t)have;
+}
+
+int segment_is_zero_from(int fd, uint64_t at, struct cht_err *err)
+{
+	uint8_t bytes[ZERO_BYTES];
+
+	for (;;) {
+		ptrdiff_t n = segment_read(fd, bytes, sizeof(bytes), at, err);
+
+		if (n <= 0)
+			return n < 0 ? (int)n : 1;
+		for (ptrdiff_t i = 0; i < n; i++)
+			if (bytes[i] != 0)
+				return 0;
+		at += (uint64_t)n;
+	}
+}
+
+/* Counts whole entries until something else comes. *kind says what that is; at the end of the
+ * file ENTRY_SHORT with nothing left. */
+static int count_entries(int fd, uint8_t *buf, struct segment_scan *scan, enum entry_kind *kind,
+			 struct cht_err *err)
+{
+	for (;;) {
+		ptrdiff_t n = segment_read(fd, buf, SCAN_BYTES, scan->bytes, err);
+		size_t at = 0, len;
+
+		if (n < 0)
+			return (int)n;
+		while (scan->entries < SEGMENT_ENTRIES &&
+		       (*kind = entry_at(buf + at, (size_t)n - at, &len)) == ENTRY_WHOLE) {
+			at += ENTRY_LENGTH_BYTES + len;
+			scan->entries++;
+		}
+		scan->bytes += at;
+		if (scan->entries == SEGMENT_ENTRIES || *kind == ENTRY_BAD || n < SCAN_BYTES)
+			return 0;
+	}
+}
+
+static int judge_end(int fd, struct segment_scan *scan, enum entry_kind kind, struct cht_err *err)
+{
+	uint64_t rest = scan->size - scan->bytes;
+	int zero;
+
+	scan->end = SEGMENT_BAD;
+	if (rest == 0)
+		scan->end = SEGMENT_WHOLE;
+	else if (scan->entries == SEGMENT_ENTRIES || rest > LEDGER_COMMIT_MAX_BYTES)
+		return 0;
+	else if (kind == ENTRY_SHORT)
+		scan->end = SEGMENT_TORN;
+	else {
+		zero = segment_is_zero_from(fd, scan->bytes, err);
+		if (zero < 0)
+			return zero;
+		if (zero == 1)
+			scan->end = SEGMENT_TORN;
+	}
+	return 0;
+}
+
+int segment_scan(int fd, struct segment_scan *out, struct cht_err *err)
+{
+	struct segment_scan scan = { 0 };
+	enum entry_kind kind = ENTRY_SHORT;
+	struct stat st;
+	uint8_t *buf;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "stat a segment");
+	buf = malloc(SCAN_BYTES);
+	if (buf == NULL)
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory to walk a segment");
+	scan.size = (uint64_t)st.st_size;
+	r = count_entries(fd, buf, &scan, &kind, err);
+	free(buf);
+	if (r == 0)
+		r = judge_end(fd, &scan, kind, err);
+	if (r == 0)
+		*out = scan;
+	return r;
+}

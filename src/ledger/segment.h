@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * segment.h - internal: names of segment files and a walk over their entries. Reads only.
+ */
+#ifndef LEDGER_SEGMENT_H
+#define LEDGER_SEGMENT_H
+
+#include <cht/err.h>
+
+enum { ENTRY_LENGTH_BYTES = 2, SEGMENT_NAME_LEN = 20 };
+
+/* "<20 digits>" and its NUL. */
+void segment_name(char out[SEGMENT_NAME_LEN + 1], uint64_t first);
+
+/* The segments of a directory. */
+struct segment_list {
+	uint64_t first, last; /* indexes that name the lowest and highest; both 0 when n is 0 */
+	uint64_t n;
+	bool is_odd; /* a name is no multiple of SEGMENT_ENTRIES */
+};
+
+/* CHT_E_IO. */
+int segment_list(int entries_fd, struct segment_list *out, struct cht_err *err) CHT_CHECKED;
+/* CHT_E_STATE when a name cannot be, or one is missing between the lowest and the highest. */
+int segment_list_check(const struct segment_list *list, struct cht_err *err) CHT_CHECKED;
+
+/* What stands at an entry's place when n bytes are there. */
+enum entry_kind {
+	ENTRY_WHOLE, /* *len bytes follow the length */
+	ENTRY_SHORT, /* the beginning of one */
+	ENTRY_BAD    /* a length that cannot be */
+};
+enum entry_kind entry_at(const uint8_t *bytes, size_t n, size_t *len);
+
+enum segment_end {
+	SEGMENT_WHOLE, /* ends with a whole entry, or is empty */
+	SEGMENT_TORN,  /* ends with what a torn write leaves: a cut entry, or zeros */
+	SEGMENT_BAD    /* an impossible length, or bytes behind the last entry it may hold */
+};
+
+struct segment_scan {
+	uint64_t entries, bytes; /* whole entries from the start */
+	uint64_t size;           /* of the file */
+	enum segment_end end;
+};
+
+/* Walks a segment with a buffer of its own. CHT_E_NOMEM, CHT_E_IO. */
+int segment_scan(int fd, struct segment_scan *out, struct cht_err *err) CHT_CHECKED;
+
+/* Whether all bytes from at to the end of the file are zero. 1, 0, CHT_E_IO. */
+int segment_is_zero_from(int fd, uint64_t at, struct cht_err *err) CHT_CHECKED;
+
+/* pread of up to n bytes, going on after EINTR and short reads until the end of the file.
+ * Bytes read, or CHT_E_IO. */
+ptrdiff_t segment_read(int fd, uint8_t *out, size_t n, uint64_t at,
+		       struct cht_err *err) CHT_CHECKED;
+
+#endif

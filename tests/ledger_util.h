@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ledger_util.h - a ledger in a scratch directory, entries that can be told apart, and hands
+ * that damage files.
+ */
+#ifndef TESTS_LEDGER_UTIL_H
+#define TESTS_LEDGER_UTIL_H
+
+#include "check.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/limits.h"
+#include "ledger/ledger.h"
+
+static char scratch[64]; /* STATE */
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+	(void)st;
+	(void)kind;
+	(void)ftw;
+	return remove(path);
+}
+
+static void remove_scratch(void)
+{
+	if (scratch[0] != '\0')
+		(void)nftw(scratch, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	scratch[0] = '\0';
+}
+
+static int __attribute__((unused)) setup_ledger(void **state)
+{
+	(void)state;
+	snprintf(scratch, sizeof(scratch), "/tmp/cht_ledger_XXXXXX");
+	if (mkdtemp(scratch) == NULL)
+		return -1;
+	return ledger_init(scratch, "test", NULL);
+}
+
+static int __attribute__((unused)) teardown_ledger(void **state)
+{
+	(void)state;
+	remove_scratch();
+	return 0;
+}
+
+/* The path of a file below STATE; good until the call after next. */
+static const char *path_of(const char *name)
+{
+	static char paths[2][160];
+	static unsigned turn;
+	char *p = paths[turn++ % 2];
+
+	snprintf(p, sizeof(paths[0]), "%s/%s", scratch, name);
+	return p;
+}
+
+static const char *segment_path(uint64_t first)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "ledger/entries/%020llu", (unsigned long long)first);
+	return path_of(name);
+}
+
+static long long size_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) < 0 ? -1 : (long long)st.st_size;
+}
+
+static void write_at(const char *path, long long at, const void *bytes, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+
+	CHECK(fd >= 0);
+	CHECK_INT(pwrite(fd, bytes, n, at < 0 ? lseek(fd, 0, SEEK_END) : at), n);
+	fd_close(&fd);
+}
+
+/* Entry i of any ledger here: 1 to 40 bytes that follow from i, never all zero. */
+static size_t entry_len(uint64_t i)
+{
+	return 8 + (size_t)(i * 7 % 33);
+}
+
+static void entry_fill(uint8_t *out, uint64_t i)
+{
+	size_t len = entry_len(i);
+
+	be16_store(out, (uint16_t)len);
+	be64_store(out + 2, i + 1);
+	memset(out + 10, 'a' + (int)(i % 26), len - 8);
+}
+
+enum { BATCH_MAX = 65536 };
+
+static uint8_t batch_mem[BATCH_MAX * 42];
+
+/* n entries from index first on. */
+static struct cht_bytes batch(uint64_t first, unsigned n)
+{
+	size_t at = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		entry_fill(batch_mem + at, first + i);
+		at += 2 + entry_len(first + i);
+	}
+	return (struct cht_bytes){ batch_mem, at };
+}
+
+static void __attribute__((unused)) commit(struct ledger *ledger, unsigned n)
+{
+	struct cht_err err = { 0 };
+
+	if (ledger_commit(ledger, batch(ledger->next, n), n, &err) != 0) {
+		fprintf(stderr, "commit: %s\n", err.text);
+		fail();
+	}
+}
+
+static void __attribute__((unused))
+open_ledger(struct ledger *ledger, struct ledger_recovery *found)
+{
+	struct cht_err err = { 0 };
+
+	if (ledger_open(ledger, scratch, found, &err) != 0) {
+		fprintf(stderr, "open: %s\n", err.text);
+		fail();
+	}
+}
+
+/* A ledger of n entries, closed with or without the clean mark. */
+static void __attribute__((unused)) make_ledger(uint64_t n, bool clean)
+{
+	struct ledger ledger = LEDGER_NULL;
+	struct ledger_recovery found;
+
+	open_ledger(&ledger, &found);
+	while (n > 0) {
+		unsigned some = n < BATCH_MAX / 2 ? (unsigned)n : BATCH_MAX / 2;
+
+		commit(&ledger, some);
+		n -= some;
+	}
+	if (clean)
+		CHECK_INT(ledger_mark_clean(&ledger, NULL), 0);
+	ledger_close(&ledger);
+}
+
+static bool is_entry(struct cht_bytes entry, uint64_t i)
+{
+	uint8_t want[42];
+
+	entry_fill(want, i);
+	return entry.len == entry_len(i) && memcmp(entry.ptr, want + 2, entry.len) == 0;
+}
+
+/* Reads all; every entry must be the one of its index. Returns how many. */
+static uint64_t __attribute__((unused)) count_ledger(void)
+{
+	struct ledger_reader reader = LEDGER_READER_NULL;
+	struct cht_bytes entry;
+	struct cht_err err = { 0 };
+	uint64_t n = 0;
+	int r;
+
+	CHECK_INT(ledger_reader_open(&reader, scratch, NULL), 0);
+	while ((r = ledger_next(&reader, &entry, &err)) == 1) {
+		CHECK(is_entry(entry, reader.next - 1));
+		n++;
+	}
+	if (r < 0)
+		fprintf(stderr, "read: %s\n", err.text);
+	CHECK_INT(r, 0);
+	CHECK_INT(reader.next, n);
+	ledger_reader_close(&reader);
+	return n;
+}
+
+#endif
