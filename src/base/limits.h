@@ -45,10 +45,11 @@ enum {
 enum {
 	/* accept is prompt, but a full backlog freezes a whole VM: as many as it can open. */
 	LISTEN_BACKLOG = 1024,
-	/* Frames of one connection before the next cell has its turn. */
-	FRAMES_PER_TURN = 256,
-	/* One receive buffer serves all connections. */
-	RECEIVE_BYTES = 65536,
+	/* Connections taken from one listener before the next one's turn. */
+	ACCEPTS_PER_TURN = 64,
+	/* One receive buffer serves all connections; what it can hold is one connection's turn:
+	 * some 200 of the shortest frames that decode. */
+	RECEIVE_BYTES = 16384,
 	/* Cells of one daemon started with --cell or a file. */
 	CELLS_MAX = 4096,
 	/* What the line can run ahead of the disk. */

@@ -213,6 +213,11 @@ static bool has_room_now(struct ring *ring, size_t n)
 	return has_room(ring, n);
 }
 
+bool ring_has_room(struct ring *ring, size_t n)
+{
+	return has_room(ring, n) || has_room_now(ring, n);
+}
+
 uint8_t *ring_reserve(struct ring *ring, size_t max)
 {
 	size_t n = max + LENGTH_BYTES;

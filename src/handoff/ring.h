@@ -50,6 +50,8 @@ void ring_publish(struct ring *ring, size_t len);
 /* Entries put, and of these how many the consumer says are durable (never more than put). */
 uint64_t ring_put_count(const struct ring *ring);
 uint64_t ring_durable_count(const struct ring *ring);
+/* Producer: whether n bytes, lengths included, have room now. */
+bool ring_has_room(struct ring *ring, size_t n);
 /* Producer, before it sleeps on durable_fd for room: false if max bytes have room already; else
  * durable_fd will be readable once a good part of the ring is free again. */
 bool ring_await_room(struct ring *ring, size_t max);

@@ -17,12 +17,7 @@ _Static_assert(sizeof(struct frame_block) == PARTIAL_BLOCK_BYTES, "a block is a 
 void frame_pool_init(struct frame_pool *pool, struct frame_block *blocks, size_t n,
 		     uint8_t *scratch)
 {
-	pool->free = NULL;
-	pool->scratch = scratch;
-	while (n > 0) {
-		blocks[--n].next = pool->free;
-		pool->free = &blocks[n];
-	}
+	*pool = (struct frame_pool){ .fresh = blocks, .n_fresh = n, .scratch = scratch };
 }
 
 /* Bytes of the last block that are not written yet. */
@@ -36,23 +31,38 @@ static size_t block_room(const struct framer *f)
 size_t framer_room(const struct framer *f, const struct frame_pool *pool,
 		   const struct frame_quota *quota)
 {
-	size_t room = block_room(f);
-	const struct frame_block *block = pool->free;
-	unsigned may = quota->used < quota->max ? (unsigned)(quota->max - quota->used) : 0;
+	size_t blocks = pool->n_free + pool->n_fresh;
+	size_t may = quota->used < quota->max ? (size_t)(quota->max - quota->used) : 0;
+	size_t room;
 
-	for (; block != NULL && may > 0 && room < RECEIVE_BYTES; block = block->next, may--)
-		room += BLOCK_BYTES;
+	if (may > RECEIVE_BYTES / BLOCK_BYTES + 1)
+		may = RECEIVE_BYTES / BLOCK_BYTES + 1;
+	room = block_room(f) + (may < blocks ? may : blocks) * BLOCK_BYTES;
 	return room < RECEIVE_BYTES ? room : RECEIVE_BYTES;
+}
+
+/* A block given back before one that was never touched; null when there is neither. */
+static struct frame_block *take_block(struct frame_pool *pool)
+{
+	struct frame_block *block = pool->free;
+
+	if (block != NULL) {
+		pool->free = block->next;
+		pool->n_free--;
+	} else if (pool->n_fresh > 0) {
+		block = pool->fresh++;
+		pool->n_fresh--;
+	}
+	return block;
 }
 
 /* One more block at the end; false when there is none to be had. */
 static bool add_block(struct framer *f, struct frame_pool *pool, struct frame_quota *quota)
 {
-	struct frame_block *block = pool->free;
+	struct frame_block *block = quota->used < quota->max ? take_block(pool) : NULL;
 
-	if (block == NULL || quota->used >= quota->max)
+	if (block == NULL)
 		return false;
-	pool->free = block->next;
 	quota->used++;
 	block->next = NULL;
 	if (f->first == NULL)
@@ -174,6 +184,7 @@ void framer_reset(struct framer *f, struct frame_pool *pool, struct frame_quota 
 
 		f->last->next = pool->free;
 		pool->free = f->first;
+		pool->n_free += blocks;
 		quota->used = (uint16_t)(quota->used - blocks);
 	}
 	*f = (struct framer){ 0 };

@@ -21,7 +21,9 @@ struct frame_block {
 /* All blocks of a process, and one scratch body into which a frame that spans blocks is
  * gathered. Memory is the caller's. */
 struct frame_pool {
-	struct frame_block *free;
+	struct frame_block *free;  /* given back */
+	struct frame_block *fresh; /* never used: their pages are not touched before */
+	size_t n_free, n_fresh;
 	uint8_t *scratch; /* CHT_FRAME_HEAD_BYTES + CHT_FRAME_MAX_BYTES */
 };
 
@@ -39,7 +41,7 @@ struct framer {
 
 enum framer_eof { FRAMER_EOF_CLEAN, FRAMER_EOF_IN_LENGTH, FRAMER_EOF_IN_BODY };
 
-/* Threads n blocks onto the pool. */
+/* Gives the pool n blocks, which it does not touch yet. */
 void frame_pool_init(struct frame_pool *pool, struct frame_block *blocks, size_t n,
 		     uint8_t *scratch);
 

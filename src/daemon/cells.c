@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/line.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/clk.h"
+#include "base/diag.h"
+#include "base/err.h"
+#include "base/fd.h"
+
+enum {
+	/* Descriptors that are neither a cell's nor a connection's. */
+	OTHER_FDS = 64,
+	FDS_PER_CELL = 2, /* listener and its directory */
+	/* A cell over its frame budget is read again when so many frames are free. */
+	RESUME_FRAMES = 100,
+};
+
+/* Whether the descriptors that this process may have suffice for every cell; sets how many
+ * connections there can be in all. */
+static int budget_descriptors(struct line *line, struct cht_err *err)
+{
+	uint64_t fixed = OTHER_FDS + (uint64_t)FDS_PER_CELL * line->n_slots, most;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "getrlimit");
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "raise the limit of open files");
+	if (limit.rlim_cur < fixed + line->n_slots)
+		return cht_fail(
+			err, CHT_E_LIMIT, 0,
+			"%u cells need %llu open files and the limit is %llu: raise it (ulimit -n)",
+			line->n_slots, (unsigned long long)(fixed + line->n_slots),
+			(unsigned long long)limit.rlim_cur);
+	most = limit.rlim_cur - fixed;
+	if (most > line->n_slots * line->conf->connections)
+		most = line->n_slots * line->conf->connections;
+	line->n_conns = (uint32_t)most;
+	return 0;
+}
+
+/* Address space for the worst case; pages come with use. */
+static void *reserve(size_t bytes)
+{
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+int cells_open(struct line *line, struct cht_err *err)
+{
+	const size_t scratch = CHT_FRAME_HEAD_BYTES + CHT_FRAME_MAX_BYTES;
+	size_t blocks;
+	int r;
+
+	line->n_slots = (uint32_t)line->conf->n_cells;
+	line->free_conn = NOBODY;
+	r = budget_descriptors(line, err);
+	if (r == 0)
+		r = deadlines_open(&line->deadlines, line->n_slots, err);
+	if (r == 0)
+		r = channel_spare_open(&line->spare, err);
+	if (r < 0)
+		return r;
+	blocks = (size_t)line->n_slots * LIMIT_PARTIAL_BLOCKS;
+	line->pool_bytes = scratch + blocks * sizeof(struct frame_block);
+	line->conns_bytes = (line->n_conns + 1) * sizeof(struct conn);
+	line->slots = calloc(line->n_slots + 1, sizeof(*line->slots));
+	line->pool_mem = reserve(line->pool_bytes);
+	line->conns = reserve(line->conns_bytes);
+	if (line->slots == NULL || line->pool_mem == NULL || line->conns == NULL)
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for %u cells", line->n_slots);
+	frame_pool_init(&line->pool, line->pool_mem, blocks,
+			(uint8_t *)line->pool_mem + blocks * sizeof(struct frame_block));
+	for (uint32_t i = 0; i < line->n_slots; i++)
+		line->slots[i] = (struct slot){ .socket = CHANNEL_SOCKET_NULL,
+						.conns = NOBODY,
+						.table_slot = -1,
+						.quota = { .max = LIMIT_PARTIAL_BLOCKS } };
+	return 0;
+}
+
+void cells_free(struct line *line)
+{
+	deadlines_close(&line->deadlines);
+	fd_close(&line->spare.fd);
+	free(line->slots);
+	if (line->pool_mem != NULL)
+		(void)munmap(line->pool_mem, line->pool_bytes);
+	if (line->conns != NULL)
+		(void)munmap(line->conns, line->conns_bytes);
+	line->slots = NULL;
+	line->pool_mem = NULL;
+	line->conns = NULL;
+	line->n_slots = 0;
+}
+
+int cells_bind(struct line *line, uint32_t i, struct cht_err *err)
+{
+	const struct conf_cell *c = &line->conf->cells[i];
+	struct cht_listener_options options = CHT_LISTENER_OPTIONS_INIT;
+	struct slot *slot = &line->slots[i];
+	uint64_t now = line->now.monotonic_ns;
+	int r;
+
+	options.base = c->base;
+	options.path = c->path;
+	options.mode = c->mode;
+	options.uid = c->owner;
+	options.gid = c->group;
+	options.expected_uid = c->uid;
+	options.replace = line->conf->replace;
+	if (c->base != NULL && cht_base_is_too_long(c->base))
+		diag(DIAG_WARNING,
+		     "cell %s: base has %zu bytes: a VMM that sees it so cannot connect to "
+		     "<base>_9001 "
+		     "(more than 102); in a jail its own path counts",
+		     c->id, strlen(c->base));
+	r = channel_bind(&slot->socket, &options, err);
+	if (r == 0)
+		r = loop_add(&line->loop, slot->socket.fd, FD_LISTENER, i, 0, err);
+	slot->frame_budget = budget_init(line->conf->frames_per_s, line->conf->frames_burst, now);
+	slot->connect_budget =
+		budget_init(line->conf->connects_per_s, line->conf->connects_per_s, now);
+	return r;
+}
+
+/* Takes a cell's next time into the heap when it comes earlier; what was moved later is found
+ * out when the old time comes. */
+void cells_hurry(struct line *line, uint32_t i)
+{
+	uint64_t at = cell_deadline(&line->slots[i].cell);
+
+	if (at < line->deadlines.at_ns[i])
+		deadlines_set(&line->deadlines, i, at);
+}
+
+int cells_emit_due(struct line *line, struct slot *slot, struct cht_err *err)
+{
+	struct cht_stamped stamped;
+	int r = 0;
+
+	while (r == 0 && cell_next(&slot->cell, &line->now, &stamped))
+		r = line_emit(line, slot, &stamped, err);
+	return r;
+}
+
+/* Why a connection that was accepted may not stay; CLOSE_N_REASONS when it may. */
+static enum close_reason judge_peer(struct line *line, uint32_t i, const struct channel_peer *peer)
+{
+	struct slot *slot = &line->slots[i];
+	int64_t expected = line->conf->cells[i].uid;
+
+	if (expected >= 0 && peer->uid != (uint32_t)expected)
+		return CLOSE_WRONG_UID;
+	if (!budget_take(&slot->connect_budget, 1, line->now.monotonic_ns))
+		return CLOSE_OVER_RATE;
+	if (slot->n_conns >= line->conf->connections)
+		return CLOSE_OVER_LIMIT;
+	return CLOSE_N_REASONS;
+}
+
+void cells_on_accept(struct line *line, uint32_t i)
+{
+	struct slot *slot = &line->slots[i];
+
+	for (int k = 0; k < ACCEPTS_PER_TURN; k++) {
+		struct channel_peer peer;
+		enum close_reason no;
+		struct cht_err err;
+		uint32_t at = NOBODY;
+		int fd, r = channel_accept(&slot->socket, &line->spare, &fd, &peer, &err);
+
+		if (r == 0)
+			break;
+		if (r < 0 && r != CHT_E_LIMIT) {
+			diag(DIAG_WARNING, "cell %s: %s; going on", line->conf->cells[i].id,
+			     err.text);
+			break;
+		}
+		no = r == CHT_E_LIMIT ? CLOSE_NO_DESCRIPTOR : judge_peer(line, i, &peer);
+		if (no == CLOSE_N_REASONS && (at = conns_new(line)) == NOBODY)
+			no = CLOSE_NO_DESCRIPTOR;
+		if (no == CLOSE_N_REASONS) {
+			conns_open(line, i, at, fd, &peer);
+			continue;
+		}
+		if (r == 1)
+			fd_close(&fd);
+		cell_note_closed(&slot->cell, 0, no, false, 0, 0);
+	}
+	cells_hurry(line, i);
+}
+
+/* Reads of a cell that is over its budget wait; its silence clock stands still. */
+static void pause_slot(struct line *line, uint32_t i)
+{
+	struct slot *slot = &line->slots[i];
+
+	slot->paused_until_ns = budget_ready_ns(&slot->frame_budget, RESUME_FRAMES);
+	conns_set_read_all(line, slot, false);
+	cell_note_paused(&slot->cell, true, &line->now);
+	if (slot->paused_until_ns < line->deadlines.at_ns[i])
+		deadlines_set(&line->deadlines, i, slot->paused_until_ns);
+}
+
+void cells_after_turn(struct line *line, uint32_t i, uint64_t n_frames)
+{
+	struct slot *slot = &line->slots[i];
+
+	table_note_frames(&line->table, slot->table_slot, &slot->cell.frames,
+			  slot->cell.connections);
+	if (!budget_spend(&slot->frame_budget, n_frames, line->now.monotonic_ns) &&
+	    slot->paused_until_ns == 0)
+		pause_slot(line, i);
+	if (slot->blocks_short && slot->quota.used < slot->quota.max &&
+	    slot->paused_until_ns == 0) {
+		slot->blocks_short = false;
+		conns_set_read_all(line, slot, true);
+	}
+	cells_hurry(line, i);
+}
+
+static int serve(struct line *line, uint32_t i, struct cht_err *err)
+{
+	struct slot *slot = &line->slots[i];
+	uint64_t now = line->now.monotonic_ns, at;
+	int r;
+
+	if (slot->paused_until_ns != 0 && slot->paused_until_ns <= now) {
+		slot->paused_until_ns = 0;
+		if (!line->is_paused)
+			cell_note_paused(&slot->cell, false, &line->now);
+		conns_set_read_all(line, slot, true);
+	}
+	r = cells_emit_due(line, slot, err);
+	at = cell_deadline(&slot->cell);
+	if (slot->paused_until_ns != 0 && slot->paused_until_ns < at)
+		at = slot->paused_until_ns;
+	deadlines_set(&line->deadlines, i, at);
+	return r;
+}
+
+int cells_on_time(struct line *line, struct cht_err *err)
+{
+	int r = 0;
+
+	while (r == 0 && line->n_slots > 0) {
+		uint32_t i = deadlines_first(&line->deadlines);
+
+		if (line->deadlines.at_ns[i] > line->now.monotonic_ns || !line_has_room(line))
+			break;
+		r = serve(line, i, err);
+	}
+	conns_sweep_stalled(line);
+	return r;
+}
+
+uint64_t cells_deadline(const struct line *line)
+{
+	uint64_t at = UINT64_MAX;
+
+	if (line->n_slots > 0)
+		at = line->deadlines.at_ns[deadlines_first(&line->deadlines)];
+	if (line->partial > 0 && line->next_sweep_ns < at)
+		at = line->next_sweep_ns;
+	return at;
+}
+
+int cells_flush(struct line *line, struct cht_err *err)
+{
+	struct cht_stamped stamped;
+	int r = 0;
+
+	for (uint32_t i = 0; i < line->n_slots && r == 0; i++)
+		while (r == 0 && cell_flush(&line->slots[i].cell, &line->now, &stamped))
+			r = line_emit(line, &line->slots[i], &stamped, err);
+	return r;
+}
+
+void cells_note_paused(struct line *line, bool paused)
+{
+	for (uint32_t i = 0; i < line->n_slots; i++)
+		if (line->slots[i].paused_until_ns == 0)
+			cell_note_paused(&line->slots[i].cell, paused, &line->now);
+	for (uint32_t i = 0; !paused && i < line->n_slots; i++)
+		cells_hurry(line, i);
+}
+
+void cells_close_listeners(struct line *line)
+{
+	for (uint32_t i = 0; i < line->n_slots; i++) {
+		if (line->slots[i].socket.fd >= 0)
+			loop_remove(&line->loop, line->slots[i].socket.fd, FD_LISTENER);
+		channel_unbind(&line->slots[i].socket);
+	}
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+
+/* chtd never reads a value: which of them are secrets, and whether they are right, is for the
+ * scribe to say. */
+static const char *const handed_over[] = {
+	"CELLOS_HOST_TELEMETRY_SIGN_ALG",
+	"CELLOS_HOST_TELEMETRY_SIGN_KID",
+	"CELLOS_HOST_TELEMETRY_SIGN_HMAC_KEY",
+	"CELLOS_HOST_TELEMETRY_SIGN_ED25519_SK",
+};
+
+enum { N_HANDED_OVER = sizeof(handed_over) / sizeof(handed_over[0]), HANDED_OVER_MAX = 16384 };
+
+/* Whole NAME=VALUE as it stands in environ, or null. */
+static char *variable(const char *name)
+{
+	size_t n = strlen(name);
+
+	for (char **at = environ; at != NULL && *at != NULL; at++)
+		if (strncmp(*at, name, n) == 0 && (*at)[n] == '=')
+			return *at;
+	return NULL;
+}
+
+int child_take_secrets(int *env_fd, struct cht_err *err)
+{
+	int ends[2] = { -1, -1 }, r = 0;
+	size_t total = 0;
+
+	*env_fd = -1;
+	for (size_t i = 0; i < N_HANDED_OVER; i++) {
+		const char *found = variable(handed_over[i]);
+
+		total += found != NULL ? strlen(found) + 1 : 0;
+	}
+	if (total == 0)
+		return 0;
+	if (total > HANDED_OVER_MAX)
+		return cht_fail(err, CHT_E_CONFIG, 0,
+				"the CELLOS_HOST_TELEMETRY_SIGN_* variables are too long");
+	/* A pipe holds 64 KiB: writing before there is a reader does not block. */
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "pipe");
+	for (size_t i = 0; i < N_HANDED_OVER; i++) {
+		char *found = variable(handed_over[i]);
+		size_t n = found != NULL ? strlen(found) + 1 : 0;
+
+		if (found == NULL)
+			continue;
+		if (r == 0)
+			r = fd_write_all(ends[1], found, n, err);
+		/* /proc/self/environ shows this very memory. */
+		(void)unsetenv(handed_over[i]);
+		explicit_bzero(found, n - 1);
+	}
+	fd_close(&ends[1]);
+	if (r < 0)
+		fd_close(&ends[0]);
+	*env_fd = ends[0];
+	return r;
+}
+
+static int find_scribe(char *out, size_t cap, struct cht_err *err)
+{
+	ssize_t n = readlink("/proc/self/exe", out, cap - sizeof("/cht-scribe"));
+	char *slash;
+
+	if (n > 0) {
+		out[n] = '\0';
+		slash = strrchr(out, '/');
+		memcpy(slash, "/cht-scribe", sizeof("/cht-scribe"));
+		if (access(out, X_OK) == 0)
+			return 0;
+	}
+	(void)snprintf(out, cap, "%s/cht-scribe", CHT_LIBEXECDIR);
+	if (access(out, X_OK) == 0)
+		return 0;
+	return cht_fail(err, CHT_E_CONFIG, errno, "cht-scribe is neither beside chtd nor in %s",
+			CHT_LIBEXECDIR);
+}
+
+/* A descriptor number for the child: the duplicate is not close-on-exec. */
+static int inherit(int fd)
+{
+	return fcntl(fd, F_DUPFD, 3);
+}
+
+struct arguments {
+	const char *list[32];
+	unsigned n;
+};
+
+static void add(struct arguments *a, const char *name, const char *value)
+{
+	if (value == NULL)
+		return;
+	a->list[a->n++] = name;
+	a->list[a->n++] = value;
+}
+
+static void run_scribe(const char *program, const struct conf *conf, int sock, int env_fd)
+{
+	struct arguments a = { .list = { program }, .n = 1 };
+	char line_fd[16], secrets_fd[16];
+	int s = inherit(sock), e = env_fd >= 0 ? inherit(env_fd) : -1;
+
+	(void)snprintf(line_fd, sizeof(line_fd), "%d", s);
+	(void)snprintf(secrets_fd, sizeof(secrets_fd), "%d", e);
+	add(&a, "--state", conf->state);
+	add(&a, "--line-fd", line_fd);
+	add(&a, "--env-fd", e >= 0 ? secrets_fd : NULL);
+	add(&a, "--on-full", conf->on_full);
+	add(&a, "--sign-alg", conf->sign_alg);
+	add(&a, "--sign-kid", conf->sign_kid);
+	add(&a, "--sign-key-file", conf->sign_key_file);
+	add(&a, "--sign-order", conf->sign_order);
+	if (conf->init)
+		a.list[a.n++] = "--init";
+	a.list[a.n] = NULL;
+	if (s >= 0)
+		(void)execv(program, (char *const *)(uintptr_t)a.list);
+	_exit(70);
+}
+
+int child_start(struct child *child, const struct conf *conf, int env_fd, struct cht_err *err)
+{
+	char program[4096];
+	int pair[2], r = find_scribe(program, sizeof(program), err);
+
+	*child = (struct child)CHILD_NULL;
+	if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		r = cht_fail(err, CHT_E_IO, errno, "socketpair");
+	if (r < 0) {
+		fd_close(&env_fd);
+		return r;
+	}
+	child->pid = fork();
+	if (child->pid == 0) {
+		sigset_t none;
+
+		/* SIGINT at a terminal goes to the whole group: the line decides when to stop. */
+		(void)setpgid(0, 0);
+		(void)sigemptyset(&none);
+		(void)sigprocmask(SIG_SETMASK, &none, NULL);
+		run_scribe(program, conf, pair[1], env_fd);
+	}
+	fd_close(&env_fd);
+	fd_close(&pair[1]);
+	child->sock = pair[0];
+	if (child->pid < 0)
+		return cht_fail(err, CHT_E_IO, errno, "fork");
+	child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+	if (child->pidfd < 0)
+		return cht_fail(err, CHT_E_IO, errno, "pidfd_open");
+	/* close-on-exec is what pidfd_open sets. */
+	return 0;
+}
+
+int child_wait(struct child *child)
+{
+	int status = 0;
+	pid_t got;
+
+	fd_close(&child->sock);
+	fd_close(&child->pidfd);
+	if (child->pid < 0)
+		return -1;
+	do
+		got = waitpid(child->pid, &status, 0);
+	while (got < 0 && errno == EINTR);
+	child->pid = -1;
+	if (got < 0)
+		return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * child.h - the scribe, when chtd starts it itself: same uid, another program, one socket.
+ */
+#ifndef DAEMON_CHILD_H
+#define DAEMON_CHILD_H
+
+#include <cht/err.h>
+#include <sys/types.h>
+
+#include "daemon/conf.h"
+
+struct child {
+	pid_t pid; /* -1: none */
+	int pidfd; /* readable once it ended */
+	int sock;  /* SOCK_SEQPACKET to it, blocking */
+};
+
+#define CHILD_NULL                                                                                 \
+	{                                                                                          \
+		.pid = -1, .pidfd = -1, .sock = -1                                                 \
+	}
+
+/* Moves the signing variables out of this process: their bytes go into a pipe, of which *env_fd
+ * becomes the reading end, and are overwritten where the kernel put them; the names are unset.
+ * Must come before any socket is opened. *env_fd is -1 when none was set. */
+int child_take_secrets(int *env_fd, struct cht_err *err) CHT_CHECKED;
+
+/* Starts cht-scribe (beside this program, else from libexec) with conf's words; env_fd is taken.
+ * CHT_E_IO, CHT_E_CONFIG when the program is not there. */
+int child_start(struct child *child, const struct conf *conf, int env_fd,
+		struct cht_err *err) CHT_CHECKED;
+
+/* Closes the socket, so that the scribe commits what it has, and waits for its end. Returns its
+ * exit status, 128 + signal if it was killed, or -1 if there was none. */
+int child_wait(struct child *child);
+
+#endif

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options and file meet in one table, keys.def: a key is known, has a kind and bounds, or it is
+ * an error that names file and line. libinih splits lines; it neither numbers them nor reports
+ * a section without keys, so the reader here does both. */
+#include "daemon/conf.h"
+
+#include <ini.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/text.h"
+#include "daemon/value.h"
+
+enum key_kind { TEXT, SHAPE, ON_FULL, ORDER, DURATION, COUNT, SIZE, ATTRIBUTION, ID, MODE };
+
+static const char *const expected[] = {
+	[TEXT] = "a text that is not empty",
+	[SHAPE] = "full or rust",
+	[ON_FULL] = "stop or pause",
+	[ORDER] = "struct or sorted",
+	[DURATION] = "a duration such as 500ms, 10s or 2m",
+	[COUNT] = "a whole number",
+	[SIZE] = "a size such as 65536, 64MiB or 1GiB",
+	[ATTRIBUTION] = "1 to 128 of A-Z a-z 0-9 . _ : + / = -",
+	[ID] = "a numeric user or group id",
+	[MODE] = "an octal mode such as 0600",
+};
+
+struct key {
+	const char *section, *name;
+	enum key_kind kind;
+	size_t at; /* offset in struct conf or struct conf_cell */
+	uint64_t least, most;
+};
+
+static const struct key keys[] = {
+#define KEY(section, name, kind, member, least, most)                                              \
+	{ section, name, kind, offsetof(struct conf, member), least, most },
+#define CELL_KEY(name, kind, member, least, most)
+#include "daemon/keys.def"
+#undef KEY
+#undef CELL_KEY
+};
+
+static const struct key cell_keys[] = {
+#define KEY(section, name, kind, member, least, most)
+#define CELL_KEY(name, kind, member, least, most)                                                  \
+	{ "cell", name, kind, offsetof(struct conf_cell, member), least, most },
+#include "daemon/keys.def"
+#undef KEY
+#undef CELL_KEY
+};
+
+enum {
+	N_KEYS = sizeof(keys) / sizeof(keys[0]),
+	N_CELL_KEYS = sizeof(cell_keys) / sizeof(cell_keys[0])
+};
+
+_Static_assert(N_KEYS <= 64 && N_CELL_KEYS <= 64, "seen is a 64-bit set");
+
+/* One text being read. */
+struct reading {
+	struct conf *conf;
+	const char *name;
+	struct cht_bytes left;
+	unsigned line, section_line;
+	bool section_has_keys;
+	char section[64 + CHT_CELL_ID_MAX];
+	uint64_t seen; /* keys of the file, or of the present cell */
+	uint64_t seen_cell;
+	int result;
+	struct cht_err *err;
+};
+
+static int bad(struct reading *r, unsigned line, const char *what, const char *which)
+{
+	if (r->result == 0)
+		r->result = cht_fail_value(r->err, CHT_E_CONFIG, line, "%s:%u: %s%s", r->name, line,
+					   what, which);
+	return r->result;
+}
+
+static bool replace_text(char **slot, struct cht_str s)
+{
+	char *copy = strndup(s.ptr, s.len);
+
+	if (copy == NULL)
+		return false;
+	free(*slot);
+	*slot = copy;
+	return true;
+}
+
+/* Puts one value where its key says; false when it is not of the key's kind or out of bounds. */
+static bool store(const struct key *key, void *base, struct cht_str s)
+{
+	uint8_t *at = (uint8_t *)base + key->at;
+	uint64_t v = 0;
+
+	switch (key->kind) {
+	case TEXT:
+		return s.len >= key->least && s.len <= key->most &&
+		       replace_text((char **)(void *)at, s);
+	case ATTRIBUTION:
+		if (!value_is_attribution(s))
+			return false;
+		memcpy(at, s.ptr, s.len);
+		at[s.len] = '\0';
+		return true;
+	case SHAPE:
+		*(enum cht_shape *)(void *)at =
+			str_eq(s, STR("rust")) ? CHT_SHAPE_RUST : CHT_SHAPE_FULL;
+		return str_eq(s, STR("rust")) || str_eq(s, STR("full"));
+	case ON_FULL:
+		return (str_eq(s, STR("stop")) || str_eq(s, STR("pause"))) &&
+		       replace_text((char **)(void *)at, s);
+	case ORDER:
+		return (str_eq(s, STR("struct")) || str_eq(s, STR("sorted"))) &&
+		       replace_text((char **)(void *)at, s);
+	case DURATION:
+		if (!value_duration(s, &v))
+			return false;
+		break;
+	case SIZE:
+		if (!value_size(s, &v))
+			return false;
+		break;
+	case MODE:
+		if (!value_mode(s, &v) || v < key->least || v > key->most)
+			return false;
+		*(uint32_t *)(void *)at = (uint32_t)v;
+		return true;
+	case COUNT:
+	case ID:
+		if (!read_u64(s, key->most, &v))
+			return false;
+		break;
+	}
+	if (v < key->least || v > key->most)
+		return false;
+	memcpy(at, &v, sizeof(v));
+	return true;
+}
+
+static struct conf_cell *new_cell(struct conf *conf)
+{
+	struct conf_cell *cell;
+
+	if (conf->n_cells == conf->cells_cap) {
+		size_t cap = conf->cells_cap == 0 ? 16 : conf->cells_cap * 2;
+		struct conf_cell *grown = reallocarray(conf->cells, cap, sizeof(*grown));
+
+		if (grown == NULL)
+			return NULL;
+		conf->cells = grown;
+		conf->cells_cap = cap;
+	}
+	cell = &conf->cells[conf->n_cells++];
+	*cell = (struct conf_cell){ .uid = -1, .owner = -1, .group = -1 };
+	return cell;
+}
+
+/* Whether id names a cell already, other than the one at `but`. */
+static bool has_cell(const struct conf *conf, struct cht_str id, const struct conf_cell *but)
+{
+	for (size_t i = 0; i < conf->n_cells; i++)
+		if (&conf->cells[i] != but && str_eq(str_of(conf->cells[i].id), id))
+			return true;
+	return false;
+}
+
+static int set_key(struct reading *r, const struct key *key, unsigned at, void *base,
+		   const char *value)
+{
+	uint64_t *seen = base == r->conf ? &r->seen : &r->seen_cell;
+	char what[160];
+	struct buf b = buf_init(what, sizeof(what) - 1);
+
+	if ((*seen & UINT64_C(1) << at) != 0)
+		return bad(r, r->line, "the key stands twice: ", key->name);
+	*seen |= UINT64_C(1) << at;
+	if (store(key, base, str_of(value)))
+		return 0;
+	buf_put_str(&b, str_of(key->name));
+	buf_put_lit(&b, ": expected ");
+	buf_put_str(&b, str_of(expected[key->kind]));
+	if (key->kind == COUNT || key->kind == ID) {
+		buf_put_lit(&b, ", ");
+		put_u64(&b, key->least);
+		buf_put_lit(&b, " to ");
+		put_u64(&b, key->most);
+	}
+	what[buf_len(&b)] = '\0';
+	return bad(r, r->line, what, "");
+}
+
+/* libinih's handler: 1 to go on. */
+static int on_key(void *context, const char *section, const char *name, const char *value)
+{
+	struct reading *r = context;
+	bool in_cell = strncmp(section, "cell ", 5) == 0;
+
+	r->section_has_keys = true;
+	if (r->result < 0)
+		return 0;
+	if (section[0] == '\0')
+		return bad(r, r->line, "a key before the first [section]: ", name), 0;
+	if (in_cell) {
+		for (unsigned i = 0; i < N_CELL_KEYS; i++)
+			if (strcmp(name, cell_keys[i].name) == 0)
+				return set_key(r, &cell_keys[i], i,
+					       &r->conf->cells[r->conf->n_cells - 1], value) == 0;
+		return bad(r, r->line, "unknown key in a [cell] section: ", name), 0;
+	}
+	for (unsigned i = 0; i < N_KEYS; i++)
+		if (strcmp(section, keys[i].section) == 0 && strcmp(name, keys[i].name) == 0)
+			return set_key(r, &keys[i], i, r->conf, value) == 0;
+	return bad(r, r->line, "unknown key: ", name), 0;
+}
+
+static bool is_section(struct cht_str name)
+{
+	for (unsigned i = 0; i < N_KEYS; i++)
+		if (str_eq(name, str_of(keys[i].section)))
+			return true;
+	return false;
+}
+
+/* A line that begins with '[': what libinih will not tell. */
+static void on_section(struct reading *r, struct cht_str name)
+{
+	struct conf_cell *cell;
+
+	if (r->section_line != 0 && !r->section_has_keys)
+		bad(r, r->section_line, "a section without keys", "");
+	r->section_line = r->line;
+	r->section_has_keys = false;
+	if (is_section(name))
+		return;
+	if (!str_starts(name, STR("cell "))) {
+		bad(r, r->line,
+		    "unknown section: expected daemon, silence, limits, sign or cell ID", "");
+		return;
+	}
+	name.ptr += 5;
+	name.len -= 5;
+	if (!value_is_cell_id(name)) {
+		bad(r, r->line, "a cell id is 1 to 64 of A-Z a-z 0-9 . _ -", "");
+	} else if (has_cell(r->conf, name, NULL)) {
+		bad(r, r->line, "a second section for the same cell", "");
+	} else if (r->conf->n_cells == CELLS_MAX) {
+		bad(r, r->line, "too many cells", "");
+	} else if ((cell = new_cell(r->conf)) == NULL) {
+		r->result = cht_fail(r->err, CHT_E_NOMEM, 0, "no memory for the configuration");
+	} else {
+		memcpy(cell->id, name.ptr, name.len);
+		cell->line = r->line;
+		r->seen_cell = 0;
+	}
+}
+
+/* libinih's reader: the next line into out, as fgets would. Ends early after an error. */
+static char *next_line(char *out, int cap, void *context)
+{
+	struct reading *r = context;
+	const uint8_t *nl;
+	size_t n;
+	struct cht_str s;
+
+	if (r->result < 0 || r->left.len == 0)
+		return NULL;
+	nl = memchr(r->left.ptr, '\n', r->left.len);
+	n = nl == NULL ? r->left.len : (size_t)(nl - r->left.ptr) + 1;
+	r->line++;
+	if (n >= (size_t)cap) {
+		bad(r, r->line, "the line is longer than 198 bytes; give a long path with --cell",
+		    "");
+		return NULL;
+	}
+	memcpy(out, r->left.ptr, n);
+	out[n] = '\0';
+	r->left.ptr += n;
+	r->left.len -= n;
+	if (memchr(out, '\0', n) != NULL || !utf8_is_valid((uint8_t *)out, n)) {
+		bad(r, r->line, "a byte that is not text", "");
+		return NULL;
+	}
+	s = str_of(out);
+	while (s.len > 0 && (s.ptr[s.len - 1] == '\n' || s.ptr[s.len - 1] == '\r' ||
+			     s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
+		s.len--;
+	if (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) {
+		bad(r, r->line, "a line may not begin with white space", "");
+		return NULL;
+	}
+	if (s.len > 0 && s.ptr[0] == '[') {
+		if (s.ptr[s.len - 1] != ']' || memchr(s.ptr, ';', s.len) != NULL)
+			bad(r, r->line, "expected [section] and nothing else on the line", "");
+		else
+			on_section(r, (struct cht_str){ s.ptr + 1, s.len - 2 });
+	}
+	return r->result < 0 ? NULL : out;
+}
+
+int conf_read(struct conf *conf, const char *name, struct cht_bytes text, struct cht_err *err)
+{
+	struct reading r = { .conf = conf, .name = name, .left = text, .err = err };
+	int at = ini_parse_stream(next_line, &r, on_key, &r);
+
+	if (r.result < 0)
+		return r.result;
+	if (at != 0)
+		return bad(&r, at < 0 ? r.line : (unsigned)at, "expected key = value", "");
+	if (r.section_line != 0 && !r.section_has_keys)
+		return bad(&r, r.section_line, "a section without keys", "");
+	return 0;
+}
+
+/* One ",name=value" of --cell. */
+static int cell_option(struct conf_cell *cell, struct cht_str part, uint64_t *seen,
+		       struct cht_err *err)
+{
+	static const char *const allowed[] = { "path", "run", "spec", "uid" };
+	const char *eq = memchr(part.ptr, '=', part.len);
+	struct cht_str name = { part.ptr, eq == NULL ? part.len : (size_t)(eq - part.ptr) };
+	struct cht_str value = { eq + 1, eq == NULL ? 0 : part.len - name.len - 1 };
+
+	for (unsigned i = 0; eq != NULL && i < N_CELL_KEYS; i++) {
+		const struct key *key = &cell_keys[i];
+		bool may = false;
+
+		for (size_t j = 0; j < sizeof(allowed) / sizeof(allowed[0]); j++)
+			may = may || strcmp(allowed[j], key->name) == 0;
+		if (!may || !str_eq(name, str_of(key->name)))
+			continue;
+		if ((*seen & UINT64_C(1) << i) != 0)
+			return cht_fail(err, CHT_E_RANGE, 0, "--cell %s: %s is given twice",
+					cell->id, key->name);
+		*seen |= UINT64_C(1) << i;
+		if (store(key, cell, value))
+			return 0;
+		return cht_fail(err, CHT_E_RANGE, 0, "--cell %s: %s: expected %s", cell->id,
+				key->name, expected[key->kind]);
+	}
+	return cht_fail(err, CHT_E_RANGE, 0,
+			"--cell %s: unknown option \"%.*s\": expected path=, run=, spec= or uid=",
+			cell->id, (int)name.len, name.ptr);
+}
+
+int conf_add_cell(struct conf *conf, const char *text, struct cht_err *err)
+{
+	const char *eq = strchr(text, '=');
+	struct cht_str id = { text, eq == NULL ? 0 : (size_t)(eq - text) }, rest, part;
+	struct conf_cell *cell;
+	uint64_t seen = 0;
+
+	if (eq == NULL || !value_is_cell_id(id))
+		return cht_fail(
+			err, CHT_E_RANGE, 0,
+			"--cell %s: expected ID=BASE or ID=,path=PATH, with ID of 1 to 64 of "
+			"A-Z a-z 0-9 . _ -",
+			text);
+	if (has_cell(conf, id, NULL))
+		return cht_fail(err, CHT_E_RANGE, 0, "--cell %s: this cell is there already", text);
+	if (conf->n_cells == CELLS_MAX || (cell = new_cell(conf)) == NULL)
+		return cht_fail(err, CHT_E_LIMIT, 0, "--cell %s: at most %d cells", text,
+				CELLS_MAX);
+	memcpy(cell->id, id.ptr, id.len);
+	rest = str_of(eq + 1);
+	for (bool first = true; first || rest.len > 0; first = false) {
+		const char *comma = memchr(rest.ptr, ',', rest.len);
+		int r = 0;
+
+		part = (struct cht_str){ rest.ptr,
+					 comma == NULL ? rest.len : (size_t)(comma - rest.ptr) };
+		rest.ptr += part.len + (comma != NULL);
+		rest.len -= part.len + (comma != NULL);
+		if (!first)
+			r = cell_option(cell, part, &seen, err);
+		else if (part.len > 0 && !replace_text(&cell->base, part))
+			r = cht_fail(err, CHT_E_NOMEM, 0, "no memory for the configuration");
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int conf_check(const struct conf *conf, struct cht_err *err)
+{
+	if (conf->state == NULL)
+		return cht_fail(err, CHT_E_RANGE, 0,
+				"--state DIR is missing: where the ledger is kept");
+	for (size_t i = 0; i < conf->n_cells; i++) {
+		const struct conf_cell *a = &conf->cells[i];
+
+		if ((a->base == NULL) == (a->path == NULL))
+			return cht_fail_value(
+				err, a->line == 0 ? CHT_E_RANGE : CHT_E_CONFIG, a->line,
+				"cell %s: give one of base (the VMM's uds_path) and path", a->id);
+		for (size_t j = 0; j < i; j++) {
+			const struct conf_cell *b = &conf->cells[j];
+			bool same =
+				a->base != NULL && b->base != NULL   ? strcmp(a->base, b->base) == 0
+				: a->path != NULL && b->path != NULL ? strcmp(a->path, b->path) == 0
+								     : false;
+
+			if (same)
+				return cht_fail(err, CHT_E_CONFIG, 0,
+						"cells %s and %s have the same socket", b->id,
+						a->id);
+		}
+	}
+	return 0;
+}
+
+void conf_init(struct conf *conf)
+{
+	*conf = (struct conf){ .ready_fd = -1,
+			       .keepalive_window_ns = 10 * NS_PER_S,
+			       .boot_window_ns = LIMIT_BOOT_WINDOW_NS,
+			       .connections = LIMIT_CONNECTIONS,
+			       .connects_per_s = LIMIT_CONNECTS_PER_S,
+			       .frames_per_s = LIMIT_FRAMES_PER_S,
+			       .frames_burst = LIMIT_FRAMES_BURST,
+			       .ledger_bytes_per_run = LIMIT_LEDGER_BYTES_PER_RUN };
+}
+
+void conf_free(struct conf *conf)
+{
+	char **texts[] = { &conf->state,    &conf->on_full,       &conf->sign_alg,
+			   &conf->sign_kid, &conf->sign_key_file, &conf->sign_order };
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		free(*texts[i]);
+		*texts[i] = NULL;
+	}
+	for (size_t i = 0; i < conf->n_cells; i++) {
+		free(conf->cells[i].base);
+		free(conf->cells[i].path);
+	}
+	free(conf->cells);
+	conf->cells = NULL;
+	conf->n_cells = conf->cells_cap = 0;
+}

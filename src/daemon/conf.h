@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * conf.h - what the operator asked for: options and a configuration file in, one checked
+ * struct out. Nothing is opened or created here but the file itself.
+ */
+#ifndef DAEMON_CONF_H
+#define DAEMON_CONF_H
+
+#include <cht/err.h>
+#include <cht/event.h>
+#include <cht/stamp.h>
+
+#include "base/buf.h"
+
+enum { CONF_TEXT_MAX = 4095 };
+
+struct conf_cell {
+	char id[CHT_CELL_ID_MAX + 1];
+	char run[CHT_ATTRIBUTION_MAX + 1];  /* empty: drawn at registration */
+	char spec[CHT_ATTRIBUTION_MAX + 1]; /* empty: "unspecified" */
+	char *base;                         /* the VMM's uds_path, or null */
+	char *path;                         /* or the socket itself, or null */
+	uint32_t mode;                      /* 0: 0600 */
+	int64_t uid;                        /* that may connect; -1: any */
+	int64_t owner, group;               /* of the socket; -1: ours */
+	unsigned line;                      /* where it began in the file; 0: --cell */
+};
+
+struct conf {
+	char *state; /* directory */
+	bool init, replace, seal;
+	int ready_fd; /* -1: none */
+	enum cht_shape shape;
+	char *on_full; /* "stop" | "pause"; null: the scribe's default */
+	uint64_t keepalive_window_ns, boot_window_ns;
+	uint64_t connections, connects_per_s, frames_per_s, frames_burst, ledger_bytes_per_run;
+	char *sign_alg, *sign_kid, *sign_key_file, *sign_order; /* for the scribe, unread */
+	struct conf_cell *cells;
+	size_t n_cells, cells_cap;
+};
+
+enum conf_result { CONF_RUN = 0, CONF_DONE = 1 };
+
+/* Reads the command line, and the file that --config names; options win over the file. CONF_DONE:
+ * --help or --version was answered. CHT_E_RANGE: a usage error (exit 2). CHT_E_CONFIG: the text
+ * says file, line, and what was expected (exit 78). conf_free whatever the result. */
+int conf_load(struct conf *conf, int argc, char **argv, struct cht_err *err) CHT_CHECKED;
+void conf_free(struct conf *conf);
+
+/* One configuration text, for conf_load and the fuzzer; name is used in errors. */
+int conf_read(struct conf *conf, const char *name, struct cht_bytes text,
+	      struct cht_err *err) CHT_CHECKED;
+/* Defaults: everything unset. */
+void conf_init(struct conf *conf);
+/* One --cell argument: ID=BASE[,run=..][,spec=..][,uid=N] or ID=,path=PATH[,..]. */
+int conf_add_cell(struct conf *conf, const char *text, struct cht_err *err) CHT_CHECKED;
+/* What only the whole can show: cells there, each with one channel, no id or path twice. */
+int conf_check(const struct conf *conf, struct cht_err *err) CHT_CHECKED;
+
+/* The effective configuration as canonical JSON, the same for the same meaning: its SHA-256 is
+ * the spec of the host's own run. b->full when it did not fit. */
+void conf_render(const struct conf *conf, struct buf *b);
+
+#endif

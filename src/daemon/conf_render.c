@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/bytes.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "daemon/conf.h"
+
+static void text(struct buf *b, struct cht_str name, const char *value)
+{
+	if (value == NULL || *value == '\0')
+		return;
+	if (b->at > b->start && b->at[-1] != '{')
+		buf_put_byte(b, ',');
+	json_put_str(b, name);
+	buf_put_byte(b, ':');
+	json_put_str(b, str_of(value));
+}
+
+static void number(struct buf *b, struct cht_str name, int64_t value)
+{
+	if (value < 0)
+		return;
+	if (b->at > b->start && b->at[-1] != '{')
+		buf_put_byte(b, ',');
+	json_put_str(b, name);
+	buf_put_byte(b, ':');
+	put_u64(b, (uint64_t)value);
+}
+
+static void cell(struct buf *b, const struct conf_cell *c)
+{
+	buf_put_byte(b, '{');
+	text(b, STR("base"), c->base);
+	number(b, STR("group"), c->group);
+	text(b, STR("id"), c->id);
+	number(b, STR("mode"), c->mode == 0 ? 0600 : c->mode);
+	number(b, STR("owner"), c->owner);
+	text(b, STR("path"), c->path);
+	text(b, STR("run"), c->run);
+	text(b, STR("spec"), c->spec);
+	number(b, STR("uid"), c->uid);
+	buf_put_byte(b, '}');
+}
+
+void conf_render(const struct conf *conf, struct buf *b)
+{
+	buf_put_lit(b, "{\"cells\":[");
+	for (size_t i = 0; i < conf->n_cells; i++) {
+		if (i > 0)
+			buf_put_byte(b, ',');
+		cell(b, &conf->cells[i]);
+	}
+	buf_put_lit(b, "],\"limits\":{");
+	number(b, STR("connections"), (int64_t)conf->connections);
+	number(b, STR("connectsPerSecond"), (int64_t)conf->connects_per_s);
+	number(b, STR("framesBurst"), (int64_t)conf->frames_burst);
+	number(b, STR("framesPerSecond"), (int64_t)conf->frames_per_s);
+	number(b, STR("ledgerBytesPerRun"), (int64_t)conf->ledger_bytes_per_run);
+	buf_put_lit(b, "},\"onFull\":");
+	json_put_str(b, conf->on_full != NULL ? str_of(conf->on_full) : STR("stop"));
+	buf_put_lit(b, ",\"shape\":");
+	json_put_str(b, conf->shape == CHT_SHAPE_RUST ? STR("rust") : STR("full"));
+	buf_put_lit(b, ",\"sign\":{");
+	text(b, STR("alg"), conf->sign_alg);
+	text(b, STR("keyFile"), conf->sign_key_file);
+	text(b, STR("kid"), conf->sign_kid);
+	text(b, STR("order"), conf->sign_order);
+	buf_put_lit(b, "},\"silence\":{");
+	number(b, STR("bootWindowMs"), (int64_t)(conf->boot_window_ns / 1000000));
+	number(b, STR("keepaliveWindowMs"), (int64_t)(conf->keepalive_window_ns / 1000000));
+	buf_put_lit(b, "},\"version\":\"" CHT_VERSION "\"}");
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/line.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/clk.h"
+#include "base/fd.h"
+
+/* Reads a connection, or leaves it alone. */
+static void set_read(struct line *line, uint32_t at, bool on)
+{
+	struct conn *c = &line->conns[at];
+
+	if (on && !c->is_read)
+		c->is_read = loop_add(&line->loop, c->fd, FD_CONNECTION, at, c->gen, NULL) == 0;
+	if (!on && c->is_read) {
+		loop_remove(&line->loop, c->fd, FD_CONNECTION);
+		c->is_read = false;
+	}
+}
+
+void conns_set_read_all(struct line *line, const struct slot *slot, bool on)
+{
+	for (uint32_t at = slot->conns; at != NOBODY; at = line->conns[at].next)
+		set_read(line, at, on);
+}
+
+void conns_close(struct line *line, uint32_t at, enum close_reason reason)
+{
+	struct conn *c = &line->conns[at];
+	struct slot *slot = &line->slots[c->cell];
+
+	line->partial -= c->framer.have > 0;
+	framer_reset(&c->framer, &line->pool, &slot->quota);
+	set_read(line, at, false);
+	fd_close(&c->fd);
+	cell_note_closed(&slot->cell, c->facts.connection, reason, true, c->frames, c->bytes);
+	if (c->prev == NOBODY)
+		slot->conns = c->next;
+	else
+		line->conns[c->prev].next = c->next;
+	if (c->next != NOBODY)
+		line->conns[c->next].prev = c->prev;
+	slot->n_conns--;
+	c->gen++;
+	c->next = line->free_conn;
+	line->free_conn = at;
+	cells_hurry(line, c->cell);
+}
+
+uint32_t conns_new(struct line *line)
+{
+	uint32_t at = line->free_conn;
+
+	if (at != NOBODY)
+		line->free_conn = line->conns[at].next;
+	else if (line->conns_used < line->n_conns)
+		at = line->conns_used++;
+	return at;
+}
+
+void conns_open(struct line *line, uint32_t i, uint32_t at, int fd, const struct channel_peer *peer)
+{
+	struct slot *slot = &line->slots[i];
+	struct conn *c = &line->conns[at];
+
+	*c = (struct conn){
+		.fd = fd, .gen = c->gen, .cell = i, .next = slot->conns, .prev = NOBODY
+	};
+	c->facts.connection = cell_note_opened(&slot->cell, peer->pid, peer->uid, peer->gid);
+	c->facts.epoch = slot->cell.epoch;
+	c->facts.peer_uid = peer->uid;
+	if (slot->conns != NOBODY)
+		line->conns[slot->conns].prev = at;
+	slot->conns = at;
+	slot->n_conns++;
+	if (slot->paused_until_ns == 0)
+		set_read(line, at, true);
+}
+
+/* A body that does not decode. True when the connection has sent too many of them. */
+static bool on_refused(struct line *line, struct conn *c, const struct cht_wire_fault *why)
+{
+	uint64_t now = line->now.monotonic_ns;
+
+	cell_note_refused(&line->slots[c->cell].cell, &c->facts, why);
+	if (c->refused == 0 || now - c->refused_since_ns >= 60 * NS_PER_S) {
+		c->refused = 0;
+		c->refused_since_ns = now;
+	}
+	return ++c->refused >= LIMIT_REFUSED_PER_MINUTE;
+}
+
+/* One frame. *over is set when the connection must be closed. */
+static int on_body(struct line *line, struct conn *c, struct cht_bytes body, bool *over,
+		   struct cht_err *err)
+{
+	struct slot *slot = &line->slots[c->cell];
+	struct cht_declaration declaration;
+	struct cht_stamped stamped;
+	struct cht_wire_fault why;
+	int r;
+
+	c->frames++;
+	c->facts.frame_bytes = (uint32_t)body.len;
+	if (cht_decode(body.ptr, body.len, &declaration, &why) < 0) {
+		*over = on_refused(line, c, &why);
+		return 0;
+	}
+	cell_note_frame(&slot->cell, &declaration, &c->facts, &line->now);
+	r = cells_emit_due(line, slot, err);
+	if (r == 0 && cell_stamp(&slot->cell, &declaration, &c->facts, &line->now, &stamped))
+		r = line_emit(line, slot, &stamped, err);
+	return r;
+}
+
+/* All whole frames of what was read. CLOSE_N_REASONS in *close: the connection stays. */
+static int on_bytes(struct line *line, struct conn *c, struct cht_bytes in,
+		    enum close_reason *close, struct cht_err *err)
+{
+	struct slot *slot = &line->slots[c->cell];
+	struct cht_bytes body;
+	bool over = false;
+	int r = 0;
+
+	while (r == 0 && !over) {
+		int more = framer_next(&c->framer, &line->pool, &slot->quota, &in,
+				       line->now.monotonic_ns, &body);
+
+		if (more < 0)
+			*close = CLOSE_BAD_LENGTH;
+		if (more != 1)
+			break;
+		r = on_body(line, c, body, &over, err);
+	}
+	if (over)
+		*close = CLOSE_REFUSALS;
+	return r;
+}
+
+static enum close_reason reason_at_eof(const struct framer *f)
+{
+	switch (framer_at_eof(f)) {
+	case FRAMER_EOF_CLEAN: return CLOSE_CLEAN;
+	case FRAMER_EOF_IN_LENGTH: return CLOSE_IN_LENGTH;
+	case FRAMER_EOF_IN_BODY: break;
+	}
+	return CLOSE_IN_BODY;
+}
+
+int conns_on_readable(struct line *line, uint32_t at, bool *had_bytes, struct cht_err *err)
+{
+	struct conn *c = &line->conns[at];
+	uint32_t i = c->cell;
+	uint64_t before = c->frames;
+	bool was_partial = c->framer.have > 0;
+	size_t room = framer_room(&c->framer, &line->pool, &line->slots[i].quota);
+	enum close_reason close = CLOSE_N_REASONS;
+	ssize_t n;
+	int r = 0;
+
+	*had_bytes = false;
+	if (room == 0) {
+		line->slots[i].blocks_short = true;
+		set_read(line, at, false);
+		return 0;
+	}
+	n = read(c->fd, line->receive, room);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0) {
+		conns_close(line, at, n == 0 ? reason_at_eof(&c->framer) : CLOSE_READ_ERROR);
+		cells_after_turn(line, i, 0);
+		return 0;
+	}
+	*had_bytes = true;
+	clk_read(&line->now);
+	c->bytes += (uint64_t)n;
+	r = on_bytes(line, c, (struct cht_bytes){ line->receive, (size_t)n }, &close, err);
+	line->partial += (uint32_t)(c->framer.have > 0) - (uint32_t)was_partial;
+	before = c->frames - before;
+	if (close != CLOSE_N_REASONS)
+		conns_close(line, at, close);
+	cells_after_turn(line, i, before);
+	return r;
+}
+
+void conns_sweep_stalled(struct line *line)
+{
+	if (line->partial == 0 || line->now.monotonic_ns < line->next_sweep_ns)
+		return;
+	line->next_sweep_ns = line->now.monotonic_ns + NS_PER_S;
+	for (uint32_t at = 0; at < line->conns_used; at++) {
+		uint32_t i = line->conns[at].cell;
+
+		if (line->conns[at].fd < 0 ||
+		    !framer_is_stalled(&line->conns[at].framer, line->now.monotonic_ns))
+			continue;
+		conns_close(line, at, CLOSE_STALLED);
+		cells_after_turn(line, i, 0);
+	}
+}
+
+void conns_close_all(struct line *line)
+{
+	for (uint32_t at = 0; at < line->conns_used; at++)
+		if (line->conns[at].fd >= 0)
+			conns_close(line, at, CLOSE_HOST_STOPS);
+}

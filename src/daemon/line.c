@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Accepting never stops, because a listener that does not accept can freeze a VM. Reading stops
+ * for all connections at once when the ring has no room for what one turn can bring: then the
+ * kernel's buffers push back into the guests and nothing is lost. */
+#include "daemon/line.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clk.h"
+#include "base/diag.h"
+#include "base/err.h"
+
+enum {
+	/* What one turn can give rise to: RECEIVE_BYTES hold at most 205 frames that decode (80
+	 * bytes is the shortest), each an event of at most 1,500 bytes and six for each byte that
+	 * must be escaped; a frame that this read completes is at most one event of the largest
+	 * size; and the events that were pending. */
+	TURN_BYTES = 205 * 1500 + 6 * RECEIVE_BYTES + CHT_EVENT_MAX_BYTES + 16 * 2048,
+};
+_Static_assert(TURN_BYTES < RING_BYTES / 4, "a ring that wakes us for room has room for a turn");
+
+/* So long may the ring stand full before the silence clocks stand still. */
+#define PAUSE_AFTER_NS (100 * NS_PER_MS)
+
+uint64_t line_next_index(const struct line *line)
+{
+	return line->base_index + ring_put_count(&line->ring);
+}
+
+bool line_has_room(struct line *line)
+{
+	return ring_has_room(&line->ring, TURN_BYTES);
+}
+
+int line_hear_scribe(struct line *line, struct cht_err *err)
+{
+	struct handoff_msg msg;
+	int r;
+
+	while ((r = handoff_recv(line->scribe.sock, &msg, NULL, 0, err)) == 1) {
+		if (msg.kind == HANDOFF_FAILED) {
+			line->scribe_status = msg.failed.exit_status;
+			return cht_fail(err, CHT_E_PEER, 0, "%s", msg.failed.text);
+		}
+		if (msg.kind != HANDOFF_STATE)
+			return cht_fail(err, CHT_E_PEER, 0,
+					"cht-scribe sent an unexpected message");
+		line->disk_full = msg.state.paused != 0;
+		if (line->disk_full)
+			diag(DIAG_WARNING,
+			     "the ledger cannot be written (%s): guests are held back until it can",
+			     diag_errno(msg.state.sys));
+		else
+			diag(DIAG_NOTICE, "the ledger is written again");
+	}
+	if (r == CHT_E_FULL)
+		return 0;
+	if (r == 0)
+		return cht_fail(err, CHT_E_PEER, 0, "cht-scribe ended without a word");
+	return r;
+}
+
+/* Sleeps until the ring moved or the scribe spoke. */
+static int await_scribe(struct line *line, struct cht_err *err)
+{
+	struct pollfd fds[] = { { .fd = line->ring.durable_fd, .events = POLLIN },
+				{ .fd = line->scribe.sock, .events = POLLIN } };
+
+	if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		return cht_fail(err, CHT_E_IO, errno, "poll");
+	if (fds[1].revents != 0)
+		return line_hear_scribe(line, err);
+	return 0;
+}
+
+int line_await_durable(struct line *line, struct cht_err *err)
+{
+	int r = 0;
+
+	while (r == 0) {
+		ring_clear(line->ring.durable_fd);
+		if (ring_durable_count(&line->ring) == ring_put_count(&line->ring))
+			break;
+		r = await_scribe(line, err);
+	}
+	return r;
+}
+
+static int await_room(struct line *line, struct cht_err *err)
+{
+	int r = 0;
+
+	while (r == 0) {
+		ring_clear(line->ring.durable_fd);
+		if (!ring_await_room(&line->ring, CHT_EVENT_MAX_BYTES))
+			break;
+		r = await_scribe(line, err);
+	}
+	return r;
+}
+
+int line_emit(struct line *line, struct slot *slot, const struct cht_stamped *stamped,
+	      struct cht_err *err)
+{
+	uint8_t *at = ring_reserve(&line->ring, CHT_EVENT_MAX_BYTES);
+	uint64_t index = line_next_index(line);
+	struct buf b;
+
+	if (at == NULL) {
+		int r = await_room(line, err);
+
+		if (r < 0)
+			return r;
+		at = ring_reserve(&line->ring, CHT_EVENT_MAX_BYTES);
+		if (at == NULL)
+			return cht_fail(err, CHT_E_PEER, 0,
+					"cht-scribe gave no room that it promised");
+	}
+	b = buf_init(at, CHT_EVENT_MAX_BYTES);
+	event_render(&line->renderer, stamped, line->conf->shape, &b);
+	if (b.full)
+		return cht_fail(err, CHT_E_RANGE, 0, "an event is longer than any event can be");
+	if (slot == NULL) {
+		table_note_host(&line->table, index);
+	} else {
+		table_note(&line->table, slot->table_slot, stamped->run, stamped->kind, index);
+		slot->last_index = index;
+		cell_note_stored(&slot->cell, buf_len(&b));
+	}
+	ring_publish(&line->ring, buf_len(&b));
+	return 0;
+}
+
+static void stop_reading(struct line *line)
+{
+	if (line->is_full || !ring_await_room(&line->ring, TURN_BYTES))
+		return;
+	line->is_full = true;
+	line->full_since_ns = line->now.monotonic_ns;
+	loop_set_reading(&line->loop, false);
+}
+
+static void go_on_reading(struct line *line)
+{
+	if (!line->is_full || ring_await_room(&line->ring, TURN_BYTES))
+		return;
+	line->is_full = false;
+	loop_set_reading(&line->loop, true);
+	if (line->is_paused)
+		cells_note_paused(line, false);
+	line->is_paused = false;
+}
+
+static void on_signal(struct line *line)
+{
+	struct signalfd_siginfo info;
+
+	if (read(line->loop.signal_fd, &info, sizeof(info)) == sizeof(info))
+		line->stop_signal = (int)info.ssi_signo;
+}
+
+static void on_timer(struct line *line)
+{
+	uint64_t expirations;
+
+	/* Only says that time passed; what is due is looked up. */
+	if (read(line->loop.timer_fd, &expirations, sizeof(expirations)) > 0)
+		line->loop.timer_ns = UINT64_MAX;
+}
+
+/* Every readable connection has at most one read. Returns how many there were. */
+static int turn_connections(struct line *line, int *n, struct cht_err *err)
+{
+	struct epoll_event events[LOOP_EVENTS];
+	int r = 0;
+
+	*n = loop_connections(&line->loop, events, LOOP_EVENTS);
+	for (int i = 0; i < *n && r == 0; i++) {
+		union fd_ref ref = { .u64 = events[i].data.u64 };
+		const struct conn *c = &line->conns[ref.slot];
+		bool had_bytes;
+
+		if (c->fd < 0 || (c->gen & 0xffffff) != ref.gen)
+			continue;
+		if (!line_has_room(line)) {
+			stop_reading(line);
+			if (line->is_full)
+				break;
+		}
+		r = conns_on_readable(line, ref.slot, &had_bytes, err);
+	}
+	return r;
+}
+
+static int turn_events(struct line *line, const struct epoll_event *events, int n,
+		       bool *connections, struct cht_err *err)
+{
+	int r = 0;
+
+	*connections = false;
+	for (int i = 0; i < n && r == 0; i++) {
+		union fd_ref ref = { .u64 = events[i].data.u64 };
+
+		switch ((enum fd_kind)ref.kind) {
+		case FD_SIGNAL: on_signal(line); break;
+		case FD_TIMER: on_timer(line); break;
+		case FD_SCRIBE:
+		case FD_SCRIBE_END: r = line_hear_scribe(line, err); break;
+		case FD_DURABLE:
+			ring_clear(line->ring.durable_fd);
+			go_on_reading(line);
+			break;
+		case FD_LISTENER: cells_on_accept(line, ref.slot); break;
+		case FD_CONNECTIONS: *connections = true; break;
+		case FD_CONNECTION: break; /* only in the second set */
+		}
+	}
+	return r;
+}
+
+/* Deadlines are judged after what waits was read, so that no cell is called silent whose frame
+ * lay in the kernel: when a turn left nothing ready, or every connection has had its turn. */
+static int judge(struct line *line, int n_ready, struct cht_err *err)
+{
+	uint64_t now = line->now.monotonic_ns;
+
+	line->turns_unjudged++;
+	if (line->is_full) {
+		if (!line->is_paused && now - line->full_since_ns >= PAUSE_AFTER_NS) {
+			line->is_paused = true;
+			cells_note_paused(line, true);
+		}
+		return 0;
+	}
+	if (!line_has_room(line)) {
+		stop_reading(line);
+		return 0;
+	}
+	if (n_ready == LOOP_EVENTS && line->turns_unjudged <= line->conns_used / LOOP_EVENTS)
+		return 0;
+	line->turns_unjudged = 0;
+	return cells_on_time(line, err);
+}
+
+static uint64_t next_timer(const struct line *line)
+{
+	if (!line->is_full)
+		return cells_deadline(line);
+	return line->is_paused ? UINT64_MAX : line->full_since_ns + PAUSE_AFTER_NS;
+}
+
+int line_run(struct line *line, struct cht_err *err)
+{
+	int r = 0;
+
+	while (r == 0 && line->stop_signal == 0) {
+		struct epoll_event events[LOOP_EVENTS];
+		int n, n_ready = 0;
+		bool connections;
+
+		loop_set_timer(&line->loop, next_timer(line));
+		n = loop_wait(&line->loop, events, LOOP_EVENTS, -1);
+		clk_read(&line->now);
+		r = turn_events(line, events, n, &connections, err);
+		if (r == 0 && connections && !line->is_full)
+			r = turn_connections(line, &n_ready, err);
+		if (r == 0)
+			r = judge(line, n_ready, err);
+	}
+	return r;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * line.h - the line: frames come in over the cells' sockets, finished events go out into the
+ * ring. Single-threaded; one turn of the loop reads at most RECEIVE_BYTES of each connection.
+ *
+ * line.c    the turn, and the one way out: line_emit
+ * cells.c   registration, accept, limits, deadlines
+ * conns.c   connections: one's turn, from bytes to events
+ * start.c   what the scribe found, the earlier runs, the first events
+ * stop.c    draining, sealing, the last event
+ */
+#ifndef DAEMON_LINE_H
+#define DAEMON_LINE_H
+
+#include "cell/cell.h"
+#include "channel/channel.h"
+#include "daemon/budget.h"
+#include "daemon/child.h"
+#include "daemon/conf.h"
+#include "daemon/deadlines.h"
+#include "daemon/loop.h"
+#include "daemon/table.h"
+#include "event/event.h"
+#include "handoff/handoff.h"
+#include "handoff/ring.h"
+
+enum { NOBODY = UINT32_MAX };
+
+/* One accepted connection; free ones are threaded by .next. */
+struct conn {
+	int fd; /* -1: free */
+	uint32_t gen, cell;
+	uint32_t next, prev; /* of the same cell */
+	struct cht_frame_facts facts;
+	struct framer framer;
+	uint64_t frames, bytes;
+	uint64_t refused_since_ns;
+	uint32_t refused;
+	bool is_read; /* stands in the loop's second set */
+};
+
+struct slot {
+	struct cht_cell cell;
+	struct channel_socket socket;
+	struct frame_quota quota;
+	struct budget frame_budget, connect_budget;
+	uint32_t conns; /* first of its connections, or NOBODY */
+	uint32_t n_conns;
+	int table_slot;
+	uint64_t last_index;      /* of its newest event */
+	uint64_t paused_until_ns; /* over its frame budget: not read before; 0 = read */
+	bool blocks_short;        /* a connection waits for blocks of this cell */
+};
+
+struct line {
+	const struct conf *conf;
+	struct loop loop;
+	struct ring ring;
+	struct child scribe;
+	struct table table;
+	struct event_renderer renderer;
+	struct run host;
+	char origin[HANDOFF_ORIGIN_MAX + 1];
+	uint64_t base_index; /* ledger index of the ring's first entry */
+
+	struct slot *slots;
+	uint32_t n_slots;
+	struct conn *conns;
+	uint32_t n_conns, conns_used, free_conn; /* capacity; ever used; first free */
+	uint32_t partial;                        /* connections in the middle of a frame */
+	struct deadlines deadlines;
+	struct frame_pool pool;
+	void *pool_mem;
+	size_t pool_bytes, conns_bytes;
+	struct channel_spare spare;
+	uint8_t receive[RECEIVE_BYTES];
+
+	struct cht_now now; /* read once a turn */
+	uint64_t next_sweep_ns, full_since_ns;
+	unsigned turns_unjudged;
+	bool is_full;      /* the ring had no room: no connection is read */
+	bool is_paused;    /* for so long that silence clocks stand still */
+	bool disk_full;    /* the scribe waits for space */
+	int stop_signal;   /* 0: go on */
+	int scribe_status; /* what its last word said; -1: none */
+};
+
+#define LINE_NULL                                                                                  \
+	{                                                                                          \
+		.loop = LOOP_NULL, .ring = RING_NULL, .scribe = CHILD_NULL, .table = TABLE_NULL,   \
+		.spare = { -1 }, .scribe_status = -1                                               \
+	}
+
+/* start.c: starts the scribe, learns what is stored, declares what earlier runs lost, binds
+ * every cell; when it returns 0, every run.opened is durable and every socket listens. */
+int line_open(struct line *line, const struct conf *conf, int secrets_fd,
+	      struct cht_err *err) CHT_CHECKED;
+/* Closes and unlinks everything; the scribe has ended when it returns. Safe on LINE_NULL. */
+void line_close(struct line *line);
+
+/* line.c: turns until a signal (0) or until the scribe is gone (CHT_E_PEER). */
+int line_run(struct line *line, struct cht_err *err) CHT_CHECKED;
+/* stop.c: the end in good order: 0, or CHT_E_PEER. */
+int line_stop(struct line *line, struct cht_err *err) CHT_CHECKED;
+
+/* Renders one stamped value of a cell (null: of the host) into the ring, after the run table
+ * knows of it. Waits for room only at start and stop; on the path of a frame line_has_room was
+ * asked before. CHT_E_PEER when the scribe is gone. */
+int line_emit(struct line *line, struct slot *slot, const struct cht_stamped *stamped,
+	      struct cht_err *err) CHT_CHECKED;
+/* Whether all that one connection's turn can give rise to has room. */
+bool line_has_room(struct line *line);
+/* Waits until everything emitted is durable. */
+int line_await_durable(struct line *line, struct cht_err *err) CHT_CHECKED;
+/* Reads what the scribe has to say; CHT_E_PEER when it is gone, with its last word as text. */
+int line_hear_scribe(struct line *line, struct cht_err *err) CHT_CHECKED;
+uint64_t line_next_index(const struct line *line);
+
+/* cells.c */
+int cells_open(struct line *line, struct cht_err *err) CHT_CHECKED;
+int cells_bind(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
+/* Closes every listener and unlinks its socket. */
+void cells_close_listeners(struct line *line);
+void cells_free(struct line *line);
+void cells_on_accept(struct line *line, uint32_t i);
+/* Emits what a cell has to say at line->now. CHT_E_PEER as line_emit. */
+int cells_emit_due(struct line *line, struct slot *slot, struct cht_err *err) CHT_CHECKED;
+/* Takes a cell's next time into the heap when it comes earlier; what was moved later is found
+ * out when the old time comes. */
+void cells_hurry(struct line *line, uint32_t i);
+/* After a connection's turn, or its end: run table, frame budget, blocks that came free. */
+void cells_after_turn(struct line *line, uint32_t i, uint64_t n_frames);
+/* Everything that is due at line->now: host events of cells, budgets, stalls. */
+int cells_on_time(struct line *line, struct cht_err *err) CHT_CHECKED;
+/* What is counted and not yet told, of all cells. */
+int cells_flush(struct line *line, struct cht_err *err) CHT_CHECKED;
+/* When cells_on_time must be called next. */
+uint64_t cells_deadline(const struct line *line);
+/* The cells are not being read, or are again: their silence clocks stand still meanwhile. */
+void cells_note_paused(struct line *line, bool paused);
+
+/* conns.c */
+/* A free place; NOBODY when there is none. */
+uint32_t conns_new(struct line *line);
+/* Takes fd into that place as a connection of cell i, and reads it unless the cell waits. */
+void conns_open(struct line *line, uint32_t i, uint32_t at, int fd,
+		const struct channel_peer *peer);
+void conns_close(struct line *line, uint32_t at, enum close_reason reason);
+void conns_close_all(struct line *line);
+/* Reads every connection of a cell, or leaves them alone. */
+void conns_set_read_all(struct line *line, const struct slot *slot, bool on);
+/* One connection's turn: at most one read. *had_bytes: there was something. CHT_E_PEER from
+ * line_emit. */
+int conns_on_readable(struct line *line, uint32_t at, bool *had_bytes,
+		      struct cht_err *err) CHT_CHECKED;
+/* Closes those that have been in the middle of a frame for too long; once a second. */
+void conns_sweep_stalled(struct line *line);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "base/diag.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "daemon/line.h"
+#include "daemon/notify.h"
+
+enum exit_status {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_SIBLING = 70,
+	EXIT_CONFIG = 78
+};
+
+/* A scribe that stopped for a reason of its own (11, 74, 78) gives its status; one that was
+ * killed or broke its protocol is a sibling that died. */
+static int exit_status(int r, int scribe_status)
+{
+	if (r == 0)
+		return EXIT_DONE;
+	if (r == CHT_E_PEER)
+		return scribe_status > 0 && scribe_status < 128 ? scribe_status : EXIT_SIBLING;
+	return r == CHT_E_CONFIG || r == CHT_E_BIND || r == CHT_E_LIMIT ? EXIT_CONFIG : EXIT_FAILED;
+}
+
+/* No core, no debugger of the same uid: what a guest sent and what a parent handed over stays. */
+static void close_up(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	(void)setrlimit(RLIMIT_CORE, &none);
+}
+
+static int run(struct line *line, struct conf *conf, struct cht_err *err)
+{
+	int r = line_run(line, err);
+
+	(void)conf;
+	if (r == 0) {
+		notify_manager("STOPPING=1");
+		r = line_stop(line, err);
+	}
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	static struct line line = LINE_NULL;
+	struct cht_err err = { 0 };
+	struct conf conf;
+	int secrets_fd = -1, r;
+
+	diag_init("chtd", DIAG_NOTICE);
+	r = conf_load(&conf, argc, argv, &err);
+	if (r != 0) {
+		conf_free(&conf);
+		if (r == CONF_DONE)
+			return EXIT_DONE;
+		diag_err(&err);
+		return r == CHT_E_RANGE ? EXIT_USAGE : EXIT_CONFIG;
+	}
+	close_up();
+	r = child_take_secrets(&secrets_fd, &err);
+	if (r == 0)
+		r = line_open(&line, &conf, secrets_fd, &err);
+	if (r == 0) {
+		notify_manager("READY=1\nSTATUS=Listening");
+		notify_ready_fd(&conf.ready_fd);
+		r = run(&line, &conf, &err);
+	}
+	if (r < 0)
+		diag_err(&err);
+	line_close(&line);
+	table_close(&line.table, false);
+	conf_free(&conf);
+	return exit_status(r, line.scribe_status);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "daemon/conf.h"
+
+enum { CONF_FILE_MAX = 1 << 20 };
+
+static const char usage[] =
+	"Usage: chtd --state DIR [OPTION]... --cell ID=BASE[,run=R][,spec=S][,uid=N]\n"
+	"\n"
+	"Receives what the agents in microVMs report, stamps it with what only the host knows, "
+	"and\n"
+	"hands it to cht-scribe, which keeps it in the ledger under DIR. Runs in the foreground.\n"
+	"\n"
+	"  --state DIR       where the ledger is; made by --init\n"
+	"  --init            make DIR and its ledger if they are not there\n"
+	"  --config FILE     cells, limits, signing: chtd.conf(5)\n"
+	"  --cell ID=BASE    a cell whose VMM has uds_path BASE: listens on BASE_9001\n"
+	"  --cell ID=,path=P the same on exactly the path P; may be given many times\n"
+	"  --replace         remove a stale socket that nobody serves\n"
+	"  --seal            on SIGTERM, seal the runs before stopping\n"
+	"  --ready-fd N      write a newline to descriptor N once every cell listens\n"
+	"  --help, --version\n"
+	"\n"
+	"Exit: 0 stopped as asked, 1 failure, 2 usage, 11 ledger damaged, 70 a sibling process "
+	"died,\n"
+	"74 stopped because writing failed, 78 configuration.\n"
+	"\n"
+	"Example: chtd --state /var/lib/cht --init --cell web-1=/run/vms/web-1/v.sock\n";
+
+enum option_id {
+	OPT_STATE = 256,
+	OPT_INIT,
+	OPT_REPLACE,
+	OPT_SEAL,
+	OPT_READY_FD,
+	OPT_CONFIG,
+	OPT_CELL,
+	OPT_HELP,
+	OPT_VERSION
+};
+
+static const struct option options[] = {
+	{ "state", required_argument, NULL, OPT_STATE },
+	{ "init", no_argument, NULL, OPT_INIT },
+	{ "replace", no_argument, NULL, OPT_REPLACE },
+	{ "seal", no_argument, NULL, OPT_SEAL },
+	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
+	{ "config", required_argument, NULL, OPT_CONFIG },
+	{ "cell", required_argument, NULL, OPT_CELL },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int read_config_file(struct conf *conf, const char *path, struct cht_err *err)
+{
+	uint8_t *text = malloc(CONF_FILE_MAX);
+	struct cht_err why = { 0 };
+	ssize_t n;
+	int r;
+
+	if (text == NULL)
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for the configuration");
+	n = fd_read_file(AT_FDCWD, path, text, CONF_FILE_MAX, &why);
+	if (n < 0)
+		r = cht_fail(err, CHT_E_CONFIG, 0, "%s: %s", path, why.text);
+	else
+		r = conf_read(conf, path, (struct cht_bytes){ text, (size_t)n }, err);
+	free(text);
+	return r;
+}
+
+static int set_state(struct conf *conf, const char *dir, struct cht_err *err)
+{
+	char *copy = strdup(dir);
+
+	if (copy == NULL)
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for the options");
+	free(conf->state);
+	conf->state = copy;
+	if (*dir == '\0')
+		return cht_fail(err, CHT_E_RANGE, 0, "--state: expected a directory");
+	return 0;
+}
+
+static int set_ready_fd(struct conf *conf, const char *text, struct cht_err *err)
+{
+	uint64_t fd;
+
+	if (!read_u64(str_of(text), 1 << 20, &fd) || fcntl((int)fd, F_GETFD) < 0)
+		return cht_fail(err, CHT_E_RANGE, 0, "--ready-fd %s: expected an open descriptor",
+				text);
+	conf->ready_fd = (int)fd;
+	if (fcntl(conf->ready_fd, F_SETFD, FD_CLOEXEC) < 0)
+		return cht_fail(err, CHT_E_RANGE, 0, "--ready-fd %s: cannot be used", text);
+	return 0;
+}
+
+static int set_option(struct conf *conf, int option, const char *argument, struct cht_err *err)
+{
+	switch (option) {
+	case OPT_STATE: return set_state(conf, argument, err);
+	case OPT_READY_FD: return set_ready_fd(conf, argument, err);
+	case OPT_CONFIG: return read_config_file(conf, argument, err);
+	case OPT_CELL: return conf_add_cell(conf, argument, err);
+	case OPT_INIT: conf->init = true; return 0;
+	case OPT_REPLACE: conf->replace = true; return 0;
+	case OPT_SEAL: conf->seal = true; return 0;
+	default: return cht_fail(err, CHT_E_RANGE, 0, "try chtd --help");
+	}
+}
+
+/* The file is read before the options, wherever --config stands, so that they win. */
+static int each_option(struct conf *conf, int argc, char **argv, bool files, struct cht_err *err)
+{
+	int option, r;
+
+	optind = 0;
+	opterr = files;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == OPT_HELP || option == OPT_VERSION) {
+			(void)fputs(option == OPT_HELP ? usage : "chtd " CHT_VERSION "\n", stdout);
+			return fflush(stdout) == 0 ? CONF_DONE : CHT_E_IO;
+		}
+		if (option == '?' || files != (option == OPT_CONFIG)) {
+			if (option == '?')
+				return cht_fail(err, CHT_E_RANGE, 0, "try chtd --help");
+			continue;
+		}
+		r = set_option(conf, option, optarg, err);
+		if (r != 0)
+			return r;
+	}
+	if (optind < argc)
+		return cht_fail(err, CHT_E_RANGE, 0, "unexpected \"%s\": try chtd --help",
+				argv[optind]);
+	return 0;
+}
+
+int conf_load(struct conf *conf, int argc, char **argv, struct cht_err *err)
+{
+	int r;
+
+	conf_init(conf);
+	r = each_option(conf, argc, argv, true, err);
+	if (r == 0)
+		r = each_option(conf, argc, argv, false, err);
+	return r != 0 ? r : conf_check(conf, err);
+}

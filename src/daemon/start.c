@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a start must say before anything else: what the last stop was like, what was lost in it,
+ * which runs go on. Only then does a socket appear. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timex.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/clk.h"
+#include "base/diag.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "daemon/line.h"
+
+enum { BOOT_ID_MAX = 40, CONFIG_TEXT_MAX = 64 << 10, CONFIG_CELL_TEXT_MAX = 16 << 10 };
+
+static int send_ring(struct line *line, struct cht_err *err)
+{
+	const struct handoff_msg hello = { .kind = HANDOFF_RING, .version = HANDOFF_VERSION };
+	const int fds[] = { line->ring.mem_fd, line->ring.ready_fd, line->ring.durable_fd };
+
+	return handoff_send(line->scribe.sock, &hello, fds, 3, err);
+}
+
+/* The scribe's first word: READY, or why not. */
+static int await_ready(struct line *line, struct handoff_msg *msg, struct cht_err *err)
+{
+	int r = handoff_recv(line->scribe.sock, msg, NULL, 0, err);
+
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return cht_fail(err, CHT_E_PEER, 0, "cht-scribe ended before it was ready");
+	if (msg->kind == HANDOFF_FAILED) {
+		line->scribe_status = msg->failed.exit_status;
+		return cht_fail(err, CHT_E_PEER, 0, "%s", msg->failed.text);
+	}
+	if (msg->kind != HANDOFF_READY)
+		return cht_fail(err, CHT_E_PEER, 0, "cht-scribe sent an unexpected first message");
+	line->base_index = msg->ready.next_index;
+	memcpy(line->origin, msg->ready.origin, sizeof(line->origin));
+	if (fcntl(line->scribe.sock, F_SETFL, O_NONBLOCK) < 0)
+		return cht_fail(err, CHT_E_IO, 0, "cannot make the scribe's socket non-blocking");
+	return 0;
+}
+
+static int read_boot_id(char out[BOOT_ID_MAX], struct cht_err *err)
+{
+	ssize_t n = fd_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", out, BOOT_ID_MAX - 1,
+				 err);
+
+	if (n < 0)
+		return (int)n;
+	out[n] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+	return 0;
+}
+
+static int open_table(struct line *line, const char *boot_id, struct table_found *found,
+		      struct cht_err *err)
+{
+	int state = fd_open_dir(AT_FDCWD, line->conf->state, err), dir, r;
+
+	if (state < 0)
+		return state;
+	dir = fd_make_dir(state, "line", 0700, err);
+	fd_close(&state);
+	if (dir < 0)
+		return dir;
+	r = table_open(&line->table, dir, boot_id, found, err);
+	fd_close(&dir);
+	return r;
+}
+
+/* The host's own run: its spec is the digest of the effective configuration. */
+static int start_host_run(struct line *line, struct cht_err *err)
+{
+	size_t cap = CONFIG_TEXT_MAX + line->conf->n_cells * CONFIG_CELL_TEXT_MAX;
+	char spec[7 + 64] = "sha256:";
+	struct buf hex = buf_init(spec + 7, 64), text;
+	uint8_t digest[32], *mem = malloc(cap);
+	int r;
+
+	if (mem == NULL)
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory to render the configuration");
+	text = buf_init(mem, cap);
+	conf_render(line->conf, &text);
+	r = digest_sha256(buf_bytes(&text), digest, err);
+	free(mem);
+	if (r < 0)
+		return r;
+	put_hex(&hex, digest, sizeof(digest));
+	return run_init_host(&line->host, str_of(line->origin),
+			     (struct cht_str){ spec, sizeof(spec) }, err);
+}
+
+static int tell_recovery(struct line *line, const struct handoff_msg *ready, struct cht_err *err)
+{
+	struct cht_stamped stamped;
+
+	if (ready->ready.is_new || (ready->ready.was_clean && ready->ready.cut_bytes == 0))
+		return 0;
+	run_stamp(&line->host, EV_LEDGER_RECOVERED, &line->now, &stamped);
+	stamped.facts.recovered = (struct facts_recovered){ .kept = ready->ready.next_index,
+							    .from = ready->ready.recovered_from,
+							    .to = ready->ready.next_index,
+							    .cut_bytes = ready->ready.cut_bytes };
+	diag(DIAG_NOTICE,
+	     "the last stop was not clean: %llu entries kept, %llu bytes of a torn one cut",
+	     (unsigned long long)ready->ready.next_index,
+	     (unsigned long long)ready->ready.cut_bytes);
+	return line_emit(line, NULL, &stamped, err);
+}
+
+static int tell_start(struct line *line, const char *boot_id, const struct table_found *found,
+		      bool is_new, struct cht_err *err)
+{
+	struct timex adjust = { .modes = 0 };
+	struct cht_stamped stamped;
+	struct facts_host_started *f = &stamped.facts.host_started;
+	struct utsname host;
+
+	if (uname(&host) < 0)
+		host.release[0] = '\0';
+	run_stamp(&line->host, EV_HOST_STARTED, &line->now, &stamped);
+	*f = (struct facts_host_started){ .version = STR(CHT_VERSION),
+					  .boot_id = str_of(boot_id),
+					  .kernel = str_of(host.release),
+					  .previous = STR("unclean"),
+					  .cells = line->conf->n_cells,
+					  .next_index = line->base_index,
+					  .table_lost = found->lost && !is_new };
+	if (is_new)
+		f->previous = STR("none");
+	else if (found->was_stopped)
+		f->previous = STR("clean");
+	f->adj_status = adjtimex(&adjust);
+	f->adj_offset_ns = (adjust.status & STA_NANO) != 0 ? adjust.offset : adjust.offset * 1000;
+	/* freq is parts per million with 16 fractional bits. */
+	f->adj_freq_ppb = adjust.freq * 1000 / 65536;
+	if (f->table_lost)
+		diag(DIAG_WARNING, "the run table is lost: earlier runs stay unsealed");
+	return line_emit(line, NULL, &stamped, err);
+}
+
+static const struct conf_cell *find_cell(const struct line *line, const struct run *run,
+					 uint32_t *i)
+{
+	for (*i = 0; *i < line->conf->n_cells; (*i)++)
+		if (strcmp(line->conf->cells[*i].id, run->cell_id) == 0)
+			return &line->conf->cells[*i];
+	return NULL;
+}
+
+/* A run of an earlier process: does it go on in this one? Null when it does. */
+static const char *why_seal(const struct conf_cell *c, const struct run *run,
+			    const struct table_found *found)
+{
+	if (found->other_boot)
+		return "host restarted";
+	if (c == NULL)
+		return "unregistered";
+	if (c->run[0] != '\0' && strcmp(c->run, run->run_id) != 0)
+		return "superseded";
+	if (c->spec[0] != '\0' && strcmp(c->spec, run->spec) != 0)
+		return "superseded";
+	return NULL;
+}
+
+struct earlier {
+	struct run run;
+	struct frame_counts frames;
+	uint64_t connections, lost;
+	int table_slot;
+};
+
+static int tell_resumed(struct line *line, struct slot *slot, const struct earlier *was,
+			const struct table_found *found, struct cht_err *err)
+{
+	struct facts_run_resumed facts = { .cause = found->was_stopped ? STR("clean restart")
+								       : STR("unclean restart") };
+	struct cht_stamped stamped;
+
+	if (was->lost > 0) {
+		facts.lost_from = was->run.sequence - was->lost + 1;
+		facts.lost_to = was->run.sequence;
+	}
+	cell_stamp_resumed(&slot->cell, &facts, &line->now, &stamped);
+	return line_emit(line, slot, &stamped, err);
+}
+
+static int init_cell(struct line *line, uint32_t i, struct cht_str run_id, struct cht_str spec,
+		     struct cht_err *err)
+{
+	const struct conf_cell *c = &line->conf->cells[i];
+	struct cell_options options = { .cell_id = str_of(c->id), .run_id = run_id, .spec = spec };
+	char path[CONF_TEXT_MAX + 8];
+
+	options.channel = str_of(c->path);
+	if (c->base != NULL) {
+		if (cht_socket_path(c->base, path, sizeof(path)) < 0)
+			return cht_fail(err, CHT_E_CONFIG, 0, "cell %s: base is too long", c->id);
+		options.channel = str_of(path);
+	}
+	options.expected_uid = c->uid;
+	options.keepalive_window_ns = line->conf->keepalive_window_ns;
+	options.boot_window_ns = line->conf->boot_window_ns;
+	options.ledger_quota = line->conf->ledger_bytes_per_run;
+	return cell_init(&line->slots[i].cell, &options, &line->now, err);
+}
+
+static void take_over(struct cht_cell *cell, const struct earlier *was)
+{
+	run_continue(&cell->run, was->run.bits, was->run.sequence, was->run.first_index);
+	memcpy(cell->run.counts, was->run.counts, sizeof(cell->run.counts));
+	cell->frames = was->frames;
+	cell->connections = was->connections;
+}
+
+/* A run that ends here: it is told what was lost of it, then sealed, in a cell made for that. */
+static int seal_earlier(struct line *line, const struct earlier *was, const char *reason,
+			const struct table_found *found, struct cht_err *err)
+{
+	struct slot *temporary = calloc(1, sizeof(*temporary));
+	struct cell_options options = { .cell_id = str_of(was->run.cell_id),
+					.run_id = str_of(was->run.run_id),
+					.spec = str_of(was->run.spec) };
+	struct cht_stamped stamped;
+	int r;
+
+	if (temporary == NULL)
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory to seal a run");
+	temporary->table_slot = was->table_slot;
+	r = cell_init(&temporary->cell, &options, &line->now, err);
+	if (r == 0) {
+		take_over(&temporary->cell, was);
+		if (was->lost > 0)
+			r = tell_resumed(line, temporary, was, found, err);
+	}
+	if (r == 0)
+		r = line_await_durable(line, err);
+	if (r == 0) {
+		cell_stamp_sealed(&temporary->cell, str_of(reason), &line->now, &stamped);
+		r = line_emit(line, temporary, &stamped, err);
+	}
+	if (r == 0)
+		r = line_await_durable(line, err);
+	if (r == 0)
+		table_remove(&line->table, was->table_slot);
+	free(temporary);
+	return r;
+}
+
+static int go_on_earlier(struct line *line, uint32_t i, const struct earlier *was,
+			 const struct table_found *found, struct cht_err *err)
+{
+	struct slot *slot = &line->slots[i];
+	int r = init_cell(line, i, str_of(was->run.run_id), str_of(was->run.spec), err);
+
+	if (r < 0)
+		return r;
+	take_over(&slot->cell, was);
+	slot->table_slot = was->table_slot;
+	return tell_resumed(line, slot, was, found, err);
+}
+
+static int settle_earlier_runs(struct line *line, const struct table_found *found,
+			       struct cht_err *err)
+{
+	int at = -1, r = 0;
+
+	while (r == 0 && table_next(&line->table, &at)) {
+		struct earlier was = { .table_slot = at };
+		const struct conf_cell *c;
+		const char *reason;
+		uint32_t i;
+
+		if (!table_load(&line->table, at, &was.run, &was.frames, &was.connections)) {
+			diag(DIAG_WARNING,
+			     "a run in the run table cannot be read: it stays unsealed");
+			continue;
+		}
+		/* Known before the first entry of this process has an owner. */
+		was.lost = table_lost(&line->table, at, line->base_index);
+		c = find_cell(line, &was.run, &i);
+		reason = why_seal(c, &was.run, found);
+		if (was.run.sequence == was.lost) { /* not even its run.opened was stored */
+			table_remove(&line->table, at);
+			continue;
+		}
+		if (reason != NULL)
+			r = seal_earlier(line, &was, reason, found, err);
+		else
+			r = go_on_earlier(line, i, &was, found, err);
+	}
+	return r;
+}
+
+static int open_run(struct line *line, uint32_t i, struct cht_err *err)
+{
+	const struct conf_cell *c = &line->conf->cells[i];
+	struct slot *slot = &line->slots[i];
+	struct cht_stamped stamped;
+	int r = init_cell(line, i, str_of(c->run), str_of(c->spec), err);
+
+	if (r < 0)
+		return r;
+	slot->cell.run.first_index = line_next_index(line);
+	slot->table_slot = table_add(&line->table, &slot->cell.run);
+	if (slot->table_slot < 0)
+		return cht_fail(err, CHT_E_LIMIT, 0, "the run table is full");
+	cell_stamp_opened(&slot->cell, &line->now, &stamped);
+	return line_emit(line, slot, &stamped, err);
+}
+
+/* Sockets first, so that a path that cannot be bound leaves no run behind. */
+static int register_cells(struct line *line, const struct table_found *found, struct cht_err *err)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < line->n_slots && r == 0; i++)
+		r = cells_bind(line, i, err);
+	if (r == 0)
+		r = settle_earlier_runs(line, found, err);
+	for (uint32_t i = 0; i < line->n_slots && r == 0; i++) {
+		if (line->slots[i].table_slot < 0)
+			r = open_run(line, i, err);
+		deadlines_set(&line->deadlines, i, cell_deadline(&line->slots[i].cell));
+	}
+	return r;
+}
+
+static int watch_scribe(struct line *line, struct cht_err *err)
+{
+	int r = loop_add(&line->loop, line->scribe.sock, FD_SCRIBE, 0, 0, err);
+
+	if (r == 0)
+		r = loop_add(&line->loop, line->scribe.pidfd, FD_SCRIBE_END, 0, 0, err);
+	if (r == 0)
+		r = loop_add(&line->loop, line->ring.durable_fd, FD_DURABLE, 0, 0, err);
+	return r;
+}
+
+static int begin_ledger(struct line *line, struct table_found *found, struct cht_err *err)
+{
+	char boot_id[BOOT_ID_MAX];
+	struct handoff_msg ready;
+	int r = send_ring(line, err);
+
+	if (r == 0)
+		r = await_ready(line, &ready, err);
+	if (r == 0)
+		r = read_boot_id(boot_id, err);
+	if (r == 0)
+		r = open_table(line, boot_id, found, err);
+	if (r == 0)
+		r = start_host_run(line, err);
+	if (r < 0)
+		return r;
+	clk_read(&line->now);
+	/* What earlier runs lost is read from the record of owners, which events of this process
+	 * begin to overwrite only 65,536 entries on. */
+	r = tell_recovery(line, &ready, err);
+	return r < 0 ? r : tell_start(line, boot_id, found, ready.ready.is_new != 0, err);
+}
+
+int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct cht_err *err)
+{
+	struct table_found found = { 0 };
+	int r;
+
+	line->conf = conf;
+	clk_read(&line->now);
+	r = ring_create(&line->ring, err);
+	if (r < 0) {
+		fd_close(&secrets_fd);
+		return r;
+	}
+	r = child_start(&line->scribe, conf, secrets_fd, err);
+	if (r == 0)
+		r = loop_open(&line->loop, err);
+	if (r == 0)
+		r = cells_open(line, err);
+	if (r == 0)
+		r = begin_ledger(line, &found, err);
+	if (r == 0)
+		r = watch_scribe(line, err);
+	if (r == 0)
+		r = register_cells(line, &found, err);
+	return r < 0 ? r : line_await_durable(line, err);
+}
+
+void line_close(struct line *line)
+{
+	int status;
+
+	if (line->slots != NULL) {
+		cells_close_listeners(line);
+		for (uint32_t at = 0; at < line->conns_used; at++)
+			fd_close(&line->conns[at].fd);
+	}
+	cells_free(line);
+	status = child_wait(&line->scribe);
+	if (line->scribe_status < 0)
+		line->scribe_status = status;
+	ring_close(&line->ring);
+	loop_close(&line->loop);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end in good order. The listeners go first, so that no VMM waits for us; then what the
+ * kernel already holds is read, for at most LIMIT_DRAIN_NS. */
+#include <signal.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/clk.h"
+#include "base/diag.h"
+#include "base/limits.h"
+#include "daemon/line.h"
+
+/* One pass over all connections. *more: some had bytes, and time is left. */
+static int drain_once(struct line *line, uint64_t until_ns, bool *more, struct cht_err *err)
+{
+	int r = 0;
+
+	*more = false;
+	for (uint32_t at = 0; at < line->conns_used && r == 0; at++) {
+		bool had_bytes;
+
+		if (line->conns[at].fd < 0)
+			continue;
+		if (!line_has_room(line))
+			r = line_await_durable(line, err);
+		if (r == 0)
+			r = conns_on_readable(line, at, &had_bytes, err);
+		if (r == 0 && had_bytes)
+			*more = line->now.monotonic_ns < until_ns;
+	}
+	return r;
+}
+
+static int drain(struct line *line, struct cht_err *err)
+{
+	uint64_t until_ns = line->now.monotonic_ns + LIMIT_DRAIN_NS;
+	bool more = true;
+	int r = 0;
+
+	while (r == 0 && more)
+		r = drain_once(line, until_ns, &more, err);
+	return r;
+}
+
+static int seal_all(struct line *line, struct cht_err *err)
+{
+	struct cht_stamped stamped;
+	int r = line_await_durable(line, err);
+
+	for (uint32_t i = 0; i < line->n_slots && r == 0; i++) {
+		cell_stamp_sealed(&line->slots[i].cell, STR("requested"), &line->now, &stamped);
+		r = line_emit(line, &line->slots[i], &stamped, err);
+	}
+	if (r == 0)
+		r = line_await_durable(line, err);
+	for (uint32_t i = 0; i < line->n_slots && r == 0; i++)
+		table_remove(&line->table, line->slots[i].table_slot);
+	return r;
+}
+
+static int say_goodbye(struct line *line, struct cht_err *err)
+{
+	struct cht_stamped stamped;
+	int r;
+
+	run_stamp(&line->host, EV_HOST_STOPPED, &line->now, &stamped);
+	stamped.facts.host_stopped = (struct facts_host_stopped){
+		.reason = line->stop_signal == SIGINT ? STR("SIGINT") : STR("SIGTERM"),
+		.cells = line->n_slots,
+	};
+	r = line_emit(line, NULL, &stamped, err);
+	return r < 0 ? r : line_await_durable(line, err);
+}
+
+int line_stop(struct line *line, struct cht_err *err)
+{
+	int r;
+
+	diag(DIAG_INFO, "stopping: reading what the kernel still holds");
+	cells_close_listeners(line);
+	r = drain(line, err);
+	clk_read(&line->now);
+	conns_close_all(line);
+	if (r == 0)
+		r = cells_flush(line, err);
+	if (r == 0 && line->conf->seal)
+		r = seal_all(line, err);
+	clk_read(&line->now);
+	if (r == 0)
+		r = say_goodbye(line, err);
+	table_close(&line->table, r == 0);
+	return r;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * table.h - the run table: what must survive a crash of the line. One mapped file of fixed size,
+ * STATE/line/table; each slot is one open run.
+ *
+ * It answers one question at the next start: which sequence numbers were accepted and are not in
+ * the ledger. For that each accepted event leaves, before it is published, its sequence and its
+ * ledger index in its run's slot, and the slot's number in a circular record of owners by index.
+ * The numbers stand twice, written in turn, each with a check word: a kill in the middle of one
+ * leaves the other. A file that cannot be used is said to be lost and made anew.
+ */
+#ifndef DAEMON_TABLE_H
+#define DAEMON_TABLE_H
+
+#include <cht/err.h>
+
+#include "base/limits.h"
+#include "cell/stamped.h"
+
+enum {
+	TABLE_SLOTS = CELLS_MAX,
+	/* More than can be between the line and the disk: the ring and a commit hold at most
+	 * 3 MiB, and no event is shorter than 300 bytes. */
+	TABLE_OWNERS = 65536,
+	TABLE_HOST = 0xffff, /* owner: the host's own run, which has no slot */
+};
+
+struct table_file;
+
+struct table {
+	struct table_file *file;
+	int fd;
+};
+
+#define TABLE_NULL                                                                                 \
+	{                                                                                          \
+		.fd = -1                                                                           \
+	}
+
+/* What an earlier process left. */
+struct table_found {
+	bool lost;        /* there was no usable table */
+	bool is_new;      /* there was none at all */
+	bool was_stopped; /* the earlier process ended in good order */
+	bool other_boot;  /* it ran before the last boot of this host */
+};
+
+/* Opens or makes dirfd/table. boot_id: this boot's, 36 characters. */
+int table_open(struct table *t, int dirfd, const char *boot_id, struct table_found *found,
+	       struct cht_err *err) CHT_CHECKED;
+/* stopped: this process ends in good order. Safe on TABLE_NULL. */
+void table_close(struct table *t, bool stopped);
+
+/* A slot for a run that begins; -1 when all are taken. Copies the identity. */
+int table_add(struct table *t, const struct run *run);
+void table_remove(struct table *t, int slot);
+
+/* Before an event of the slot's run is published: its sequence and the index it will have. */
+void table_note(struct table *t, int slot, const struct run *run, enum event_kind kind,
+		uint64_t index);
+/* The same for the host's own run. */
+void table_note_host(struct table *t, uint64_t index);
+/* After a turn: how the frames of the run fared, and its connections so far. */
+void table_note_frames(struct table *t, int slot, const struct frame_counts *frames,
+		       uint64_t connections);
+
+/* Open runs of the earlier process: call with *slot = -1 first. False at the end. */
+bool table_next(const struct table *t, int *slot);
+/* Identity, counters and last accepted sequence of a slot. False when its checks fail: the
+ * slot is unusable and was removed. */
+bool table_load(struct table *t, int slot, struct run *run, struct frame_counts *frames,
+		uint64_t *connections);
+/* How many of the slot's accepted events have an index of kept or above: these are lost. */
+uint64_t table_lost(const struct table *t, int slot, uint64_t kept);
+
+#endif

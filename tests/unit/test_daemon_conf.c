@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "check.h"
+
+#include "base/limits.h"
+#include "daemon/conf.h"
+#include "daemon/value.h"
+
+static int read_text(struct conf *conf, const char *text, struct cht_err *err)
+{
+	conf_init(conf);
+	return conf_read(conf, "f", (struct cht_bytes){ (const uint8_t *)text, strlen(text) }, err);
+}
+
+static void test_every_key_reaches_its_place(void **state)
+{
+	static const char text[] =
+		"# a comment\n"
+		"[daemon]\nstate = /s\nshape = rust\non_full = pause\n"
+		"[silence]\nkeepalive_window = 250ms\nboot_window = 2m\n"
+		"[limits]\nconnections = 7\nconnects_per_second = 8\n"
+		"frames_per_second = 9\nframes_burst = 10\n"
+		"ledger_bytes_per_run = 3MiB\n"
+		"[sign]\nalg = ed25519\nkid = k\nkey_file = /k\norder = sorted\n"
+		"[cell web-1]\nbase = /b\nrun = r:1\nspec = sha256:00\nuid = 12\n"
+		"owner = 13\ngroup = 14\nmode = 0660\n"
+		"[cell web-2]\npath = /p\n";
+	struct cht_err err = { 0 };
+	struct conf c;
+
+	(void)state;
+	CHECK_INT(read_text(&c, text, &err), 0);
+	CHECK_STR(str_of(c.state), "/s");
+	CHECK_INT(c.shape, CHT_SHAPE_RUST);
+	CHECK_STR(str_of(c.on_full), "pause");
+	CHECK_INT(c.keepalive_window_ns, 250 * NS_PER_MS);
+	CHECK_INT(c.boot_window_ns, 120 * NS_PER_S);
+	CHECK_INT(c.connections, 7);
+	CHECK_INT(c.connects_per_s, 8);
+	CHECK_INT(c.frames_per_s, 9);
+	CHECK_INT(c.frames_burst, 10);
+	CHECK_INT(c.ledger_bytes_per_run, 3 << 20);
+	CHECK_STR(str_of(c.sign_alg), "ed25519");
+	CHECK_STR(str_of(c.sign_kid), "k");
+	CHECK_STR(str_of(c.sign_key_file), "/k");
+	CHECK_STR(str_of(c.sign_order), "sorted");
+	CHECK_INT(c.n_cells, 2);
+	CHECK_STR(str_of(c.cells[0].id), "web-1");
+	CHECK_STR(str_of(c.cells[0].base), "/b");
+	CHECK_STR(str_of(c.cells[0].run), "r:1");
+	CHECK_STR(str_of(c.cells[0].spec), "sha256:00");
+	CHECK_INT(c.cells[0].uid, 12);
+	CHECK_INT(c.cells[0].owner, 13);
+	CHECK_INT(c.cells[0].group, 14);
+	CHECK_INT(c.cells[0].mode, 0660);
+	CHECK_STR(str_of(c.cells[1].path), "/p");
+	CHECK_INT(c.cells[1].uid, -1);
+	CHECK_INT(conf_check(&c, &err), 0);
+	conf_free(&c);
+}
+
+static void test_errors_name_file_line_and_what_was_expected(void **state)
+{
+	static const struct {
+		const char *text, *want;
+		uint32_t line;
+	} rows[] = {
+		{ "[daemon]\nstat = x\n", "f:2: unknown key: stat", 2 },
+		{ "[dæmon]\nstate = x\n",
+		  "f:1: unknown section: expected daemon, silence, limits, sign or cell ID", 1 },
+		{ "state = x\n", "f:1: a key before the first [section]: state", 1 },
+		{ "[daemon]\nstate = a\nstate = b\n", "f:3: the key stands twice: state", 3 },
+		{ "[daemon]\nstate = a\n[limits]\nconnections = 1\n[daemon]\nstate = b\n",
+		  "f:6: the key stands twice: state", 6 },
+		{ "[daemon]\nshape = round\n", "f:2: shape: expected full or rust", 2 },
+		{ "[daemon]\nstate =\n", "f:2: state: expected a text that is not empty", 2 },
+		{ "[silence]\nkeepalive_window = 10\n",
+		  "f:2: keepalive_window: expected a duration such as 500ms, 10s or 2m", 2 },
+		{ "[limits]\nconnections = 1024\n",
+		  "f:2: connections: expected a whole number, 1 to 1023", 2 },
+		{ "[limits]\nconnections = 0x10\n",
+		  "f:2: connections: expected a whole number, 1 to 1023", 2 },
+		{ "[limits]\nledger_bytes_per_run = 1GB\n",
+		  "f:2: ledger_bytes_per_run: expected a size such as 65536, 64MiB or 1GiB", 2 },
+		{ "[cell a b]\nbase = x\n", "f:1: a cell id is 1 to 64 of A-Z a-z 0-9 . _ -", 1 },
+		{ "[cell ]\nbase = x\n", "f:1: a cell id is 1 to 64 of A-Z a-z 0-9 . _ -", 1 },
+		{ "[cell a]\nbase = x\n[cell a]\npath = y\n",
+		  "f:3: a second section for the same cell", 3 },
+		{ "[cell a]\nmode = 660\n", "f:2: mode: expected an octal mode such as 0600", 2 },
+		{ "[cell a]\nrun = a b\n",
+		  "f:2: run: expected 1 to 128 of A-Z a-z 0-9 . _ : + / = -", 2 },
+		{ "[cell a]\nstate = x\n", "f:2: unknown key in a [cell] section: state", 2 },
+		{ "[cell a]\n[cell b]\nbase = x\n", "f:1: a section without keys", 1 },
+		{ "[cell b]\nbase = x\n\n[sign]\n", "f:4: a section without keys", 4 },
+		{ "[daemon]\nstate = x\n  y\n", "f:3: a line may not begin with white space", 3 },
+		{ "[daemon\nstate = x\n", "f:1: expected [section] and nothing else on the line",
+		  1 },
+		{ "[daemon]\nno equals sign\n", "f:2: expected key = value", 2 },
+		{ "[daemon]\nstate = \xff\n", "f:2: a byte that is not text", 2 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct cht_err err = { 0 };
+		struct conf c;
+
+		check_row = rows[i].text;
+		CHECK_INT(read_text(&c, rows[i].text, &err), CHT_E_CONFIG);
+		CHECK_STR(str_of(err.text), rows[i].want);
+		CHECK_INT(err.value, rows[i].line);
+		conf_free(&c);
+	}
+}
+
+static void test_a_line_too_long_is_an_error_not_two_lines(void **state)
+{
+	char text[512] = "[daemon]\nstate = /";
+	struct cht_err err = { 0 };
+	struct conf c;
+
+	(void)state;
+	memset(text + strlen(text), 'x', 300);
+	CHECK_INT(read_text(&c, text, &err), CHT_E_CONFIG);
+	CHECK_INT(err.value, 2);
+	conf_free(&c);
+}
+
+static void test_cells_from_the_command_line(void **state)
+{
+	static const struct {
+		const char *text;
+		int want;
+		const char *base, *path, *run, *spec;
+		int64_t uid;
+	} rows[] = {
+		{ "a=/b", 0, "/b", NULL, "", "", -1 },
+		{ "a=/b,run=r,spec=s,uid=0", 0, "/b", NULL, "r", "s", 0 },
+		{ "a=,path=/p", 0, NULL, "/p", "", "", -1 },
+		{ "a=/b=c", 0, "/b=c", NULL, "", "", -1 },
+		{ "a", CHT_E_RANGE, NULL, NULL, NULL, NULL, 0 },
+		{ "=/b", CHT_E_RANGE, NULL, NULL, NULL, NULL, 0 },
+		{ "a/b=/c", CHT_E_RANGE, NULL, NULL, NULL, NULL, 0 },
+		{ "a=/b,run=", CHT_E_RANGE, NULL, NULL, NULL, NULL, 0 },
+		{ "a=/b,run=r,run=s", CHT_E_RANGE, NULL, NULL, NULL, NULL, 0 },
+		{ "a=/b,mode=0600", CHT_E_RANGE, NULL, NULL, NULL, NULL, 0 },
+		{ "a=/b,uid=root", CHT_E_RANGE, NULL, NULL, NULL, NULL, 0 },
+		{ "a=/b,", CHT_E_RANGE, NULL, NULL, NULL, NULL, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct cht_err err = { 0 };
+		struct conf c;
+
+		check_row = rows[i].text;
+		conf_init(&c);
+		/* A trailing comma has nothing behind it: the same as none. */
+		if (strcmp(rows[i].text, "a=/b,") == 0) {
+			CHECK_INT(conf_add_cell(&c, rows[i].text, &err), 0);
+			conf_free(&c);
+			continue;
+		}
+		CHECK_INT(conf_add_cell(&c, rows[i].text, &err), rows[i].want);
+		if (rows[i].want == 0) {
+			CHECK(rows[i].base == NULL ? c.cells[0].base == NULL
+						   : strcmp(c.cells[0].base, rows[i].base) == 0);
+			CHECK(rows[i].path == NULL ? c.cells[0].path == NULL
+						   : strcmp(c.cells[0].path, rows[i].path) == 0);
+			CHECK_STR(str_of(c.cells[0].run), rows[i].run);
+			CHECK_STR(str_of(c.cells[0].spec), rows[i].spec);
+			CHECK_INT(c.cells[0].uid, rows[i].uid);
+		}
+		conf_free(&c);
+	}
+}
+
+static void test_the_whole_is_checked(void **state)
+{
+	static const struct {
+		const char *first, *second;
+		int want;
+	} rows[] = {
+		{ "a=/b", "b=/c", 0 },
+		{ "a=/b", "b=/b", CHT_E_CONFIG },
+		{ "a=,path=/b", "b=,path=/b", CHT_E_CONFIG },
+		{ "a=/b", "b=,path=/b", 0 }, /* /b_9001 and /b */
+		{ "a=/b,path=/c", "b=/x", CHT_E_RANGE },
+		{ "a=", "b=/x", CHT_E_RANGE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct cht_err err = { 0 };
+		struct conf c;
+
+		check_row = rows[i].first;
+		conf_init(&c);
+		c.state = strdup("/s");
+		CHECK_INT(conf_add_cell(&c, rows[i].first, &err), 0);
+		CHECK_INT(conf_add_cell(&c, rows[i].second, &err), 0);
+		CHECK_INT(conf_check(&c, &err), rows[i].want);
+		conf_free(&c);
+	}
+}
+
+static void test_values_at_their_borders(void **state)
+{
+	uint64_t v;
+
+	(void)state;
+	CHECK(value_duration(STR("0ms"), &v) && v == 0);
+	CHECK(value_duration(STR("18446744073s"), &v));
+	CHECK(!value_duration(STR("18446744074s"), &v));
+	CHECK(!value_duration(STR("1 s"), &v));
+	CHECK(!value_duration(STR("s"), &v));
+	CHECK(value_size(STR("16777215TiB"), &v));
+	CHECK(!value_size(STR("16777216TiB"), &v));
+	CHECK(value_mode(STR("0777"), &v) && v == 0777);
+	CHECK(!value_mode(STR("0788"), &v));
+	CHECK(!value_mode(STR("777"), &v));
+	CHECK(!value_is_cell_id(STR("a\0b")));
+	CHECK(!value_is_attribution(STR("a\"b")));
+}
+
+static void test_the_rendered_configuration_is_stable(void **state)
+{
+	struct cht_err err = { 0 };
+	char one[4096], two[4096];
+	struct buf a = buf_init(one, sizeof(one)), b = buf_init(two, sizeof(two));
+	struct conf c, d;
+
+	(void)state;
+	CHECK_INT(read_text(&c, "[cell a]\nbase = /b\nuid = 3\n[limits]\nconnections = 9\n", &err),
+		  0);
+	CHECK_INT(read_text(&d, "[limits]\nconnections = 9\n[cell a]\nuid = 3\nbase = /b\n", &err),
+		  0);
+	conf_render(&c, &a);
+	conf_render(&d, &b);
+	CHECK(!a.full && !b.full);
+	CHECK_STRS(((struct cht_str){ one, buf_len(&a) }), ((struct cht_str){ two, buf_len(&b) }));
+	conf_free(&d);
+	CHECK_INT(read_text(&d, "[limits]\nconnections = 8\n[cell a]\nuid = 3\nbase = /b\n", &err),
+		  0);
+	b = buf_init(two, sizeof(two));
+	conf_render(&d, &b);
+	CHECK(buf_len(&a) != buf_len(&b) || memcmp(one, two, buf_len(&a)) != 0);
+	conf_free(&c);
+	conf_free(&d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_key_reaches_its_place),
+		cmocka_unit_test(test_errors_name_file_line_and_what_was_expected),
+		cmocka_unit_test(test_a_line_too_long_is_an_error_not_two_lines),
+		cmocka_unit_test(test_cells_from_the_command_line),
+		cmocka_unit_test(test_the_whole_is_checked),
+		cmocka_unit_test(test_values_at_their_borders),
+		cmocka_unit_test(test_the_rendered_configuration_is_stable),
+	};
+
+	return cmocka_run_group_tests_name("daemon_conf", tests, NULL, NULL);
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "check.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "cell/cell.h"
+#include "daemon/budget.h"
+#include "daemon/deadlines.h"
+#include "daemon/table.h"
+
+static const char boot[] = "11111111-2222-3333-4444-555555555555";
+static const char other_boot[] = "99999999-2222-3333-4444-555555555555";
+
+static char dir[64];
+static int dirfd_;
+
+static int set_up(void **state)
+{
+	(void)state;
+	memcpy(dir, "/tmp/cht-table.XXXXXX", 22);
+	if (mkdtemp(dir) == NULL)
+		return -1;
+	dirfd_ = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return dirfd_ < 0 ? -1 : 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	(void)unlinkat(dirfd_, "table", 0);
+	fd_close(&dirfd_);
+	return rmdir(dir);
+}
+
+static void must_open(struct table *t, const char *boot_id, struct table_found *found)
+{
+	struct cht_err err = { 0 };
+
+	if (table_open(t, dirfd_, boot_id, found, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static struct run must_run(const char *cell)
+{
+	struct cht_err err = { 0 };
+	struct run run;
+
+	CHECK_INT(run_init(&run, str_of(cell), STR(""), STR(""), &err), 0);
+	return run;
+}
+
+/* Stamps n events of the run at indices from *index on. */
+static void note(struct table *t, int slot, struct run *run, uint64_t n, uint64_t *index)
+{
+	for (uint64_t i = 0; i < n; i++) {
+		run->sequence++;
+		run->counts[EV_GUEST_PROCESS_SPAWNED]++;
+		table_note(t, slot, run, EV_GUEST_PROCESS_SPAWNED, (*index)++);
+	}
+}
+
+static void test_a_killed_process_leaves_exact_numbers(void **state)
+{
+	struct run a = must_run("a"), b = must_run("b"), back;
+	struct frame_counts frames = { 100, 0, 3, 2, 1 }, frames_back;
+	struct table t = TABLE_NULL;
+	struct table_found found;
+	uint64_t index = 1000, connections;
+	int sa, sb;
+
+	(void)state;
+	must_open(&t, boot, &found);
+	CHECK(found.is_new && found.lost && !found.was_stopped);
+	sa = table_add(&t, &a);
+	sb = table_add(&t, &b);
+	CHECK(sa >= 0 && sb >= 0 && sa != sb);
+	note(&t, sa, &a, 10, &index); /* 1000..1009 */
+	note(&t, sb, &b, 5, &index);  /* 1010..1014 */
+	table_note_host(&t, index++); /* 1015 */
+	note(&t, sa, &a, 4, &index);  /* 1016..1019 */
+	table_note_frames(&t, sa, &frames, 7);
+	/* As after kill -9: nothing is closed in order. */
+	table_close(&t, false);
+	must_open(&t, boot, &found);
+	CHECK(!found.is_new && !found.lost && !found.was_stopped && !found.other_boot);
+	CHECK(table_load(&t, sa, &back, &frames_back, &connections));
+	CHECK_STR(str_of(back.cell_id), "a");
+	CHECK_STRS(str_of(back.run_id), str_of(a.run_id));
+	CHECK_INT(back.sequence, 14);
+	CHECK_INT(back.bits.c, a.bits.c);
+	CHECK_INT(back.first_index, 1000);
+	CHECK_INT(back.counts[EV_GUEST_PROCESS_SPAWNED], 14);
+	CHECK_INT(frames_back.stored, 14);
+	CHECK_INT(frames_back.received, 14 + 3 + 2 + 1);
+	CHECK_INT(connections, 7);
+	/* What the ledger kept decides what is lost. */
+	CHECK_INT(table_lost(&t, sa, 1020), 0);
+	CHECK_INT(table_lost(&t, sa, 1019), 1);
+	CHECK_INT(table_lost(&t, sa, 1018), 2);
+	CHECK_INT(table_lost(&t, sa, 1012), 4);
+	CHECK_INT(table_lost(&t, sb, 1012), 3);
+	CHECK_INT(table_lost(&t, sb, 1015), 0);
+	CHECK_INT(table_lost(&t, sa, 1005), 4 + 5);
+	table_close(&t, true);
+	must_open(&t, other_boot, &found);
+	CHECK(found.was_stopped && found.other_boot);
+	table_close(&t, true);
+}
+
+static void test_a_torn_mark_gives_the_one_before(void **state)
+{
+	struct run a = must_run("a"), back;
+	struct frame_counts frames;
+	struct table t = TABLE_NULL;
+	struct table_found found;
+	struct stat st;
+	uint64_t index = 0, connections;
+	uint8_t *whole;
+	int slot, fd, seen = 0;
+
+	(void)state;
+	must_open(&t, boot, &found);
+	slot = table_add(&t, &a);
+	note(&t, slot, &a, 9, &index);
+	table_close(&t, false);
+	fd = openat(dirfd_, "table", O_RDWR | O_CLOEXEC);
+	CHECK(fd >= 0 && fstat(fd, &st) == 0);
+	whole = malloc((size_t)st.st_size);
+	CHECK(whole != NULL && pread(fd, whole, (size_t)st.st_size, 0) == st.st_size);
+	/* Each byte of the file that holds the newest sequence, spoiled in turn. */
+	for (off_t at = 0; at + 8 <= st.st_size; at += 8) {
+		uint64_t word;
+		uint8_t bad;
+
+		memcpy(&word, whole + at, sizeof(word));
+		if (word != 9)
+			continue;
+		bad = (uint8_t)(whole[at] ^ 0x40);
+		CHECK_INT(pwrite(fd, &bad, 1, at), 1);
+		must_open(&t, boot, &found);
+		if (!found.lost && table_load(&t, slot, &back, &frames, &connections) &&
+		    back.sequence == 8)
+			seen++;
+		table_close(&t, false);
+		CHECK_INT(pwrite(fd, whole + at, 1, at), 1);
+	}
+	/* The mark's sequence is one of them; its count, which is 9 too, is another. */
+	CHECK_INT(seen, 1);
+	free(whole);
+	fd_close(&fd);
+}
+
+static void test_a_spoiled_file_is_lost_and_made_anew(void **state)
+{
+	struct run a = must_run("a");
+	struct table t = TABLE_NULL;
+	struct table_found found;
+	int fd, at = -1;
+
+	(void)state;
+	must_open(&t, boot, &found);
+	CHECK(table_add(&t, &a) >= 0);
+	table_close(&t, true);
+	fd = openat(dirfd_, "table", O_WRONLY | O_CLOEXEC);
+	CHECK(fd >= 0 && pwrite(fd, "XXXX", 4, 0) == 4);
+	must_open(&t, boot, &found);
+	CHECK(found.lost && !found.is_new);
+	CHECK(!table_next(&t, &at));
+	table_close(&t, true);
+	CHECK(ftruncate(fd, 100) == 0);
+	must_open(&t, boot, &found);
+	CHECK(found.lost && !found.is_new);
+	CHECK(table_add(&t, &a) >= 0);
+	table_close(&t, true);
+	fd_close(&fd);
+}
+
+static void test_slots_come_back(void **state)
+{
+	struct run a = must_run("a");
+	struct table t = TABLE_NULL;
+	struct table_found found;
+	int last = -1;
+
+	(void)state;
+	must_open(&t, boot, &found);
+	for (int i = 0; i < TABLE_SLOTS; i++)
+		last = table_add(&t, &a);
+	CHECK(last == TABLE_SLOTS - 1);
+	CHECK_INT(table_add(&t, &a), -1);
+	table_remove(&t, 77);
+	CHECK_INT(table_add(&t, &a), 77);
+	table_close(&t, true);
+}
+
+static void test_the_earliest_deadline_is_first(void **state)
+{
+	enum { N = 257 };
+	struct deadlines d;
+	struct cht_err err = { 0 };
+	uint32_t seed = 1;
+
+	(void)state;
+	CHECK_INT(deadlines_open(&d, N, &err), 0);
+	for (int round = 0; round < 20000; round++) {
+		uint64_t least = UINT64_MAX;
+
+		seed = seed * 1664525u + 1013904223u;
+		deadlines_set(&d, (seed >> 8) % N, (seed >> 16) % 1000);
+		for (uint32_t i = 0; i < N; i++)
+			least = d.at_ns[i] < least ? d.at_ns[i] : least;
+		CHECK_INT(d.at_ns[deadlines_first(&d)], least);
+	}
+	deadlines_close(&d);
+}
+
+static void test_a_budget_is_spent_and_comes_back(void **state)
+{
+	struct budget b = budget_init(1000, 50, 0);
+
+	(void)state;
+	for (int i = 0; i < 50; i++)
+		CHECK(budget_take(&b, 1, 0));
+	CHECK(!budget_take(&b, 1, 0));
+	CHECK(!budget_take(&b, 1, NS_PER_MS - 1));
+	CHECK(budget_take(&b, 1, NS_PER_MS));
+	/* Never more than the burst, however long the rest. */
+	CHECK(budget_take(&b, 50, 3600 * NS_PER_S));
+	CHECK(!budget_take(&b, 1, 3600 * NS_PER_S));
+	/* Into debt: ready when it is paid. */
+	CHECK(!budget_spend(&b, 100, 3600 * NS_PER_S));
+	CHECK_INT(budget_ready_ns(&b, 10), 3600 * NS_PER_S + 110 * NS_PER_MS);
+	CHECK(budget_take(&b, 10, 3600 * NS_PER_S + 110 * NS_PER_MS));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_a_killed_process_leaves_exact_numbers, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_a_torn_mark_gives_the_one_before, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_a_spoiled_file_is_lost_and_made_anew, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_slots_come_back, set_up, tear_down),
+		cmocka_unit_test(test_the_earliest_deadline_is_first),
+		cmocka_unit_test(test_a_budget_is_spent_and_comes_back),
+	};
+
+	return cmocka_run_group_tests_name("daemon_table", tests, NULL, NULL);
+}
