@@ -14,7 +14,8 @@ CHT_BEGIN_DECLS
 
 enum {
 	CHT_EVENT_MAX_BYTES = 60416, /* no event is longer, whatever a guest sends */
-	CHT_ENTRY_MAX_BYTES = 61440  /* an event in its envelope */
+	CHT_ENTRY_MAX_BYTES = 61440, /* an event in its envelope */
+	CHT_EVENT_NAME_MAX = 1024    /* bytes of an id, source or type given by the caller */
 };
 
 #define CHT_PROVENANCE_DECLARED "declared"
@@ -27,17 +28,20 @@ enum cht_shape {
 	CHT_SHAPE_RUST  /* exactly what the Rust builders write */
 };
 
-/* What the Rust builder takes from its caller. Views borrowed for the call. */
+/* What the Rust builder takes from its caller: valid UTF-8, at most CHT_EVENT_NAME_MAX bytes.
+ * Views borrowed for the call. CHT_SHAPE_FULL takes none of them. */
 struct cht_event_options {
 	enum cht_shape shape;
-	struct cht_str id;     /* CHT_SHAPE_RUST: written as given; FULL: must be empty */
-	struct cht_str source; /* RUST: empty = CHT_SOURCE_GUEST_URI */
-	struct cht_str type;   /* RUST: empty = built from the declaration's source */
+	struct cht_str id;     /* empty: the URN of run and sequence, as in CHT_SHAPE_FULL */
+	struct cht_str source; /* empty: CHT_SOURCE_GUEST_URI */
+	struct cht_str type;   /* empty: built from the declaration's source */
 };
 
-/* Renders into out[0..cap). Returns the number of bytes (no NUL), CHT_E_FULL when cap is too
- * small (CHT_EVENT_MAX_BYTES always suffices), CHT_E_RANGE when an option may not be set for
- * this shape, or the stamped value is not a guest declaration and the shape is RUST. Pure. */
+/* Renders into out[0..cap). Returns the number of bytes (no NUL); CHT_E_FULL when cap is too
+ * small (CHT_EVENT_MAX_BYTES always suffices); CHT_E_RANGE when an option may not be set for this
+ * shape, is too long or is not UTF-8, when the shape is CHT_SHAPE_RUST and the value is not a
+ * guest's declaration, or when a declaration that was not decoded is beyond what a frame can
+ * hold. options may be null: CHT_SHAPE_FULL. Pure. */
 CHT_API int cht_event_render(const struct cht_stamped *stamped,
 			     const struct cht_event_options *options, uint8_t *out,
 			     size_t cap) CHT_CHECKED;

@@ -57,7 +57,8 @@ struct run_bits {
 	uint64_t c; /* 62 bits: custom_c */
 };
 
-/* What all events of one run share. Text is NUL-terminated, valid UTF-8. */
+/* What all events of one run share. Text is NUL-terminated, valid UTF-8, and needs no escape in
+ * JSON but for an origin. */
 struct run {
 	char cell_id[CHT_CELL_ID_MAX * 2 + 1]; /* the host's own run has an origin here */
 	char run_id[CHT_ATTRIBUTION_MAX + 1];

@@ -35,8 +35,8 @@ static inline bool event_is_declaration(enum event_kind kind)
 /* "clean", "in_length": names used in data. */
 const char *close_reason_name(enum close_reason reason);
 
-/* What rendering keeps from one event to the next: the second last formatted, and the parts
- * of the run last rendered. Zero-initialise; one per thread. */
+/* What rendering keeps from one event to the next: the second last formatted. Zero-initialise;
+ * one per thread. */
 struct event_renderer {
 	struct rfc3339_cache clock;
 };

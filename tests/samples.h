@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * samples.h - stamped values of every kind, three of each: usual, least and most.
+ */
+#ifndef TESTS_SAMPLES_H
+#define TESTS_SAMPLES_H
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "event/event.h"
+
+enum sample_size { SAMPLE_USUAL, SAMPLE_LEAST, SAMPLE_MOST, SAMPLE_SIZES };
+
+struct sample {
+	struct run run;
+	struct cht_declaration guest;
+	struct cht_stamped s;
+	uint8_t coverage[CHT_DETAIL_MAX_BYTES];
+	char control[CHT_DETAIL_MAX_BYTES]; /* nothing but U+0001 */
+	char socket[1024];
+};
+
+static const struct cht_str sample_texts[] = {
+	[CHT_DETAIL_AGENT_VERSION] = STR_INIT("0.1.0"),
+	[CHT_DETAIL_CAPABILITY] = STR_INIT("CAP_NET_RAW"),
+	[CHT_DETAIL_COMM_RAW] = STR_INIT("bad\xff"),
+	[CHT_DETAIL_DEST_ADDR] = STR_INIT("2001:db8::1"),
+	[CHT_DETAIL_EXE] = STR_INIT("/usr/bin/quo\"te\\ \xe6\x97\xa5\t"),
+	[CHT_DETAIL_EXE_RAW] = STR_INIT("/bin/\xc3\x28"),
+	[CHT_DETAIL_PATH] = STR_INIT("/etc/passwd"),
+	[CHT_DETAIL_PATH_RAW] = STR_INIT("/tmp/\xfe"),
+	[CHT_DETAIL_PROTOCOL] = STR_INIT("tcp"),
+	[CHT_DETAIL_REASON] = STR_INIT("told to stop"),
+	[CHT_N_DETAILS - 1] = STR_INIT(""),
+};
+
+static void sample_fill(char *out, size_t len, char with)
+{
+	memset(out, with, len);
+	out[len] = '\0';
+}
+
+static void sample_run(struct sample *x, enum sample_size size)
+{
+	struct run *r = &x->run;
+
+	r->bits = (struct run_bits){ 0x234, UINT64_C(0x123456789abcdef0) };
+	memcpy(r->cell_id, "cell-abc", 9);
+	memcpy(r->run_id, "run-6ba7b810-9dad-11d1-80b4-00c04fd430c8", 41);
+	memcpy(r->spec, "sha256:deadbeef", 16);
+	r->sequence = 7;
+	r->first_index = 42;
+	r->counts[EV_RUN_OPENED] = 1;
+	r->counts[EV_GUEST_PROCESS_SPAWNED] = 5;
+	r->counts[EV_RUN_SEALED] = 1;
+	if (size == SAMPLE_LEAST) {
+		r->bits = (struct run_bits){ 0, 0 };
+		sample_fill(r->cell_id, 1, 'c');
+		sample_fill(r->run_id, 1, 'r');
+		sample_fill(r->spec, 1, 's');
+		memset(r->counts, 0, sizeof(r->counts));
+		r->first_index = 0;
+	} else if (size == SAMPLE_MOST) {
+		r->bits = (struct run_bits){ 0xfff, (UINT64_C(1) << 62) - 1 };
+		sample_fill(r->cell_id, sizeof(r->cell_id) - 1, 'c');
+		sample_fill(r->run_id, sizeof(r->run_id) - 1, 'r');
+		sample_fill(r->spec, sizeof(r->spec) - 1, 's');
+		memset(r->counts, 0xff, sizeof(r->counts));
+		r->first_index = UINT64_MAX;
+		r->is_continued = true;
+	}
+}
+
+static void sample_coverage(struct sample *x, enum sample_size size)
+{
+	static const struct cht_coverage two[] = {
+		{ STR_INIT("process.spawned"), STR_INIT("active"), STR_INIT("proc-connector"),
+		  STR_INIT("") },
+		{ STR_INIT("capability.denied"), STR_INIT("absent"), STR_INIT(""),
+		  STR_INIT("no audit") },
+	};
+	struct cht_coverage many[CHT_COVERAGE_MAX];
+	const struct cht_coverage *entries = two;
+	size_t n = size == SAMPLE_USUAL ? 2 : 0;
+	int len;
+
+	if (size == SAMPLE_MOST) {
+		for (n = 0; n < CHT_COVERAGE_MAX; n++)
+			many[n] = (struct cht_coverage){ { x->control, 64 },
+							 STR("degraded"),
+							 { x->control, 32 },
+							 { x->control, 64 } };
+		entries = many;
+	}
+	len = cht_coverage_encode(entries, n, x->coverage, sizeof(x->coverage));
+	if (len < 0)
+		abort();
+	x->guest.detail[CHT_DETAIL_COVERAGE].raw = (struct cht_bytes){ x->coverage, (size_t)len };
+	x->guest.details |= 1u << CHT_DETAIL_COVERAGE;
+}
+
+/* All details at once: more than an agent sends, exactly what a guest may. */
+static void sample_details(struct sample *x, enum sample_size size)
+{
+	struct cht_declaration *d = &x->guest;
+
+	for (unsigned i = 0; i < CHT_N_DETAILS; i++) {
+		const struct cht_detail_info *info = cht_detail_info((enum cht_detail)i);
+		size_t most = info->max < 600 ? (size_t)info->max : 600;
+		struct cht_str text = sample_texts[i];
+
+		if (info->kind == CHT_KIND_COVERAGE)
+			continue;
+		d->details |= 1u << i;
+		if (size != SAMPLE_USUAL)
+			text = (struct cht_str){ x->control, size == SAMPLE_MOST ? most : 0 };
+		if (info->kind == CHT_KIND_UINT)
+			d->detail[i].num = size == SAMPLE_MOST ? info->max : 0;
+		else if (info->kind == CHT_KIND_TEXT)
+			d->detail[i].text = text;
+		else
+			d->detail[i].raw =
+				(struct cht_bytes){ (const uint8_t *)text.ptr, text.len };
+	}
+	sample_coverage(x, size);
+}
+
+static void sample_guest(struct sample *x, enum sample_size size)
+{
+	struct cht_declaration *d = &x->guest;
+	struct cht_stamped *s = &x->s;
+	unsigned source = s->kind == EV_GUEST_AGENT_BYE     ? CHT_SOURCE_AGENT_BYE
+			  : s->kind == EV_GUEST_AGENT_HELLO ? CHT_SOURCE_AGENT_HELLO
+			  : s->kind == EV_GUEST_DECLARATION
+				  ? CHT_SOURCE_OTHER
+				  : s->kind - EV_GUEST_PROCESS_SPAWNED + 1;
+
+	d->source = (enum cht_source)source;
+	d->content_version = 1;
+	d->source_text = str_of(cht_source_name(d->source));
+	if (s->kind == EV_GUEST_DECLARATION)
+		d->source_text = STR("some.\"other\"");
+	d->comm = STR("workload");
+	s->guest = d;
+	if (size == SAMPLE_LEAST) {
+		d->comm = STR("");
+		s->frame = (struct cht_frame_facts){ 1, 0, 1, UINT32_MAX };
+		return;
+	}
+	d->pid = 4242;
+	d->monotonic_ns = UINT64_C(9007199254740993);
+	d->extensions = CHT_EXT_AGENT_BOOT | CHT_EXT_AGENT_SEQ | CHT_EXT_AGENT_DROPPED;
+	d->agent_boot = UINT64_C(0x00ab00000000cdef);
+	d->agent_seq = 12345;
+	s->frame = (struct cht_frame_facts){ 3, 0, 118, 1000 };
+	sample_details(x, size);
+	if (size == SAMPLE_USUAL)
+		return;
+	if (s->kind == EV_GUEST_DECLARATION)
+		d->source_text = (struct cht_str){ x->control, CHT_TEXT_MAX_BYTES };
+	d->comm = (struct cht_str){ x->control, CHT_TEXT_MAX_BYTES };
+	d->pid = UINT32_MAX;
+	d->monotonic_ns = d->agent_boot = d->agent_seq = d->agent_dropped = UINT64_MAX;
+	s->frame = (struct cht_frame_facts){ UINT64_MAX, UINT32_MAX, CHT_FRAME_MAX_BYTES,
+					     UINT32_MAX - 1 };
+	s->stale = true;
+}
+
+/* Numbers are set by their bytes, then what is text or has a meaning. */
+static void sample_facts(struct sample *x, enum sample_size size)
+{
+	bool least = size == SAMPLE_LEAST;
+	struct cht_stamped *s = &x->s;
+
+	memset(&s->facts, size == SAMPLE_MOST ? 0xff : least ? 0 : 0x01, sizeof(s->facts));
+	switch ((int)s->kind) {
+	case EV_RUN_OPENED:
+		s->facts.opened.socket =
+			size == SAMPLE_MOST ? str_of(x->socket) : STR("/run/vm/v.sock_9001");
+		s->facts.opened.expected_uid = least ? -1 : (int64_t)UINT32_MAX;
+		break;
+	case EV_RUN_RESUMED: s->facts.run_resumed.cause = STR("unclean restart"); break;
+	case EV_RUN_SEALED: s->facts.sealed.reason = STR("requested"); break;
+	case EV_FRAMES_REFUSED: s->facts.refused.first = CHT_FAULT_COVERAGE; break;
+	case EV_GUEST_ATTRIBUTION_FORGED:
+		s->facts.forged.keys = size == SAMPLE_MOST ? (1u << CHT_N_FORGED) - 1 : 1;
+		break;
+	case EV_GUEST_AGENT_SILENCED:
+		s->facts.silenced.basis = least ? STR("never-heard") : STR("heartbeat");
+		break;
+	case EV_HOST_STARTED:
+		s->facts.host_started.version = STR("0.1.0");
+		s->facts.host_started.boot_id = STR("6ba7b810-9dad-11d1-80b4-00c04fd430c8");
+		s->facts.host_started.kernel = STR("6.1.0-\xff-amd64"); /* not UTF-8 */
+		s->facts.host_started.previous = least ? STR("none") : STR("unclean");
+		s->facts.host_started.adj_freq_ppb = least ? 0 : INT64_MIN;
+		s->facts.host_started.table_lost = !least;
+		break;
+	case EV_HOST_STOPPED: s->facts.host_stopped.reason = STR("SIGTERM"); break;
+	case EV_LEDGER_RECOVERED:
+		s->facts.recovered.from = 0;
+		s->facts.recovered.to = least ? 0 : 9;
+		break;
+	}
+}
+
+/* Free it with free(). */
+static struct sample *sample_make(enum event_kind kind, enum sample_size size)
+{
+	struct sample *x = calloc(1, sizeof(*x));
+
+	if (x == NULL)
+		abort();
+	memset(x->control, 1, sizeof(x->control));
+	sample_fill(x->socket, sizeof(x->socket) - 1, 1);
+	sample_run(x, size);
+	x->s = (struct cht_stamped){ .kind = kind, .run = &x->run, .sequence = 7 };
+	x->s.at = (struct cht_now){ INT64_C(1762348800123456789), 5, UINT64_C(86400000000001) };
+	if (size == SAMPLE_LEAST) {
+		x->s.sequence = 1;
+		x->s.at = (struct cht_now){ 0, 0, 0 };
+	} else if (size == SAMPLE_MOST) {
+		x->s.sequence = (UINT64_C(1) << 48) - 1;
+		x->s.at = (struct cht_now){ INT64_MAX, UINT64_MAX, UINT64_MAX };
+	}
+	if (event_is_declaration(kind))
+		sample_guest(x, size);
+	else
+		sample_facts(x, size);
+	return x;
+}
+
+#endif
