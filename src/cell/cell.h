@@ -105,7 +105,8 @@ struct gap {
 	uint64_t in_guest, on_the_way, late; /* as in struct facts_dropped */
 	uint64_t from_seq, to_seq;
 };
-/* Accounts the numbers of one frame to its boot; true when *out has a count above 0. A frame
+/* Accounts the numbers of one frame to its boot (what the agent says of itself carries the
+ * current number and has none of its own); true when *out has a count above 0. A frame
  * without agent_boot says nothing. is_continued: as run_continue says. */
 bool gap_account(struct boot boots[CELL_BOOTS], const struct cht_declaration *declaration,
 		 bool is_continued, uint64_t now_ns, struct gap *out);

@@ -67,9 +67,16 @@ static uint64_t pass(struct boot *boot, uint64_t seq, bool carries_it, struct ga
 	return skipped;
 }
 
+/* What the agent says of itself has no number of its own: it carries the current one. */
+static bool is_of_agent(enum cht_source source)
+{
+	return source == CHT_SOURCE_AGENT_HELLO || source == CHT_SOURCE_AGENT_HEARTBEAT ||
+	       source == CHT_SOURCE_AGENT_BYE;
+}
+
 static void account(struct boot *boot, const struct cht_declaration *d, struct gap *out)
 {
-	bool carries_it = d->source != CHT_SOURCE_AGENT_HEARTBEAT;
+	bool carries_it = !is_of_agent(d->source);
 	uint64_t skipped = 0, told = 0;
 
 	if ((d->extensions & CHT_EXT_AGENT_DROPPED) != 0 && d->agent_dropped > boot->dropped) {

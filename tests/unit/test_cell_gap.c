@@ -14,18 +14,28 @@ static struct cht_declaration frame(uint64_t boot, uint64_t seq, uint64_t droppe
 					 .agent_dropped = dropped };
 }
 
-static struct cht_declaration heartbeat(uint64_t boot, uint64_t seq, uint64_t dropped)
+static struct cht_declaration of_agent(enum cht_source source, uint64_t seq, uint64_t dropped)
 {
-	struct cht_declaration d = frame(boot, seq, dropped);
+	struct cht_declaration d = frame(9, seq, dropped);
 
-	d.source = CHT_SOURCE_AGENT_HEARTBEAT;
+	d.source = source;
 	return d;
+}
+
+static struct cht_declaration of_kind(char kind, uint64_t seq, uint64_t dropped)
+{
+	switch (kind) {
+	case '+': return of_agent(CHT_SOURCE_AGENT_HELLO, seq, dropped);
+	case 'h': return of_agent(CHT_SOURCE_AGENT_HEARTBEAT, seq, dropped);
+	case '-': return of_agent(CHT_SOURCE_AGENT_BYE, seq, dropped);
+	default: return frame(9, seq, dropped);
+	}
 }
 
 /* One step of a conversation: what the frame says, and what is to come of it. */
 struct step {
 	const char *why;
-	char kind; /* f: a frame, h: a heartbeat */
+	char kind; /* f: an event, +: hello, h: heartbeat, -: bye */
 	uint64_t seq, dropped;
 	uint64_t in_guest, on_the_way, late, from, to;
 };
@@ -36,8 +46,7 @@ static void play(const struct step *steps, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct step *s = &steps[i];
-		struct cht_declaration d = s->kind == 'h' ? heartbeat(9, s->seq, s->dropped)
-							  : frame(9, s->seq, s->dropped);
+		struct cht_declaration d = of_kind(s->kind, s->seq, s->dropped);
 		struct gap gap;
 		bool got;
 
@@ -71,10 +80,11 @@ static void test_missing_numbers_are_told_apart(void **state)
 	play(steps, sizeof(steps) / sizeof(steps[0]));
 }
 
-static void test_a_heartbeat_carries_the_current_number(void **state)
+static void test_what_an_agent_says_of_itself_carries_the_current_number(void **state)
 {
 	static const struct step steps[] = {
-		{ "before any event", 'h', 0, 0, 0, 0, 0, 0, 0 },
+		{ "before any event", '+', 0, 0, 0, 0, 0, 0, 0 },
+		{ "nor then", 'h', 0, 0, 0, 0, 0, 0, 0 },
 		{ "first", 'f', 1, 0, 0, 0, 0, 0, 0 },
 		{ "same number", 'h', 1, 0, 0, 0, 0, 0, 0 },
 		{ "again", 'h', 1, 0, 0, 0, 0, 0, 0 },
@@ -85,6 +95,9 @@ static void test_a_heartbeat_carries_the_current_number(void **state)
 		{ "an old heartbeat", 'h', 2, 1, 0, 0, 0, 0, 0 },
 		{ "drops told before their numbers", 'h', 4, 3, 2, 0, 0, 0, 0 },
 		{ "then passed", 'h', 6, 3, 0, 0, 0, 5, 6 },
+		{ "a new connection's hello", '+', 6, 3, 0, 0, 0, 0, 0 },
+		{ "next", 'f', 7, 3, 0, 0, 0, 0, 0 },
+		{ "bye gives up the queue", '-', 9, 5, 2, 0, 0, 8, 9 },
 	};
 
 	(void)state;
@@ -225,13 +238,15 @@ static void play_at_random(bool counter_read_when_sent)
 		if (roll(8) == 0)
 			dropped++;
 		else if (roll(8) != 0)
-			way[n++] = frame(5, seq, dropped);
+			way[n++] = frame(9, seq, dropped);
 		if (n > 0 && roll(10) == 0) {
 			way[n] = way[n - 1];
 			n++;
 		}
 		if (roll(10) == 0)
-			way[n++] = heartbeat(5, seq, dropped);
+			way[n++] = of_agent(roll(2) == 0 ? CHT_SOURCE_AGENT_HELLO
+							 : CHT_SOURCE_AGENT_HEARTBEAT,
+					    seq, dropped);
 	}
 	for (size_t i = 0; counter_read_when_sent && i < n; i++)
 		way[i].agent_dropped = way[i + REACH < n ? i + REACH : n - 1].agent_dropped;
@@ -245,7 +260,7 @@ static void play_at_random(bool counter_read_when_sent)
 		way[i] = way[j];
 		way[j] = swap;
 	}
-	last = heartbeat(5, EVENTS, dropped);
+	last = of_agent(CHT_SOURCE_AGENT_BYE, EVENTS, dropped);
 	way[n++] = last;
 	for (size_t i = 0; i < n; i++) {
 		struct gap gap;
@@ -254,7 +269,7 @@ static void play_at_random(bool counter_read_when_sent)
 		in_guest += gap.in_guest;
 		on_the_way += gap.on_the_way;
 		late += gap.late;
-		if (way[i].source != CHT_SOURCE_AGENT_HEARTBEAT && !came[way[i].agent_seq]) {
+		if (way[i].source == CHT_SOURCE_PROCESS_SPAWNED && !came[way[i].agent_seq]) {
 			came[way[i].agent_seq] = true;
 			arrived++;
 		}
@@ -277,7 +292,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_missing_numbers_are_told_apart),
-		cmocka_unit_test(test_a_heartbeat_carries_the_current_number),
+		cmocka_unit_test(test_what_an_agent_says_of_itself_carries_the_current_number),
 		cmocka_unit_test(test_a_late_frame_gives_back_and_a_second_copy_does_not),
 		cmocka_unit_test(test_a_drop_that_was_none_is_not_charged_to_the_way),
 		cmocka_unit_test(test_claims_at_the_end_of_the_range_do_not_wrap),
