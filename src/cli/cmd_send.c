@@ -122,7 +122,8 @@ static void check(struct cli_args *args, struct request *q)
 		endings += q->send.faults[f];
 	if (!q->has_frames)
 		q->send.frames = q->send.connections > inside ? q->send.connections : inside;
-	q->send.is_heartbeat = str_eq(q->send.synth.source, STR("agent.heartbeat"));
+	q->send.is_of_agent = cht_source_find(q->send.synth.source) != CHT_SOURCE_OTHER &&
+			      !cht_source_is_known(q->send.synth.source);
 	if (q->target == NULL)
 		(void)cli_usage_error(args, "it needs a target: unix:PATH or vsock:CID:PORT");
 	else if (q->send.connections == 0 && q->send.frames > 0)

@@ -3,6 +3,25 @@
 
 #include "cli/cli.h"
 
+static const char cat_usage[] =
+	"usage: cht cat [-f] [--raw] DIR\n"
+	"\n"
+	"Prints everything that a ledger holds, in order, one JSON object a line: each entry's\n"
+	"bytes as they stand, an event or an event in its signed envelope. DIR is the state\n"
+	"directory or the ledger in it. An entry that is not one line of JSON is printed as\n"
+	"{\"unreadable\":...}. A torn last entry is left out: it was never acknowledged.\n"
+	"\n"
+	"  -f, --follow  go on with what is stored from now on\n"
+	"      --raw     each entry as in its segment file: 16-bit big-endian length, bytes\n"
+	"  -h, --help    this text\n"
+	"\n"
+	"exit: 0, 1 no ledger or it cannot be read, 2 usage, 11 the ledger is damaged: what is\n"
+	"whole before the damage is printed\n"
+	"\n"
+	"examples:\n"
+	"  cht cat /var/lib/cht | jq -r .type | sort | uniq -c\n"
+	"  cht cat -f /var/lib/cht\n";
+
 static const char decode_usage[] =
 	"usage: cht decode [-o json] [--hex | --binary] [--body] [FILE]\n"
 	"\n"
@@ -78,6 +97,7 @@ static const char version_usage[] =
 const struct cli_command cli_commands[] = {
 	{ "decode", "what the frames of a guest say, and where one is at fault", decode_usage,
 	  cmd_decode },
+	{ "cat", "everything stored, one JSON object a line", cat_usage, cmd_cat },
 	{ "send", "play a guest: frames, load, and faults to order", send_usage, cmd_send },
 	{ "version", "version, wire version and cryptographic libraries", version_usage,
 	  cmd_version },

@@ -38,7 +38,7 @@ struct send_options {
 	uint64_t connections; /* the frames are spread over them */
 	uint64_t rate;        /* frames a second in all; 0: as fast as possible */
 	uint64_t batch;       /* frames a write, at most SEND_BATCH_MAX */
-	bool is_heartbeat;    /* the source is one that carries the number and does not raise it */
+	bool is_of_agent;     /* the source is agent.*: its frames have no number of their own */
 	bool has_hello;       /* each connection begins with an agent.hello */
 	bool holds;           /* stay connected until standard input ends or SIGTERM */
 	uint64_t faults[SEND_N_FAULTS];

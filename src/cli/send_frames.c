@@ -26,12 +26,12 @@ static unsigned next_fault(struct sender *s)
 
 static size_t put_frame(struct sender *s, struct conn *c, enum synth_kind kind, uint8_t *out)
 {
-	bool is_refused = kind == SYNTH_BAD_CBOR || kind == SYNTH_VERSION;
-	struct synth_numbers numbers = { ++s->mono, c->boot, c->seq };
+	/* What an agent says of itself carries the current number. A body that is refused has none
+	 * either: only the fault "gap" leaves one out. */
+	bool has_own = kind != SYNTH_HELLO && kind != SYNTH_BAD_CBOR && kind != SYNTH_VERSION &&
+		       !(kind == SYNTH_PLAIN && s->options->is_of_agent);
+	struct synth_numbers numbers = { ++s->mono, c->boot, has_own ? ++c->seq : c->seq };
 
-	/* A body that is refused takes no number: only the fault "gap" leaves one out. */
-	if (kind == SYNTH_HELLO || !(is_refused || s->options->is_heartbeat))
-		numbers.seq = ++c->seq;
 	return synth_put(&s->synth, kind, &numbers, out);
 }
 

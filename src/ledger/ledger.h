@@ -100,6 +100,11 @@ int ledger_reader_open(struct ledger_reader *reader, const char *dir,
 /* Safe on LEDGER_READER_NULL. */
 void ledger_reader_close(struct ledger_reader *reader);
 
+/* Goes to the first entry of the segment that holds entry index, or of the last segment when
+ * index is beyond it, or of the first when it is before. CHT_E_IO. */
+int ledger_reader_seek(struct ledger_reader *reader, uint64_t index,
+		       struct cht_err *err) CHT_CHECKED;
+
 /* 1: *entry borrows from the reader until the next call; its index is reader->next - 1, and
  * reader->offset - entry->len - 2 was its place in segment_first's file. 0: no whole entry
  * follows now: the end, or the first incomplete one; call again later to follow. CHT_E_STATE:

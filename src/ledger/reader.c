@@ -69,6 +69,25 @@ int ledger_reader_open(struct ledger_reader *reader, const char *dir, struct cht
 	return 0;
 }
 
+int ledger_reader_seek(struct ledger_reader *reader, uint64_t index, struct cht_err *err)
+{
+	uint64_t first = index - index % SEGMENT_ENTRIES;
+	struct segment_list list = { 0 };
+	int r = segment_list(reader->entries_fd, &list, err);
+
+	if (r < 0)
+		return r;
+	if (first > list.last)
+		first = list.last;
+	if (first < list.first)
+		first = list.first;
+	fd_close(&reader->segment_fd);
+	reader->next = reader->segment_first = first;
+	reader->offset = 0;
+	reader->buf_at = reader->buf_len = 0;
+	return 0;
+}
+
 void ledger_reader_close(struct ledger_reader *reader)
 {
 	fd_close(&reader->entries_fd);
