@@ -218,12 +218,13 @@ enum cht_guest_fault {
 };
 
 /* Decodes one frame, length prefix included, as the guest crate does: exactly five keys,
- * content_version first and equal to 1, one of its five sources, body <= 4,096 bytes. On
- * CHT_GUEST_OK *out borrows from frame; otherwise *out is unspecified. */
+ * content_version first and equal to 1, one of its five sources, body <= 4,096 bytes; like it, it
+ * lets pass what follows the map or the frame, and a comm of any length. On CHT_GUEST_OK *out
+ * borrows from frame; otherwise *out is unspecified. */
 CHT_API enum cht_guest_fault cht_guest_decode(const uint8_t *frame, size_t len,
 					      struct cht_declaration *out) CHT_CHECKED;
 
-/* The same for a body without its prefix. */
+/* The same for a body of any length without its prefix. */
 CHT_API enum cht_guest_fault cht_guest_decode_body(const uint8_t *body, size_t len,
 						   struct cht_declaration *out) CHT_CHECKED;
 
