@@ -36,9 +36,10 @@ struct cht_signer; /* opaque; holds the key */
  * gives *out = null and returns 0. The environment is not changed. */
 CHT_API int cht_signer_from_env(struct cht_signer **out, struct cht_err *err) CHT_CHECKED;
 
-/* From a file: PKCS#8 PEM for Ed25519 (RFC 8410); for HMAC, base64url text. The file must be a
- * regular file that group and others cannot read (CHT_E_KEY). kid: 1..CHT_KID_MAX bytes of
- * visible ASCII without '"' and '\'. */
+/* From a file: PKCS#8 PEM for Ed25519 (RFC 8410) without a passphrase; for HMAC, base64url text.
+ * It must be a regular file, no symbolic link, that group and others may not use at all; a file of
+ * $CREDENTIALS_DIRECTORY may be open to its group (CHT_E_KEY, CHT_E_IO). kid: 1..CHT_KID_MAX bytes
+ * of visible ASCII without '"' and '\'. */
 CHT_API int cht_signer_from_file(struct cht_signer **out, enum cht_algorithm algorithm,
 				 const char *kid, const char *path,
 				 struct cht_err *err) CHT_CHECKED;

@@ -20,7 +20,41 @@ typedef const char *(*sign_getenv_fn)(void *context, const char *name);
 int signer_from_getenv(struct cht_signer **out, sign_getenv_fn get, void *context,
 		       struct cht_err *err) CHT_CHECKED;
 
+/* What stands beside the secret of a key. */
+struct sign_key {
+	enum cht_algorithm algorithm;
+	const char *kid;
+	const char *origin; /* for messages: a variable's name or a path */
+};
+
+/* The same from base64url text, with or without padding. */
+int signer_from_base64url(struct cht_signer **out, const struct sign_key *key, struct cht_str text,
+			  struct cht_err *err) CHT_CHECKED;
+
 /* The four variables' names, null-terminated; the last two hold secrets. */
 extern const char *const sign_env_names[];
+
+/* What may be told of a key. */
+struct sign_key_info {
+	enum cht_algorithm algorithm;
+	uint8_t public_key[32]; /* Ed25519; zero for HMAC, which has none */
+	char kid[32];           /* the default key id: "ed25519-" or "hmac-", 16 hex digits that
+				 * follow from the key and tell nothing of a secret */
+};
+
+/* Draws a key and writes it to a new file of mode 0600: PKCS#8 PEM for Ed25519, base64url for
+ * HMAC. An existing path is never touched (CHT_E_IO with EEXIST). Durable on 0; a file that
+ * could not be finished is removed. */
+int sign_key_generate(enum cht_algorithm algorithm, const char *path, struct sign_key_info *out,
+		      struct cht_err *err) CHT_CHECKED;
+
+/* What a key file holds: PEM is Ed25519, anything else HMAC. Refusals as cht_signer_from_file. */
+int sign_key_inspect(const char *path, struct sign_key_info *out, struct cht_err *err) CHT_CHECKED;
+
+/* CHT_E_CONFIG unless kid can be a key id (cht_signer_from_file). */
+int sign_check_kid(const char *kid, struct cht_err *err) CHT_CHECKED;
+
+/* "ed25519", "hmac-sha256", "off": as envelopes spell it. */
+struct cht_str sign_algorithm_name(enum cht_algorithm algorithm);
 
 #endif
