@@ -6,13 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
-
-enum { MSG_FDS_MAX = 8 };
 
 void fd_close(int *fd)
 {
@@ -144,97 +141,6 @@ int fd_replace_file(int dirfd, const char *name, mode_t mode, struct cht_bytes c
 	if (fsync(dirfd) < 0)
 		return cht_fail(err, CHT_E_IO, errno, "sync the directory of %s", name);
 	return 0;
-}
-
-int fd_send_msg(int sock, struct cht_bytes msg, const int *fds, unsigned n_fds, struct cht_err *err)
-{
-	union {
-		char space[CMSG_SPACE(MSG_FDS_MAX * sizeof(int))];
-		struct cmsghdr align;
-	} control = { .space = { 0 } };
-	struct iovec iov = { .iov_base = (void *)(uintptr_t)msg.ptr, .iov_len = msg.len };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (n_fds > MSG_FDS_MAX)
-		return cht_fail(err, CHT_E_RANGE, 0, "too many descriptors in one message");
-	if (n_fds > 0) {
-		struct cmsghdr *c;
-
-		mh.msg_control = control.space;
-		mh.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-		c = CMSG_FIRSTHDR(&mh);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
-	}
-	for (;;) {
-		if (sendmsg(sock, &mh, MSG_NOSIGNAL) >= 0)
-			return 0;
-		if (errno == EINTR)
-			continue;
-		if (errno == EPIPE || errno == ECONNRESET)
-			return cht_fail(err, CHT_E_PEER, errno, "send a message");
-		return cht_fail(err, CHT_E_IO, errno, "send a message");
-	}
-}
-
-/* Takes the descriptors out of mh; more than cap are closed. Returns how many there were. */
-static unsigned take_fds(struct msghdr *mh, int *fds, unsigned cap)
-{
-	unsigned n = 0;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); c != NULL; c = CMSG_NXTHDR(mh, c)) {
-		size_t count;
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < count; i++, n++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			if (n < cap)
-				fds[n] = fd;
-			else
-				fd_close(&fd);
-		}
-	}
-	return n;
-}
-
-ssize_t fd_recv_msg(int sock, void *out, size_t cap, int *fds, unsigned n_fds, struct cht_err *err)
-{
-	union {
-		char space[CMSG_SPACE(MSG_FDS_MAX * sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = { .iov_base = out, .iov_len = cap };
-	struct msghdr mh = { .msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = control.space,
-			     .msg_controllen = sizeof(control.space) };
-	unsigned got;
-	ssize_t r;
-
-	do
-		r = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC);
-	while (r < 0 && errno == EINTR);
-	if (r < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return cht_fail(err, CHT_E_FULL, 0, "no message waits");
-	if (r < 0 && errno == ECONNRESET)
-		return 0;
-	if (r < 0)
-		return cht_fail(err, CHT_E_IO, errno, "receive a message");
-	if (r == 0)
-		return 0;
-	got = take_fds(&mh, fds, n_fds);
-	if (got == n_fds && (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0)
-		return r;
-	for (unsigned i = 0; i < got && i < n_fds; i++)
-		fd_close(&fds[i]);
-	return cht_fail(err, CHT_E_PEER, 0, "a message was cut or has %u descriptors, not %u", got,
-			n_fds);
 }
 
 int fd_random(void *out, size_t n, struct cht_err *err)
