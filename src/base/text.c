@@ -177,8 +177,8 @@ bool read_base64url(struct cht_str s, bool padded_ok, uint8_t *out, size_t cap, 
 	return true;
 }
 
-/* Length of the valid sequence at p, 0 if there is none (RFC 3629 section 4). */
-static size_t utf8_sequence(const uint8_t *p, size_t left)
+/* RFC 3629 section 4. */
+size_t utf8_sequence(const uint8_t *p, size_t left)
 {
 	uint8_t low = 0x80, high = 0xbf;
 	size_t n;

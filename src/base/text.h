@@ -32,6 +32,8 @@ bool read_base64url(struct cht_str s, bool padded_ok, uint8_t *out, size_t cap, 
 
 /* Strict: no overlong form, no surrogate, nothing above U+10FFFF (RFC 3629). */
 bool utf8_is_valid(const uint8_t *bytes, size_t n);
+/* The length of the one valid sequence at p, of which left > 0 bytes can be read; 0: none. */
+size_t utf8_sequence(const uint8_t *p, size_t left);
 /* The longest valid prefix's length. */
 size_t utf8_valid_prefix(const uint8_t *bytes, size_t n);
 

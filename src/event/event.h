@@ -14,7 +14,8 @@
 
 struct event_type {
 	enum event_kind kind;
-	const char *name;       /* short name: "run.opened", "guest.process_spawned" */
+	const char *name; /* short name: "run.opened", "guest.process_spawned" */
+	size_t name_len;
 	const char *type;       /* the CloudEvents type attribute, whole */
 	const char *source;     /* the CloudEvents source attribute */
 	const char *provenance; /* "declared" | "observed" | "derived" */
@@ -46,8 +47,8 @@ struct event_renderer {
 void event_render(struct event_renderer *r, const struct cht_stamped *stamped, enum cht_shape shape,
 		  struct buf *b);
 
-/* An event taken apart. Views borrow from the scanned bytes; escapes are not undone. Members
- * that this shape or type does not have are empty (sequence 0). */
+/* An event taken apart. Views borrow from the scanned bytes, are without quotes, and escapes in
+ * them are not undone. Members that this shape or type does not have are empty (sequence 0). */
 struct event_view {
 	struct cht_str id, source, type, time;
 	struct cht_str data; /* the object, braces included */
@@ -58,12 +59,20 @@ struct event_view {
 
 /* Takes exactly one event as event_render writes it: eight members in order, compact, `data`
  * with sorted unique keys, canonical escapes, integers only, valid UTF-8, nothing after. Types
- * unknown to this build are taken. CHT_E_PARSE with *at the first offending byte. In
- * CHT_SHAPE_RUST sequence is read from the UUIDv8 in id, when id has that form. */
+ * unknown to this build are taken. CHT_E_PARSE with *at the first offending byte (the end when
+ * it ends early) and *out untouched. In CHT_SHAPE_RUST cell, run and spec are those of data.host,
+ * and sequence is read from the UUIDv8 in id, when id has that form. Whether id, host and data
+ * agree is not looked at. Allocates nothing; at most EVENT_DEPTH_MAX objects and arrays deep. */
 int event_scan(struct cht_bytes bytes, struct event_view *out, size_t *at) CHT_CHECKED;
+enum { EVENT_DEPTH_MAX = 16 };
 
-/* The value of a member of data by path, "frames.received" or "guest.guestPid": raw JSON text
- * (strings with quotes). False when absent. data must come from event_scan. */
+/* The run's bits and the sequence from an id of the form that event_render writes; false for
+ * any other. */
+bool event_id_read(struct cht_str id, struct run_bits *bits, uint64_t *sequence);
+
+/* The value of a member of data by path, "frames.received", "guest.guestPid" or
+ * "counts.run.opened": raw JSON text (strings with quotes). False when absent. data must come
+ * from event_scan. */
 bool event_data_find(struct cht_str data, const char *path, struct cht_str *value);
 /* The same as an unsigned number, from a JSON number or a decimal string; absent: false. */
 bool event_data_u64(struct cht_str data, const char *path, uint64_t *value);
@@ -74,7 +83,8 @@ struct envelope_view {
 	struct cht_bytes event; /* the payload: exactly the signed bytes */
 	struct cht_str kid, algorithm, signature;
 };
-/* CHT_E_PARSE with *at the first offending byte. The event inside is not scanned. */
+/* CHT_E_PARSE with *at the first offending byte. The event inside is not scanned: it is what
+ * stands between, and only event_scan says whether that is one event and nothing else. */
 int envelope_scan(struct cht_bytes bytes, struct envelope_view *out, size_t *at) CHT_CHECKED;
 
 #endif

@@ -39,15 +39,6 @@ static uint8_t *out_escape(uint8_t *p, uint8_t byte)
 	return p;
 }
 
-/* The length of the valid sequence at the front, 0 if there is none. */
-static size_t sequence_len(const uint8_t *bytes, size_t n)
-{
-	for (size_t len = 2; len <= 4 && len <= n; len++)
-		if (utf8_is_valid(bytes, len))
-			return len;
-	return 0;
-}
-
 uint8_t *out_text_special(uint8_t *p, struct cht_str s)
 {
 	const uint8_t *at = (const uint8_t *)s.ptr, *end = at + s.len;
@@ -63,7 +54,7 @@ uint8_t *out_text_special(uint8_t *p, struct cht_str s)
 			*p++ = *at++;
 			continue;
 		}
-		len = sequence_len(at, (size_t)(end - at));
+		len = utf8_sequence(at, (size_t)(end - at));
 		if (len == 0) {
 			p = out_lit(p, "\xef\xbf\xbd");
 			at++;

@@ -7,10 +7,19 @@
 
 /* What one frame declared; what the host saw; what it concluded. */
 #define DECLARED(kind, name)                                                                       \
-	[kind] = { kind, name, PREFIX name, CHT_SOURCE_GUEST_URI, CHT_PROVENANCE_DECLARED,         \
-		   NULL, NULL }
+	[kind] = { kind,                                                                           \
+		   name,                                                                           \
+		   sizeof(name) - 1,                                                               \
+		   PREFIX name,                                                                    \
+		   CHT_SOURCE_GUEST_URI,                                                           \
+		   CHT_PROVENANCE_DECLARED,                                                        \
+		   NULL,                                                                           \
+		   NULL }
 #define HOST(kind, name, provenance, noticed_by, inputs)                                           \
-	[kind] = { kind, name, PREFIX name, CHT_SOURCE_HOST_URI, provenance, noticed_by, inputs }
+	[kind] = {                                                                                 \
+		kind,       name,  sizeof(name) - 1, PREFIX name, CHT_SOURCE_HOST_URI, provenance, \
+		noticed_by, inputs                                                                 \
+	}
 
 const struct event_type event_types[EV_N_KINDS] = {
 	HOST(EV_RUN_OPENED, "run.opened", "observed", "host.run", "[\"registration\"]"),
@@ -51,7 +60,8 @@ const struct event_type *event_type_find(struct cht_str type)
 	if (!str_starts(type, prefix))
 		return NULL;
 	for (size_t i = 0; i < EV_N_KINDS; i++)
-		if (str_eq(name, str_of(event_types[i].name)))
+		if (name.len == event_types[i].name_len &&
+		    memcmp(name.ptr, event_types[i].name, name.len) == 0)
 			return &event_types[i];
 	return NULL;
 }
