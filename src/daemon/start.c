@@ -175,7 +175,8 @@ static const char *why_seal(const struct conf_cell *c, const struct run *run,
 struct earlier {
 	struct run run;
 	struct frame_counts frames;
-	uint64_t connections, lost;
+	uint64_t connections;
+	uint64_t lost_from, lost_to; /* 0, 0: nothing */
 	int table_slot;
 };
 
@@ -186,10 +187,8 @@ static int tell_resumed(struct line *line, struct slot *slot, const struct earli
 								       : STR("unclean restart") };
 	struct cht_stamped stamped;
 
-	if (was->lost > 0) {
-		facts.lost_from = was->run.sequence - was->lost + 1;
-		facts.lost_to = was->run.sequence;
-	}
+	facts.lost_from = was->lost_from;
+	facts.lost_to = was->lost_to;
 	cell_stamp_resumed(&slot->cell, &facts, &line->now, &stamped);
 	return line_emit(line, slot, &stamped, err);
 }
@@ -239,7 +238,7 @@ static int seal_earlier(struct line *line, const struct earlier *was, const char
 	r = cell_init(&temporary->cell, &options, &line->now, err);
 	if (r == 0) {
 		take_over(&temporary->cell, was);
-		if (was->lost > 0)
+		if (was->lost_to > 0)
 			r = tell_resumed(line, temporary, was, found, err);
 	}
 	if (r == 0)
@@ -285,11 +284,11 @@ static int settle_earlier_runs(struct line *line, const struct table_found *foun
 			     "a run in the run table cannot be read: it stays unsealed");
 			continue;
 		}
-		/* Known before the first entry of this process has an owner. */
-		was.lost = table_lost(&line->table, at, line->base_index);
+		(void)table_hole(&line->table, at, &was.lost_from, &was.lost_to);
 		c = find_cell(line, &was.run, &i);
 		reason = why_seal(c, &was.run, found);
-		if (was.run.sequence == was.lost) { /* not even its run.opened was stored */
+		if (was.run.sequence == 0 ||
+		    was.lost_from == 1) { /* not even its run.opened was stored */
 			table_remove(&line->table, at);
 			continue;
 		}
@@ -362,9 +361,8 @@ static int begin_ledger(struct line *line, struct table_found *found, struct cht
 		r = start_host_run(line, err);
 	if (r < 0)
 		return r;
+	table_settle(&line->table, line->base_index);
 	clk_read(&line->now);
-	/* What earlier runs lost is read from the record of owners, which events of this process
-	 * begin to overwrite only 65,536 entries on. */
 	r = tell_recovery(line, &ready, err);
 	return r < 0 ? r : tell_start(line, boot_id, found, ready.ready.is_new != 0, err);
 }

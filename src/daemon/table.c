@@ -20,6 +20,11 @@ struct mark {
 	uint64_t sequence, index, kind, check;
 };
 
+/* Numbers accepted and not stored. The event that follows `to` declares them. */
+struct hole {
+	uint64_t from, to, check; /* to 0: none */
+};
+
 struct frames_mark {
 	struct frame_counts frames;
 	uint64_t connections, turn, check;
@@ -35,6 +40,7 @@ struct slot {
 	uint64_t identity_check;
 	struct mark marks[2];
 	struct frames_mark frames[2];
+	struct hole hole;
 	uint64_t counts[EV_N_KINDS];
 };
 
@@ -302,16 +308,65 @@ bool table_load(struct table *t, int slot, struct run *run, struct frame_counts 
 	return true;
 }
 
-uint64_t table_lost(const struct table *t, int slot, uint64_t kept)
+static uint64_t hole_sum(const struct hole *h)
 {
-	const struct table_file *f = t->file;
-	const struct mark *m = newest_mark(&f->slots[slot]);
-	uint64_t lost = 0;
+	const uint64_t words[] = { h->from, h->to };
 
-	if (m == NULL || m->sequence == 0 || m->index < kept)
-		return 0;
+	return sum_words(words, sizeof(words) / sizeof(words[0]));
+}
+
+bool table_hole(const struct table *t, int slot, uint64_t *from, uint64_t *to)
+{
+	const struct hole *h = &t->file->slots[slot].hole;
+
+	if (h->to == 0 || h->check != hole_sum(h))
+		return false;
+	*from = h->from;
+	*to = h->to;
+	return true;
+}
+
+/* Indices of the last process that are not in the ledger and belong to the slot. */
+static uint64_t count_owned(const struct table_file *f, uint16_t slot, uint64_t kept)
+{
+	uint64_t n = 0;
+
 	for (uint64_t i = kept; i <= f->newest_index && i - kept < TABLE_OWNERS; i++)
-		lost += f->owners[i % TABLE_OWNERS] == (uint16_t)slot;
+		n += f->owners[i % TABLE_OWNERS] == slot;
+	return n;
+}
+
+static void settle(struct table *t, int slot, uint64_t kept)
+{
+	struct slot *s = &t->file->slots[slot];
+	const struct mark *m = newest_mark(s);
+	uint64_t lost, stored, from, to;
+
+	if (m == NULL || m->sequence == 0)
+		return;
+	lost = count_owned(t->file, (uint16_t)slot, kept);
 	/* Killed between the owner and the mark: the owner counts one that the mark has not. */
-	return lost < m->sequence ? lost : m->sequence;
+	if (m->index < kept || lost > m->sequence)
+		lost = m->index < kept ? 0 : m->sequence;
+	stored = m->sequence - lost;
+	if (table_hole(t, slot, &from, &to) && stored <= to)
+		to = m->sequence; /* what declared the earlier hole is lost too */
+	else if (lost > 0)
+		from = stored + 1, to = m->sequence;
+	else
+		from = to = 0;
+	s->hole.check = 0;
+	s->hole.from = from;
+	s->hole.to = to;
+	s->hole.check = hole_sum(&s->hole);
+}
+
+void table_settle(struct table *t, uint64_t kept)
+{
+	for (int at = -1; table_next(t, &at);)
+		settle(t, at, kept);
+	/* Owners from here on are of an earlier process. */
+	t->file->newest_index = kept > 0 ? kept - 1 : 0;
+	if (kept == 0)
+		t->file->owners[0] = TABLE_HOST;
 }

@@ -70,7 +70,12 @@ bool table_next(const struct table *t, int *slot);
  * slot is unusable and was removed. */
 bool table_load(struct table *t, int slot, struct run *run, struct frame_counts *frames,
 		uint64_t *connections);
-/* How many of the slot's accepted events have an index of kept or above: these are lost. */
-uint64_t table_lost(const struct table *t, int slot, uint64_t kept);
+/* Finds out, for every slot, which numbers were accepted and are not among the first `kept`
+ * entries of the ledger. Once, after opening and before any note: the indices above are given
+ * anew from then on. What it finds stays in the file until the run's next event is stored, so
+ * that a kill on the way loses no hole. */
+void table_settle(struct table *t, uint64_t kept);
+/* The hole that table_settle found in a run; false when there is none. */
+bool table_hole(const struct table *t, int slot, uint64_t *from, uint64_t *to);
 
 #endif

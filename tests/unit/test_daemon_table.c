@@ -96,17 +96,84 @@ static void test_a_killed_process_leaves_exact_numbers(void **state)
 	CHECK_INT(frames_back.stored, 14);
 	CHECK_INT(frames_back.received, 14 + 3 + 2 + 1);
 	CHECK_INT(connections, 7);
-	/* What the ledger kept decides what is lost. */
-	CHECK_INT(table_lost(&t, sa, 1020), 0);
-	CHECK_INT(table_lost(&t, sa, 1019), 1);
-	CHECK_INT(table_lost(&t, sa, 1018), 2);
-	CHECK_INT(table_lost(&t, sa, 1012), 4);
-	CHECK_INT(table_lost(&t, sb, 1012), 3);
-	CHECK_INT(table_lost(&t, sb, 1015), 0);
-	CHECK_INT(table_lost(&t, sa, 1005), 4 + 5);
 	table_close(&t, true);
 	must_open(&t, other_boot, &found);
 	CHECK(found.was_stopped && found.other_boot);
+	table_close(&t, true);
+}
+
+/* A killed process's table, opened anew with so many entries kept: the hole in slot s. */
+static void check_hole(struct table *t, int s, uint64_t kept, uint64_t from, uint64_t to)
+{
+	struct table_found found;
+	uint64_t a = 0, b = 0;
+
+	table_close(t, false);
+	must_open(t, boot, &found);
+	table_settle(t, kept);
+	CHECK(table_hole(t, s, &a, &b) == (to > 0));
+	CHECK_INT(a, from);
+	CHECK_INT(b, to);
+}
+
+static void test_what_the_ledger_kept_decides_the_holes(void **state)
+{
+	static const struct {
+		uint64_t kept, a_from, a_to, b_from, b_to;
+	} rows[] = {
+		{ 1020, 0, 0, 0, 0 },   { 1019, 14, 14, 0, 0 }, { 1018, 13, 14, 0, 0 },
+		{ 1015, 11, 14, 0, 0 }, { 1012, 11, 14, 3, 5 }, { 1005, 6, 14, 1, 5 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct run a = must_run("a"), b = must_run("b");
+		struct table t = TABLE_NULL;
+		struct table_found found;
+		uint64_t index = 1000;
+		int sa, sb;
+
+		(void)unlinkat(dirfd_, "table", 0);
+		must_open(&t, boot, &found);
+		sa = table_add(&t, &a);
+		sb = table_add(&t, &b);
+		note(&t, sa, &a, 10, &index); /* 1000..1009 */
+		note(&t, sb, &b, 5, &index);  /* 1010..1014 */
+		table_note_host(&t, index++); /* 1015 */
+		note(&t, sa, &a, 4, &index);  /* 1016..1019 */
+		check_hole(&t, sa, rows[i].kept, rows[i].a_from, rows[i].a_to);
+		check_hole(&t, sb, rows[i].kept, rows[i].b_from, rows[i].b_to);
+		table_close(&t, true);
+	}
+}
+
+static void test_a_hole_stays_until_its_declaration_is_stored(void **state)
+{
+	struct run a = must_run("a");
+	struct table t = TABLE_NULL;
+	struct table_found found;
+	uint64_t index = 0;
+	int s;
+
+	(void)state;
+	must_open(&t, boot, &found);
+	s = table_add(&t, &a);
+	note(&t, s, &a, 10, &index);
+	check_hole(&t, s, 6, 7, 10);
+	/* Killed before a word: the same again. */
+	check_hole(&t, s, 6, 7, 10);
+	/* The host's events and the declaration (11) were accepted and lost. */
+	index = 6;
+	table_note_host(&t, index++);
+	note(&t, s, &a, 1, &index);
+	check_hole(&t, s, 6, 7, 11);
+	/* Declared by 12, stored; 13 and 14 lost. */
+	index = 6;
+	note(&t, s, &a, 3, &index);
+	check_hole(&t, s, 7, 13, 14);
+	index = 7;
+	note(&t, s, &a, 1, &index);
+	check_hole(&t, s, 8, 0, 0);
 	table_close(&t, true);
 }
 
@@ -241,6 +308,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_killed_process_leaves_exact_numbers, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(test_what_the_ledger_kept_decides_the_holes, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_a_hole_stays_until_its_declaration_is_stored,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_torn_mark_gives_the_one_before, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_a_spoiled_file_is_lost_and_made_anew, set_up,
