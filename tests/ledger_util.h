@@ -70,7 +70,7 @@ static const char *segment_path(uint64_t first)
 	return path_of(name);
 }
 
-static long long size_of(const char *path)
+static long long __attribute__((unused)) size_of(const char *path)
 {
 	struct stat st;
 
@@ -99,6 +99,16 @@ static void entry_fill(uint8_t *out, uint64_t i)
 	be16_store(out, (uint16_t)len);
 	be64_store(out + 2, i + 1);
 	memset(out + 10, 'a' + (int)(i % 26), len - 8);
+}
+
+/* Length of the first n entries. */
+static size_t __attribute__((unused)) bytes_up_to(uint64_t n)
+{
+	size_t at = 0;
+
+	for (uint64_t i = 0; i < n; i++)
+		at += 2 + entry_len(i);
+	return at;
 }
 
 enum { BATCH_MAX = 65536 };
@@ -184,6 +194,32 @@ static uint64_t __attribute__((unused)) count_ledger(void)
 	CHECK_INT(reader.next, n);
 	ledger_reader_close(&reader);
 	return n;
+}
+
+/* Each damages a ledger of two segments and five entries. */
+static void __attribute__((unused)) lose_first(void)
+{
+	CHECK_INT(unlink(segment_path(SEGMENT_ENTRIES)), 0);
+}
+
+static void __attribute__((unused)) short_first(void)
+{
+	CHECK_INT(truncate(segment_path(SEGMENT_ENTRIES), 1000), 0);
+}
+
+static void __attribute__((unused)) long_first(void)
+{
+	write_at(segment_path(SEGMENT_ENTRIES), -1, "\0\1x", 3);
+}
+
+static void __attribute__((unused)) zero_length(void)
+{
+	write_at(segment_path(2 * SEGMENT_ENTRIES), 0, "\0\0", 2);
+}
+
+static void __attribute__((unused)) huge_length(void)
+{
+	write_at(segment_path(2 * SEGMENT_ENTRIES), 0, "\xf0\1", 2);
 }
 
 #endif

@@ -84,13 +84,13 @@ ssize_t fd_recv_msg(int sock, void *out, size_t cap, int *fds, unsigned n_fds, s
 	unsigned got;
 	ssize_t r;
 
+	/* A peer that closed with messages of ours unread resets the socket: that is said once,
+	 * and what it sent before can still be read. */
 	do
 		r = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC);
-	while (r < 0 && errno == EINTR);
+	while (r < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (r < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return cht_fail(err, CHT_E_FULL, 0, "no message waits");
-	if (r < 0 && errno == ECONNRESET)
-		return 0;
 	if (r < 0)
 		return cht_fail(err, CHT_E_IO, errno, "receive a message");
 	if (r == 0)

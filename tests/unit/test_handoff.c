@@ -164,6 +164,22 @@ static void test_the_end_of_the_line_is_told_apart_from_silence(void **state)
 	CHECK_INT(handoff_send(scribe, &msg, NULL, 0, NULL), CHT_E_PEER);
 }
 
+static void test_a_last_word_survives_a_reset(void **state)
+{
+	const struct handoff_msg failed = { .kind = HANDOFF_FAILED,
+					    .failed = { .exit_status = 78 } };
+	const struct handoff_msg ring = { .kind = HANDOFF_RING };
+	struct handoff_msg msg;
+
+	(void)state;
+	CHECK_INT(handoff_send(line, &ring, NULL, 0, NULL), 0);
+	CHECK_INT(handoff_send(scribe, &failed, NULL, 0, NULL), 0);
+	fd_close(&scribe); /* with the ring unread */
+	CHECK_INT(handoff_recv(line, &msg, NULL, 0, NULL), 1);
+	CHECK_INT(msg.failed.exit_status, 78);
+	CHECK_INT(handoff_recv(line, &msg, NULL, 0, NULL), 0);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, open_pair, close_pair)
 
 int main(void)
@@ -175,6 +191,7 @@ int main(void)
 		CASE(test_a_message_of_another_shape_is_refused),
 		CASE(test_descriptors_nobody_expects_are_closed),
 		CASE(test_the_end_of_the_line_is_told_apart_from_silence),
+		CASE(test_a_last_word_survives_a_reset),
 	};
 
 	return cmocka_run_group_tests_name("handoff", tests, NULL, NULL);

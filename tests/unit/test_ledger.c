@@ -1,17 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ledger_util.h"
 
-#include <poll.h>
 #include <sys/wait.h>
-
-static size_t bytes_up_to(uint64_t n)
-{
-	size_t at = 0;
-
-	for (uint64_t i = 0; i < n; i++)
-		at += 2 + entry_len(i);
-	return at;
-}
 
 static void test_init_makes_an_origin_once(void **state)
 {
@@ -206,34 +196,9 @@ static void test_zeros_at_the_end_are_a_write_that_never_came(void **state)
 }
 
 /* Each makes damage in a ledger of two segments and five entries, ended uncleanly or cleanly. */
-static void lose_first(void)
-{
-	CHECK_INT(unlink(segment_path(SEGMENT_ENTRIES)), 0);
-}
-
 static void odd_name(void)
 {
 	write_at(segment_path(2 * SEGMENT_ENTRIES + 1), 0, "", 0);
-}
-
-static void short_first(void)
-{
-	CHECK_INT(truncate(segment_path(SEGMENT_ENTRIES), 1000), 0);
-}
-
-static void long_first(void)
-{
-	write_at(segment_path(SEGMENT_ENTRIES), -1, "\0\1x", 3);
-}
-
-static void zero_length(void)
-{
-	write_at(segment_path(2 * SEGMENT_ENTRIES), 0, "\0\0", 2);
-}
-
-static void huge_length(void)
-{
-	write_at(segment_path(2 * SEGMENT_ENTRIES), 0, "\xf0\1", 2);
 }
 
 static void garbage_at_end(void)
@@ -380,116 +345,6 @@ static void test_a_second_writer_waits_for_the_first(void **state)
 	fd_close(&pipe_fds[1]);
 }
 
-static void test_a_reader_follows_a_writer(void **state)
-{
-	struct ledger_reader reader = LEDGER_READER_NULL;
-	struct ledger ledger = LEDGER_NULL;
-	struct ledger_recovery found;
-	struct cht_bytes entry;
-	struct pollfd p = { .events = POLLIN };
-
-	(void)state;
-	CHECK_INT(ledger_reader_open(&reader, path_of("ledger"), NULL), 0);
-	p.fd = ledger_reader_watch(&reader, NULL);
-	CHECK(p.fd >= 0);
-	CHECK_INT(ledger_next(&reader, &entry, NULL), 0);
-	open_ledger(&ledger, &found);
-	for (unsigned n = 1; ledger.next < SEGMENT_ENTRIES + 100; n = n * 3 + 1) {
-		if (n > BATCH_MAX / 4)
-			n = BATCH_MAX / 4;
-		CHECK_INT(poll(&p, 1, 0), 0);
-		commit(&ledger, n);
-		CHECK_INT(poll(&p, 1, 0), 1);
-		ledger_reader_clear(&reader);
-		for (unsigned i = 0; i < n; i++) {
-			CHECK_INT(ledger_next(&reader, &entry, NULL), 1);
-			CHECK(is_entry(entry, reader.next - 1));
-		}
-		CHECK_INT(ledger_next(&reader, &entry, NULL), 0);
-		CHECK_INT(ledger_reader_torn(&reader), 0);
-		CHECK_INT(reader.next, ledger.next);
-	}
-	ledger_close(&ledger);
-	ledger_reader_close(&reader);
-}
-
-static void test_a_reader_stops_at_a_cut_entry_and_goes_on_when_it_is_whole(void **state)
-{
-	struct ledger_reader reader = LEDGER_READER_NULL;
-	struct cht_bytes entry;
-	uint8_t bytes[42];
-	size_t len = 2 + entry_len(5);
-
-	(void)state;
-	make_ledger(5, false);
-	entry_fill(bytes, 5);
-	CHECK_INT(ledger_reader_open(&reader, scratch, NULL), 0);
-	for (int i = 0; i < 5; i++)
-		CHECK_INT(ledger_next(&reader, &entry, NULL), 1);
-	for (size_t i = 0; i < len; i++) {
-		CHECK_INT(ledger_next(&reader, &entry, NULL), 0);
-		CHECK_INT(ledger_reader_torn(&reader), i);
-		write_at(segment_path(0), -1, bytes + i, 1);
-	}
-	CHECK_INT(ledger_next(&reader, &entry, NULL), 1);
-	CHECK(is_entry(entry, 5));
-	CHECK_INT(reader.offset - entry.len - 2, bytes_up_to(5));
-	ledger_reader_close(&reader);
-}
-
-static void test_a_reader_says_where_damage_is(void **state)
-{
-	static const struct {
-		const char *why;
-		void (*hurt)(void);
-		uint64_t readable;
-		const char *text;
-	} rows[] = {
-		{ "missing segment", lose_first, SEGMENT_ENTRIES, "missing" },
-		{ "short segment", short_first, 0, "another follows" },
-		{ "long segment", long_first, 2 * SEGMENT_ENTRIES, "behind" },
-		{ "length 0", zero_length, 2 * SEGMENT_ENTRIES, "byte 0: no entry" },
-		{ "length too large", huge_length, 2 * SEGMENT_ENTRIES, "byte 0: no entry" },
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct ledger_reader reader = LEDGER_READER_NULL;
-		struct cht_bytes entry;
-		struct cht_err err = { 0 };
-		uint64_t n = 0;
-		int r;
-
-		check_row = rows[i].why;
-		make_ledger(2 * SEGMENT_ENTRIES + 5, false);
-		rows[i].hurt();
-		CHECK_INT(ledger_reader_open(&reader, scratch, NULL), 0);
-		while ((r = ledger_next(&reader, &entry, &err)) == 1)
-			n++;
-		CHECK_INT(r, CHT_E_STATE);
-		CHECK(rows[i].readable == 0 || n == rows[i].readable);
-		CHECK(strstr(err.text, rows[i].text) != NULL);
-		ledger_reader_close(&reader);
-		(void)teardown_ledger(state);
-		CHECK_INT(setup_ledger(state), 0);
-	}
-}
-
-static void test_a_reader_begins_at_the_first_segment_present(void **state)
-{
-	struct ledger_reader reader = LEDGER_READER_NULL;
-	struct cht_bytes entry;
-
-	(void)state;
-	make_ledger(SEGMENT_ENTRIES + 2, true);
-	CHECK_INT(unlink(segment_path(0)), 0);
-	CHECK_INT(ledger_reader_open(&reader, scratch, NULL), 0);
-	CHECK_INT(ledger_next(&reader, &entry, NULL), 1);
-	CHECK(is_entry(entry, SEGMENT_ENTRIES));
-	ledger_reader_close(&reader);
-	make_ledger(1, true);
-	CHECK_INT(ledger_reader_open(&reader, path_of("nowhere"), NULL), CHT_E_CONFIG);
-}
-
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup_ledger, teardown_ledger)
 
 int main(void)
@@ -508,10 +363,6 @@ int main(void)
 		CASE(test_damage_is_refused_and_left_as_it_is),
 		CASE(test_other_names_in_entries_are_ignored),
 		CASE(test_a_second_writer_waits_for_the_first),
-		CASE(test_a_reader_follows_a_writer),
-		CASE(test_a_reader_stops_at_a_cut_entry_and_goes_on_when_it_is_whole),
-		CASE(test_a_reader_says_where_damage_is),
-		CASE(test_a_reader_begins_at_the_first_segment_present),
 	};
 
 	return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/diag.h"
+#include "handoff/handoff.h"
+#include "scribe/scribe.h"
+
+#include <string.h>
+
+static int status_of(int code, const struct scribe *scribe)
+{
+	if (scribe->ledger.is_broken || code == CHT_E_FULL)
+		return EXIT_STOPPED;
+	switch (code) {
+	case CHT_E_STATE: return EXIT_DAMAGED;
+	case CHT_E_CONFIG:
+	case CHT_E_KEY: return EXIT_CONFIG;
+	case CHT_E_PARSE: return EXIT_USAGE;
+	default: return code < 0 ? EXIT_FAILED : EXIT_OK;
+	}
+}
+
+/* The last word; a line that is gone does not hear it, and then stderr has it. */
+static void tell_failed(int line_fd, int status, const struct cht_err *err)
+{
+	struct handoff_msg msg = { .kind = HANDOFF_FAILED, .failed = { .exit_status = status } };
+
+	_Static_assert(sizeof(msg.failed.text) == sizeof(err->text), "one text");
+	memcpy(msg.failed.text, err->text, sizeof(msg.failed.text));
+	diag_err(err);
+	if (line_fd >= 0 && handoff_send(line_fd, &msg, NULL, 0, NULL) < 0)
+		diag(DIAG_INFO, "the line is gone");
+}
+
+int main(int argc, char **argv)
+{
+	struct scribe scribe = SCRIBE_NULL;
+	struct scribe_options options;
+	struct cht_err err = { 0 };
+	int r, status;
+
+	diag_init("cht-scribe", DIAG_NOTICE);
+	r = options_parse(&options, argc, argv);
+	if (r != 0)
+		return status_of(r, &scribe);
+	r = lockdown(&err);
+	if (r == 0)
+		r = scribe_open(&scribe, &options, &err);
+	if (r == 0)
+		r = scribe_run(&scribe, &err);
+	status = status_of(r, &scribe);
+	if (r < 0)
+		tell_failed(options.line_fd, status, &err);
+	scribe_close(&scribe);
+	return status;
+}

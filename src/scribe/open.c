@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "handoff/handoff.h"
+#include "scribe/scribe.h"
+
+/* A name that says little is better than a ledger that is not made. */
+static void host_name(char out[LEDGER_NAME_MAX + 1])
+{
+	char host[256] = { 0 };
+	size_t n = 0;
+
+	if (gethostname(host, sizeof(host) - 1) < 0 || host[0] == '\0')
+		memcpy(host, "host", sizeof("host"));
+	for (const char *p = host; *p != '\0' && n < LEDGER_NAME_MAX; p++) {
+		bool upper = *p >= 'A' && *p <= 'Z';
+		bool plain = (*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '.';
+
+		out[n++] = upper ? (char)(*p - 'A' + 'a') : plain ? *p : '-';
+	}
+	out[n] = '\0';
+}
+
+static int init(const struct scribe_options *options, struct cht_err *err)
+{
+	char host[LEDGER_NAME_MAX + 1];
+
+	host_name(host);
+	return ledger_init(options->state, options->name != NULL ? options->name : host, err);
+}
+
+/* 1: the ring is here. 0: the line ended without a word. */
+static int receive_ring(struct scribe *scribe, struct cht_err *err)
+{
+	struct pollfd p = { .fd = scribe->line_fd, .events = POLLIN };
+	struct handoff_msg msg;
+	int fds[3], r;
+
+	do {
+		(void)poll(&p, 1, -1);
+		r = handoff_recv(scribe->line_fd, &msg, fds, 3, err);
+	} while (r == CHT_E_FULL);
+	if (r <= 0)
+		return r;
+	r = ring_attach(&scribe->ring, fds[0], fds[1], fds[2], err);
+	if (r < 0)
+		return r;
+	if (msg.kind != HANDOFF_RING)
+		return cht_fail(err, CHT_E_PEER, 0, "the line's first word was not its ring");
+	return 1;
+}
+
+static int tell_ready(struct scribe *scribe, const struct ledger_recovery *found,
+		      struct cht_err *err)
+{
+	struct handoff_msg msg = { .kind = HANDOFF_READY,
+				   .ready = { .next_index = found->kept,
+					      .recovered_from = found->unclean_from,
+					      .cut_bytes = found->cut_bytes,
+					      .was_clean = found->was_clean,
+					      .is_new = found->is_new } };
+	int r;
+
+	_Static_assert(sizeof(msg.ready.origin) == sizeof(scribe->ledger.origin), "one origin");
+	memcpy(msg.ready.origin, scribe->ledger.origin, sizeof(msg.ready.origin));
+	r = handoff_send(scribe->line_fd, &msg, NULL, 0, err);
+	/* A line that is gone by now may have left entries all the same. */
+	return r == CHT_E_PEER ? 0 : r;
+}
+
+static int own(int fd, struct cht_err *err)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return cht_fail(err, CHT_E_CONFIG, 0, "--line-fd %d is not open", fd);
+	return 0;
+}
+
+/* Keys first, so that they are out of the environment at once; but whatever fails, the line is
+ * heard out, or its first message would fail in its place. */
+static int prepare(struct scribe *scribe, const struct scribe_options *options, struct cht_err *err)
+{
+	struct cht_err other;
+	int heard, r = keys_load(&scribe->signer, options, err);
+
+	if (r == 0 && options->init)
+		r = init(options, err);
+	if (options->line_fd < 0)
+		return r < 0 ? r : 1;
+	scribe->line_fd = options->line_fd;
+	heard = own(scribe->line_fd, &other);
+	if (heard == 0)
+		heard = receive_ring(scribe, &other);
+	if (r == 0 && heard < 0)
+		*err = other;
+	return r < 0 ? r : heard < 0 ? heard : heard == 0;
+}
+
+int scribe_open(struct scribe *scribe, const struct scribe_options *options, struct cht_err *err)
+{
+	struct ledger_recovery found;
+	int r = prepare(scribe, options, err);
+
+	scribe->pause_on_full = options->pause_on_full;
+	if (r == 0)
+		r = batch_init(&scribe->batch, scribe->signer != NULL, err);
+	if (r == 0)
+		r = ledger_open(&scribe->ledger, options->state, &found, err);
+	if (r == 0)
+		r = tell_ready(scribe, &found, err);
+	return r;
+}
+
+void scribe_close(struct scribe *scribe)
+{
+	cht_signer_free(scribe->signer);
+	scribe->signer = NULL;
+	batch_fini(&scribe->batch);
+	ring_close(&scribe->ring);
+	ledger_close(&scribe->ledger);
+}

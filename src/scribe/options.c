@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/diag.h"
+#include "base/text.h"
+#include "scribe/scribe.h"
+
+enum option_id {
+	OPT_STATE = 256,
+	OPT_LINE_FD,
+	OPT_ENV_FD,
+	OPT_INIT,
+	OPT_NAME,
+	OPT_ON_FULL,
+	OPT_ALG,
+	OPT_KID,
+	OPT_KEY_FILE,
+	OPT_ORDER,
+	OPT_HELP,
+	OPT_VERSION
+};
+
+static const struct option table[] = {
+	{ "state", required_argument, NULL, OPT_STATE },
+	{ "line-fd", required_argument, NULL, OPT_LINE_FD },
+	{ "env-fd", required_argument, NULL, OPT_ENV_FD },
+	{ "init", no_argument, NULL, OPT_INIT },
+	{ "name", required_argument, NULL, OPT_NAME },
+	{ "on-full", required_argument, NULL, OPT_ON_FULL },
+	{ "sign-alg", required_argument, NULL, OPT_ALG },
+	{ "sign-kid", required_argument, NULL, OPT_KID },
+	{ "sign-key-file", required_argument, NULL, OPT_KEY_FILE },
+	{ "sign-order", required_argument, NULL, OPT_ORDER },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const char usage[] =
+	"usage: cht-scribe --state DIR --line-fd N [--init [--name NAME]] [--env-fd N]\n"
+	"                  [--on-full stop|pause] [--sign-order struct|sorted]\n"
+	"                  [--sign-alg hmac-sha256|ed25519 --sign-kid ID --sign-key-file FILE]\n"
+	"       cht-scribe --state DIR --init [--name NAME]\n"
+	"Stores what chtd hands over; chtd starts it. See cht-scribe(8).\n";
+
+/* Index of value in a list that ends with null, or -1. */
+static int choice(const char *value, const char *const *list)
+{
+	for (int i = 0; list[i] != NULL; i++)
+		if (str_eq(str_of(value), str_of(list[i])))
+			return i;
+	return -1;
+}
+
+static bool read_fd(const char *value, int *fd)
+{
+	uint64_t v;
+
+	if (!read_u64(str_of(value), 1 << 20, &v) || fcntl((int)v, F_GETFD) < 0)
+		return false;
+	*fd = (int)v;
+	return true;
+}
+
+static bool read_choice(int id, const char *value, struct scribe_options *o)
+{
+	static const char *const full[] = { "stop", "pause", NULL };
+	static const char *const order[] = { "struct", "sorted", NULL };
+	static const char *const alg[] = { "off", "hmac-sha256", "ed25519", NULL };
+	int i = choice(value, id == OPT_ON_FULL ? full : id == OPT_ORDER ? order : alg);
+
+	if (id == OPT_ON_FULL)
+		o->pause_on_full = i == 1;
+	else if (id == OPT_ORDER)
+		o->order = i == 1 ? CHT_ORDER_SORTED : CHT_ORDER_STRUCT;
+	else if (i == 1)
+		o->algorithm = CHT_ALGORITHM_HMAC_SHA256;
+	else
+		o->algorithm = CHT_ALGORITHM_ED25519;
+	return i >= (id == OPT_ALG ? 1 : 0);
+}
+
+/* False: the value cannot be. */
+static bool read_option(int id, const char *value, struct scribe_options *o)
+{
+	switch (id) {
+	case OPT_STATE: o->state = value; return *value != '\0';
+	case OPT_NAME: o->name = value; return true;
+	case OPT_KID: o->kid = value; return true;
+	case OPT_KEY_FILE: o->key_file = value; return true;
+	case OPT_INIT: o->init = true; return true;
+	case OPT_LINE_FD: return read_fd(value, &o->line_fd);
+	case OPT_ENV_FD: return read_fd(value, &o->env_fd);
+	default: return read_choice(id, value, o);
+	}
+}
+
+static const char *what_is_wrong(const struct scribe_options *o)
+{
+	int n_sign = (o->algorithm != CHT_ALGORITHM_OFF) + (o->kid != NULL) + (o->key_file != NULL);
+
+	if (o->state == NULL)
+		return "--state is missing";
+	if (o->line_fd < 0 && !o->init)
+		return "--line-fd is missing (chtd gives it), or --init";
+	if (o->name != NULL && !o->init)
+		return "--name goes with --init";
+	if (n_sign != 0 && n_sign != 3)
+		return "--sign-alg, --sign-kid and --sign-key-file go together";
+	return NULL;
+}
+
+static int refuse(const char *why)
+{
+	diag(DIAG_ERROR, "%s; see cht-scribe --help", why);
+	return CHT_E_PARSE;
+}
+
+static int show(const char *text)
+{
+	return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? CHT_E_IO : 1;
+}
+
+int options_parse(struct scribe_options *out, int argc, char **argv)
+{
+	struct scribe_options o = { .line_fd = -1, .env_fd = -1 };
+	const char *wrong;
+	int id, at = 0;
+
+	opterr = 0;
+	while ((id = getopt_long(argc, argv, "+:", table, &at)) != -1) {
+		if (id == OPT_HELP)
+			return show(usage);
+		if (id == OPT_VERSION)
+			return show("cht-scribe " CHT_VERSION "\n");
+		if (id == '?' || id == ':') {
+			diag(DIAG_ERROR, "%s: %s; see cht-scribe --help", argv[optind - 1],
+			     id == ':' ? "a value is missing" : "unknown option");
+			return CHT_E_PARSE;
+		}
+		if (!read_option(id, optarg, &o)) {
+			diag(DIAG_ERROR, "--%s: '%s' cannot be; see cht-scribe --help",
+			     table[at].name, optarg);
+			return CHT_E_PARSE;
+		}
+	}
+	wrong = optind < argc ? "there are no arguments beside options" : what_is_wrong(&o);
+	if (wrong != NULL)
+		return refuse(wrong);
+	*out = o;
+	return 0;
+}

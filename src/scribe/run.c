@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <poll.h>
+#include <time.h>
+
+#include "base/clk.h"
+#include "base/diag.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "handoff/handoff.h"
+#include "scribe/scribe.h"
+
+enum {
+	/* While a batch is open, so much in the ring is worth a wake-up before it is due: it
+	 * keeps the line from running out of room, and big batches from overshooting. */
+	WAKE_BYTES = 1 << 18,
+};
+
+#define PAUSE_RETRY_NS NS_PER_S
+#define FOR_EVER       UINT64_MAX
+
+/* Sleeps until the ring has what was asked for, the line ended, or ns passed. */
+static int nap(struct scribe *scribe, uint64_t ns, bool watch_ring, struct cht_err *err)
+{
+	struct pollfd fds[2] = {
+		{ .fd = scribe->is_line_gone ? -1 : scribe->line_fd, .events = POLLIN },
+		{ .fd = watch_ring ? scribe->ring.ready_fd : -1, .events = POLLIN }
+	};
+	struct timespec ts = { .tv_sec = (time_t)(ns / NS_PER_S),
+			       .tv_nsec = (long)(ns % NS_PER_S) };
+	struct handoff_msg msg;
+	int r = ppoll(fds, 2, ns == FOR_EVER ? NULL : &ts, NULL);
+
+	if (r < 0 && errno != EINTR)
+		return cht_fail(err, CHT_E_IO, errno, "wait for the line");
+	if (r <= 0 || fds[0].revents == 0)
+		return 0;
+	r = handoff_recv(scribe->line_fd, &msg, NULL, 0, err);
+	if (r == CHT_E_FULL)
+		return 0;
+	if (r == 1)
+		return cht_fail(err, CHT_E_PEER, 0, "the line spoke out of turn");
+	scribe->is_line_gone = r == 0;
+	return r;
+}
+
+static int tell_paused(struct scribe *scribe, bool paused, int sys, struct cht_err *err)
+{
+	const struct handoff_msg msg = { .kind = HANDOFF_STATE,
+					 .state = { .paused = paused, .sys = sys } };
+	int r = handoff_send(scribe->line_fd, &msg, NULL, 0, err);
+
+	/* That the line is gone is learned from its socket, like any other time. */
+	return r == CHT_E_PEER ? 0 : r;
+}
+
+static int try_commit(struct scribe *scribe, struct cht_err *err)
+{
+	struct batch *b = &scribe->batch;
+	int r = ledger_commit(&scribe->ledger, (struct cht_bytes){ b->out, b->len }, b->n, err);
+
+	if (r < 0)
+		return r;
+	scribe->n_durable += b->n;
+	b->n = 0;
+	b->len = 0;
+	ring_set_durable(&scribe->ring, scribe->n_durable);
+	return 0;
+}
+
+/* Out of space: tries every second, taking nothing more, so that the ring and then the guests'
+ * sockets fill. When the line is gone, nobody waits for more space: that is a failure. */
+static int outlast(struct scribe *scribe, struct cht_err *full)
+{
+	struct cht_err err = { 0 };
+	int r;
+
+	diag(DIAG_WARNING, "%s; paused, trying again every second", full->text);
+	r = tell_paused(scribe, true, full->sys, &err);
+	while (r == 0 && !scribe->is_line_gone) {
+		r = nap(scribe, PAUSE_RETRY_NS, false, &err);
+		if (r < 0)
+			break;
+		r = try_commit(scribe, &err);
+		if (r == CHT_E_FULL) {
+			r = 0;
+			continue;
+		}
+		if (r < 0)
+			break;
+		diag(DIAG_NOTICE, "there is space again; writing goes on");
+		r = tell_paused(scribe, false, 0, &err);
+		if (r == 0)
+			return 0;
+	}
+	if (r < 0)
+		*full = err;
+	return r < 0 ? r : CHT_E_FULL;
+}
+
+static int commit(struct scribe *scribe, struct cht_err *err)
+{
+	int r;
+
+	if (scribe->batch.n == 0)
+		return 0;
+	r = try_commit(scribe, err);
+	if (r == CHT_E_FULL && scribe->pause_on_full)
+		r = outlast(scribe, err);
+	return r;
+}
+
+/* Until the next commit is due, or, with nothing taken, until there is something to take. */
+static int wait_for_more(struct scribe *scribe, struct cht_err *err)
+{
+	struct batch *b = &scribe->batch;
+	uint64_t now;
+
+	if (!ring_await_entries(&scribe->ring, b->n == 0 ? 1 : WAKE_BYTES))
+		return 0;
+	if (b->n == 0)
+		return nap(scribe, FOR_EVER, true, err);
+	now = clk_monotonic_ns();
+	return now >= b->due_ns ? 0 : nap(scribe, b->due_ns - now, true, err);
+}
+
+/* One batch, or a part of one. 1: the line is gone and everything it put is durable. */
+static int turn(struct scribe *scribe, struct cht_err *err)
+{
+	struct batch *b = &scribe->batch;
+	bool was_gone = scribe->is_line_gone;
+	int fault = batch_fill(b, &scribe->ring, scribe->signer, err);
+
+	if (fault < 0) {
+		struct cht_err other = { 0 };
+		int r = commit(scribe, &other);
+
+		/* A failure to write is the graver one. */
+		if (r < 0)
+			*err = other;
+		return r < 0 ? r : fault;
+	}
+	if (b->n == 0 && was_gone)
+		return 1;
+	if (b->n > 0 && (was_gone || batch_is_full(b) || clk_monotonic_ns() >= b->due_ns))
+		return commit(scribe, err);
+	return wait_for_more(scribe, err);
+}
+
+int scribe_run(struct scribe *scribe, struct cht_err *err)
+{
+	int r;
+
+	do
+		r = turn(scribe, err);
+	while (r == 0);
+	if (r < 0)
+		return r;
+	return ledger_mark_clean(&scribe->ledger, err);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * scribe.h - the program that stores: opaque events from the ring in, durable entries out, and
+ * back to the line how far they are durable. It alone holds the envelope key; it never
+ * interprets an event and talks to nobody but the line.
+ */
+#ifndef SCRIBE_SCRIBE_H
+#define SCRIBE_SCRIBE_H
+
+#include <cht/sign.h>
+
+#include "handoff/ring.h"
+#include "ledger/ledger.h"
+
+enum {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_DAMAGED = 11,
+	EXIT_STOPPED = 74,
+	EXIT_CONFIG = 78
+};
+
+struct scribe_options {
+	const char *state;
+	const char *name; /* null: from the host's name */
+	bool init;
+	bool pause_on_full;
+	int line_fd, env_fd;          /* -1: none */
+	enum cht_algorithm algorithm; /* of --sign-key-file; CHT_ALGORITHM_OFF: none given */
+	const char *kid, *key_file;
+	enum cht_signing_order order;
+};
+
+/* 0: go on. 1: help or version was printed, nothing more to do. CHT_E_PARSE: usage, said on
+ * stderr. CHT_E_IO: stdout. */
+int options_parse(struct scribe_options *out, int argc, char **argv) CHT_CHECKED;
+
+/* No dump, no core, no file that others could read; signals of a terminal or a service manager
+ * are left to the line, whose end is this program's end. CHT_E_IO. */
+int lockdown(struct cht_err *err) CHT_CHECKED;
+
+/* The signer that options and environment ask for, or null; the environment is the pipe
+ * options->env_fd where given (closed afterwards). Secrets in this process's own environment
+ * are overwritten in place, whatever the result. CHT_E_CONFIG; CHT_E_KEY, also for a key file
+ * that cannot be read; CHT_E_IO. */
+int keys_load(struct cht_signer **out, const struct scribe_options *options,
+	      struct cht_err *err) CHT_CHECKED;
+
+/* Entries on their way from the ring to a commit. */
+struct batch {
+	uint8_t *out; /* entries as they will stand in the ledger */
+	size_t len;
+	unsigned n;
+	uint64_t due_ns; /* when n > 0 */
+	uint8_t *raw;    /* one take, before it is wrapped; null without a signer */
+};
+
+/* Allocates the buffers. CHT_E_NOMEM. */
+int batch_init(struct batch *batch, bool is_signed, struct cht_err *err) CHT_CHECKED;
+void batch_fini(struct batch *batch);
+/* Moves entries from the ring until it is empty or the batch is full. signer may be null. On
+ * CHT_E_PEER or CHT_E_SIGN the batch holds what stood before the fault, and is to be
+ * committed. */
+int batch_fill(struct batch *batch, struct ring *ring, struct cht_signer *signer,
+	       struct cht_err *err) CHT_CHECKED;
+bool batch_is_full(const struct batch *batch);
+
+struct scribe {
+	struct ring ring;
+	struct ledger ledger;
+	struct batch batch;
+	struct cht_signer *signer;
+	int line_fd; /* borrowed from the options */
+	bool pause_on_full;
+	bool is_line_gone;
+	uint64_t n_durable; /* entries of the ring */
+};
+
+#define SCRIBE_NULL                                                                                \
+	{                                                                                          \
+		.ring = RING_NULL, .ledger = LEDGER_NULL, .line_fd = -1                            \
+	}
+
+/* Everything before the first entry: keys, ledger, ring, buffers; tells the line READY. 0; 1:
+ * nothing more to do (only --init was asked for, or the line left before it began); errors as
+ * of the calls in it. */
+int scribe_open(struct scribe *scribe, const struct scribe_options *options,
+		struct cht_err *err) CHT_CHECKED;
+/* Until the line ends and all is committed: then the clean mark, and 0. CHT_E_FULL and, with
+ * a broken ledger, CHT_E_IO: writing failed. CHT_E_PEER, CHT_E_SIGN, CHT_E_IO. */
+int scribe_run(struct scribe *scribe, struct cht_err *err) CHT_CHECKED;
+void scribe_close(struct scribe *scribe);
+
+#endif
