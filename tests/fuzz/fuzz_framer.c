@@ -36,9 +36,9 @@ static int walk(struct cht_bytes *stream, struct cht_bytes *body)
 /* 1 to 64 bytes, or thousands: from the seed alone. */
 static size_t piece(uint8_t seed, size_t turn)
 {
-	size_t n = (seed * 31u + turn * 17u) % 64 + 1;
+	size_t n = ((size_t)seed * 31 + turn * 17) % 64 + 1;
 
-	return seed & 0x80 ? n * 257 : n;
+	return seed & 0x80 ? n * (size_t)257 : n;
 }
 
 static enum framer_eof end_of(struct cht_bytes rest)
