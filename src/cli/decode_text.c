@@ -93,7 +93,10 @@ static void print_details(const struct cht_declaration *g)
 
 		if ((g->details & 1u << i) == 0 || info == NULL)
 			continue;
-		print_name(info->key);
+		if (info->kind == CHT_KIND_COVERAGE)
+			cli_printf("  %s", info->key);
+		else
+			print_name(info->key);
 		switch (info->kind) {
 		case CHT_KIND_UINT: cli_printf("%llu", (unsigned long long)g->detail[i].num); break;
 		case CHT_KIND_TEXT: print_visible(g->detail[i].text); break;
