@@ -23,7 +23,10 @@ class Failed(Exception):
 
 
 def agent_path():
-    return os.environ["CHT_AGENT"]
+    """The shipped static agent if it was built, else the one that the tests were built with."""
+    shipped = os.path.join(os.environ["CHT_BIN"], "cellos-telemetry")
+    return os.environ.get("CHT_AGENT") or (
+        shipped if os.path.exists(shipped) else os.environ["CHT_AGENT_BUILT"])
 
 
 def cbor(body, at=0):
