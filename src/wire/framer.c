@@ -25,7 +25,7 @@ static size_t block_room(const struct framer *f)
 {
 	size_t used = f->have % BLOCK_BYTES;
 
-	return used == 0 ? 0 : BLOCK_BYTES - used;
+	return f->have == 0 || used == 0 ? 0 : BLOCK_BYTES - used;
 }
 
 size_t framer_room(const struct framer *f, const struct frame_pool *pool,
@@ -159,6 +159,7 @@ int framer_next(struct framer *f, struct frame_pool *pool, struct frame_quota *q
 	*body = (struct cht_bytes){ gather(f, pool, quota, *in) + CHT_FRAME_HEAD_BYTES,
 				    need - CHT_FRAME_HEAD_BYTES };
 	f->need = 0;
+	f->started_ns = 0;
 	in->ptr += rest;
 	in->len -= rest;
 	return 1;

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * trust.h - keys by id, and whether an envelope holds under them; private to src/verify.
+ */
+#ifndef VERIFY_TRUST_H
+#define VERIFY_TRUST_H
+
+#include "verify/verify.h"
+
+struct trust_key {
+	char kid[VERIFY_KID_MAX + 1];
+	bool is_hmac;
+	uint8_t *bytes; /* guarded memory */
+	size_t len;
+};
+
+struct verify_trust {
+	struct trust_key *keys;
+	size_t n;
+	bool is_exposed;
+	void *mac, *mac_ctx; /* EVP_MAC, EVP_MAC_CTX */
+	uint8_t *sorted;     /* CHT_EVENT_MAX_BYTES */
+};
+
+enum trust_answer { TRUST_HOLDS, TRUST_UNKNOWN_KEY, TRUST_WRONG_ALGORITHM, TRUST_BROKEN };
+
+/* Whether the envelope's signature is of its event, as it stands or with all members sorted, by
+ * the key with its id and algorithm. */
+enum trust_answer trust_check(const struct verify_trust *trust,
+			      const struct envelope_view *envelope);
+
+/* The event with its eight members sorted by name, into out[0..cap). view must come from
+ * event_scan of event. Returns the length, 0 when it does not fit or is no such event. */
+size_t trust_sort(struct cht_bytes event, const struct event_view *view, uint8_t *out, size_t cap);
+
+#endif

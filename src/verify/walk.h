@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * walk.h - what is kept on the way through a ledger; private to src/verify.
+ */
+#ifndef VERIFY_WALK_H
+#define VERIFY_WALK_H
+
+#include "verify/runs.h"
+#include "verify/trust.h"
+
+struct walk {
+	const struct verify_trust *trust;
+	const struct verify_options *options;
+	struct verify_report *report;
+	struct run_table runs;
+	struct verify_place at; /* of the present entry */
+	struct verify_place first_unsigned;
+	struct run_key host;         /* the host's run that was started last */
+	struct run_state *first_run; /* whose hole report->first is, while it may turn out a swap */
+};
+
+/* Counts a finding, and keeps it if it is the first. at_byte: offset in the entry. run may be
+ * null. */
+void walk_fault(struct walk *walk, enum verify_fault fault, size_t at_byte,
+		const struct run_key *run, const char *fmt, ...) CHT_PRINTF(5, 6);
+
+/* Takes one event into account: numbers, sums, lists. CHT_E_NOMEM, CHT_E_LIMIT. */
+int walk_event(struct walk *walk, const struct event_view *view, struct cht_err *err) CHT_CHECKED;
+
+/* At the end of the ledger: runs that are still open. */
+void walk_end(struct walk *walk);
+
+/* sums.c: what one event adds, to the whole ledger and, when the run is the one asked for, to it.
+ */
+void sums_event(struct walk *walk, struct run_state *run, const struct event_view *view);
+/* A loss of n by this cause, that run's where it is of one. */
+void sums_loss(struct walk *walk, const struct run_state *run, enum verify_loss loss, uint64_t n);
+/* Holds what a run.sealed says against what was seen. */
+void sums_sealed(struct walk *walk, struct run_state *run, const struct event_view *view);
+
+#endif
