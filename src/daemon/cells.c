@@ -58,7 +58,7 @@ static void *reserve(size_t bytes)
 
 int cells_open(struct line *line, struct cht_err *err)
 {
-	const size_t scratch = CHT_FRAME_HEAD_BYTES + CHT_FRAME_MAX_BYTES;
+	const size_t scratch = CHT_FRAME_MAX_BYTES;
 	size_t blocks;
 	int r;
 

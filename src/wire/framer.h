@@ -15,7 +15,7 @@
 
 struct frame_block {
 	struct frame_block *next;
-	uint8_t bytes[PARTIAL_BLOCK_BYTES - sizeof(struct frame_block *)];
+	uint8_t bytes[PARTIAL_BLOCK_BYTES];
 };
 
 /* All blocks of a process, and one scratch body into which a frame that spans blocks is
@@ -24,7 +24,7 @@ struct frame_pool {
 	struct frame_block *free;  /* given back */
 	struct frame_block *fresh; /* never used: their pages are not touched before */
 	size_t n_free, n_fresh;
-	uint8_t *scratch; /* CHT_FRAME_HEAD_BYTES + CHT_FRAME_MAX_BYTES */
+	uint8_t *scratch; /* CHT_FRAME_MAX_BYTES */
 };
 
 /* What one owner holds of the pool. */
@@ -32,11 +32,13 @@ struct frame_quota {
 	uint16_t used, max;
 };
 
+/* Zero-initialise. 16 blocks hold the longest body. */
 struct framer {
 	struct frame_block *first, *last;
-	uint32_t have;       /* bytes of the current frame held in blocks, length included */
-	uint32_t need;       /* its whole size, length included; 0 until the length is known */
-	uint64_t started_ns; /* monotonic: when its first byte was given; 0 between frames */
+	uint32_t have;                      /* bytes of the current frame kept, length included */
+	uint32_t need;                      /* its whole size; 0 until the length is known */
+	uint64_t started_ns;                /* monotonic: when its first byte was kept */
+	uint8_t head[CHT_FRAME_HEAD_BYTES]; /* its length; not in blocks */
 };
 
 enum framer_eof { FRAMER_EOF_CLEAN, FRAMER_EOF_IN_LENGTH, FRAMER_EOF_IN_BODY };
@@ -46,7 +48,8 @@ void frame_pool_init(struct frame_pool *pool, struct frame_block *blocks, size_t
 		     uint8_t *scratch);
 
 /* How many bytes may be given next so that all that remains partial can be kept: 0 when the
- * quota or the pool is used up (stop reading), never more than RECEIVE_BYTES. */
+ * quota or the pool is used up (stop reading), never more than RECEIVE_BYTES. The rest of a frame
+ * can be finished without a block when it comes in one piece. */
 size_t framer_room(const struct framer *f, const struct frame_pool *pool,
 		   const struct frame_quota *quota);
 

@@ -13,7 +13,7 @@
 enum { BLOCKS = 20 };
 
 static struct frame_block blocks[BLOCKS];
-static uint8_t scratch[CHT_FRAME_HEAD_BYTES + CHT_FRAME_MAX_BYTES];
+static uint8_t scratch[CHT_FRAME_MAX_BYTES];
 
 /* What a plain walk finds next: like framer_next on a stream that is all there. */
 static int walk(struct cht_bytes *stream, struct cht_bytes *body)

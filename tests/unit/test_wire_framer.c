@@ -6,10 +6,10 @@
 
 #include "wire/framer.h"
 
-enum { BLOCKS = 40, BLOCK_BYTES = sizeof(((struct frame_block *)NULL)->bytes) };
+enum { BLOCKS = 40, BLOCK_BYTES = PARTIAL_BLOCK_BYTES, HEAD = CHT_FRAME_HEAD_BYTES };
 
 static struct frame_block blocks[BLOCKS];
-static uint8_t scratch[CHT_FRAME_HEAD_BYTES + CHT_FRAME_MAX_BYTES];
+static uint8_t scratch[CHT_FRAME_MAX_BYTES];
 static uint8_t stream[4 * (CHT_FRAME_HEAD_BYTES + CHT_FRAME_MAX_BYTES)];
 
 struct rig {
@@ -238,17 +238,38 @@ static void test_what_room_allows_can_be_kept_and_no_more(void **state)
 		struct rig r = rig_of(BLOCKS, quotas[i]);
 		struct cht_bytes in = { stream, 1000 }, body;
 
-		CHECK_INT(room(&r), quotas[i] * BLOCK_BYTES);
+		CHECK_INT(room(&r), HEAD + quotas[i] * BLOCK_BYTES);
 		CHECK_INT(next(&r, &in, 1, &body), 0);
-		CHECK_INT(room(&r), quotas[i] * BLOCK_BYTES - 1000);
+		CHECK_INT(room(&r), HEAD + quotas[i] * BLOCK_BYTES - 1000);
 		in = (struct cht_bytes){ stream + 1000, room(&r) };
 		CHECK_INT(next(&r, &in, 1, &body), 0);
 		CHECK_INT(room(&r), 0);
 		in = (struct cht_bytes){ stream, 1 };
 		CHECK_INT(next(&r, &in, 1, &body), CHT_E_FULL);
 		framer_reset(&r.f, &r.pool, &r.quota);
-		CHECK_INT(room(&r), quotas[i] * BLOCK_BYTES);
+		CHECK_INT(room(&r), HEAD + quotas[i] * BLOCK_BYTES);
 	}
+}
+
+static void test_a_cell_may_have_two_of_the_longest_frames_under_way(void **state)
+{
+	size_t end = put_frame(0, CHT_FRAME_MAX_BYTES, 5);
+	struct rig r = rig_of(BLOCKS, LIMIT_PARTIAL_BLOCKS);
+	struct framer other = { 0 };
+	struct cht_bytes in = { stream, end - 1 }, body;
+
+	(void)state;
+	CHECK_INT(next(&r, &in, 1, &body), 0);
+	in = (struct cht_bytes){ stream, end - 1 };
+	CHECK_INT(framer_next(&other, &r.pool, &r.quota, &in, 1, &body), 0);
+	CHECK_INT(r.quota.used, LIMIT_PARTIAL_BLOCKS);
+	in = (struct cht_bytes){ stream + end - 1, 1 };
+	CHECK_INT(framer_next(&other, &r.pool, &r.quota, &in, 1, &body), 1);
+	check_body(body, CHT_FRAME_MAX_BYTES, 5);
+	in = (struct cht_bytes){ stream + end - 1, 1 };
+	CHECK_INT(next(&r, &in, 1, &body), 1);
+	check_body(body, CHT_FRAME_MAX_BYTES, 5);
+	CHECK_INT(r.quota.used, 0);
 }
 
 static void test_an_empty_pool_leaves_no_room_until_one_gives_back(void **state)
@@ -261,11 +282,11 @@ static void test_an_empty_pool_leaves_no_room_until_one_gives_back(void **state)
 	put_frame(0, 100, 5);
 	CHECK_INT(next(&r, &in, 1, &body), 0);
 	CHECK_INT(framer_room(&other, &r.pool, &r.quota), 0);
-	CHECK_INT(room(&r), BLOCK_BYTES - 10);
+	CHECK_INT(room(&r), HEAD + BLOCK_BYTES - 10);
 	in = (struct cht_bytes){ stream + 10, 94 };
 	CHECK_INT(next(&r, &in, 1, &body), 1);
 	check_body(body, 100, 5);
-	CHECK_INT(framer_room(&other, &r.pool, &r.quota), BLOCK_BYTES);
+	CHECK_INT(framer_room(&other, &r.pool, &r.quota), HEAD + BLOCK_BYTES);
 }
 
 static void test_a_frame_stalls_from_its_first_byte(void **state)
@@ -306,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_frames_at_the_borders_of_blocks_come_whole),
 		cmocka_unit_test(test_the_longest_frame_byte_by_byte),
 		cmocka_unit_test(test_what_room_allows_can_be_kept_and_no_more),
+		cmocka_unit_test(test_a_cell_may_have_two_of_the_longest_frames_under_way),
 		cmocka_unit_test(test_an_empty_pool_leaves_no_room_until_one_gives_back),
 		cmocka_unit_test(test_a_frame_stalls_from_its_first_byte),
 	};
