@@ -64,7 +64,9 @@ static void sample_run(struct sample *x, enum sample_size size)
 		r->first_index = 0;
 	} else if (size == SAMPLE_MOST) {
 		r->bits = (struct run_bits){ 0xfff, (UINT64_C(1) << 62) - 1 };
-		sample_fill(r->cell_id, sizeof(r->cell_id) - 1, 'c');
+		sample_fill(r->cell_id,
+			    x->s.kind < EV_HOST_STARTED ? CHT_CELL_ID_MAX : sizeof(r->cell_id) - 1,
+			    'c');
 		sample_fill(r->run_id, sizeof(r->run_id) - 1, 'r');
 		sample_fill(r->spec, sizeof(r->spec) - 1, 's');
 		memset(r->counts, 0xff, sizeof(r->counts));
@@ -183,7 +185,10 @@ static void sample_facts(struct sample *x, enum sample_size size)
 		break;
 	case EV_RUN_RESUMED: s->facts.run_resumed.cause = STR("unclean restart"); break;
 	case EV_RUN_SEALED: s->facts.sealed.reason = STR("requested"); break;
-	case EV_FRAMES_REFUSED: s->facts.refused.first = CHT_FAULT_COVERAGE; break;
+	case EV_FRAMES_REFUSED:
+		s->facts.refused.first = CHT_FAULT_COVERAGE;
+		s->facts.refused.faults[CHT_FAULT_NONE] = 0;
+		break;
 	case EV_GUEST_ATTRIBUTION_FORGED:
 		s->facts.forged.keys = size == SAMPLE_MOST ? (1u << CHT_N_FORGED) - 1 : 1;
 		break;
@@ -215,8 +220,8 @@ static struct sample *sample_make(enum event_kind kind, enum sample_size size)
 		abort();
 	memset(x->control, 1, sizeof(x->control));
 	sample_fill(x->socket, sizeof(x->socket) - 1, 1);
-	sample_run(x, size);
 	x->s = (struct cht_stamped){ .kind = kind, .run = &x->run, .sequence = 7 };
+	sample_run(x, size);
 	x->s.at = (struct cht_now){ INT64_C(1762348800123456789), 5, UINT64_C(86400000000001) };
 	if (size == SAMPLE_LEAST) {
 		x->s.sequence = 1;

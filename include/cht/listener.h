@@ -46,9 +46,12 @@ CHT_API bool cht_base_is_too_long(const char *base);
 /* Binds and listens (backlog 1,024) before returning, so that whoever connects after is
  * answered. Paths longer than a sockaddr are bound relative to their directory. CHT_E_BIND says
  * what and how to mend it: a socket that somebody serves is never removed; a stale one only
- * with .replace. Free with cht_listener_free, which closes and unlinks what it made. */
+ * with .replace. CHT_E_NOMEM, CHT_E_IO. */
 CHT_API int cht_listener_bind(struct cht_listener **out, const struct cht_listener_options *options,
 			      struct cht_err *err) CHT_CHECKED;
+
+/* Closes, unlinks the socket if it is still the one that was made, frees; null is fine. Free its
+ * connections first. */
 CHT_API void cht_listener_free(struct cht_listener *listener);
 
 /* Borrowed; poll it for reading. */
@@ -64,6 +67,10 @@ CHT_API int cht_accept(struct cht_listener *listener, struct cht_connection **ou
 /* The descriptor to poll for reading; the connection keeps it. */
 CHT_API int cht_connection_fd(const struct cht_connection *connection);
 
+/* CLOCK_MONOTONIC at which a frame now in its middle has stalled; UINT64_MAX between frames. Call
+ * a receive function then, even though nothing can be read. */
+CHT_API uint64_t cht_connection_deadline(const struct cht_connection *connection);
+
 /* Closes and frees; null is fine. */
 CHT_API void cht_connection_free(struct cht_connection *connection);
 
@@ -74,9 +81,10 @@ enum cht_received {
 	CHT_RECEIVED_EOF = 3      /* closed at a frame boundary; free the connection */
 };
 
-/* Reads at most one frame. Returns an enum cht_received, or: CHT_E_WIRE, a length of 0 or above
- * CHT_FRAME_MAX_BYTES, an end inside a frame, or 30 s in the middle of one (*why says which by
- * its text in err): the channel cannot be trusted further, free the connection; CHT_E_IO.
+/* Reads at most one frame; call again until CHT_RECEIVED_NOTHING, because one read may have taken
+ * several. Returns an enum cht_received, or: CHT_E_WIRE, a length of 0 or above
+ * CHT_FRAME_MAX_BYTES, an end inside a frame, or 30 s in the middle of one (the text in err says
+ * which): the channel cannot be trusted further, free the connection; CHT_E_IO.
  * *out borrows from the connection until the next call on it; *why is set on
  * CHT_RECEIVED_REFUSED. now_ns is CLOCK_MONOTONIC. */
 CHT_API int cht_recv_declaration(struct cht_connection *connection, uint64_t now_ns,
@@ -84,7 +92,9 @@ CHT_API int cht_recv_declaration(struct cht_connection *connection, uint64_t now
 				 struct cht_err *err) CHT_CHECKED;
 
 /* The same, stamped by cell: on CHT_RECEIVED_FRAME *out is valid until the next call on the
- * connection or the cell. */
+ * connection or the cell. On CHT_RECEIVED_REFUSED *err says why: CHT_E_WIRE, or CHT_E_VERSION with
+ * the version in .value. The cell also counts what was refused, and that the connection was opened
+ * and ended (cht_cell_next); give one connection to one cell. */
 CHT_API int cht_recv_stamped(struct cht_connection *connection, struct cht_cell *cell,
 			     const struct cht_now *now, const struct cht_stamped **out,
 			     struct cht_err *err) CHT_CHECKED;

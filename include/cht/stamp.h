@@ -27,6 +27,8 @@ struct cht_cell_options {
 	struct cht_str run_id;              /* empty: "run-" and a random UUID */
 	struct cht_str spec_signature_hash; /* empty: "unspecified" */
 	struct cht_str channel;             /* what the attribution rests on: the socket's path */
+	uint64_t boot_window_ns;            /* silence: until the first frame; 0 = 60 s */
+	uint64_t keepalive_window_ns;       /* and after it; 0 = CHT_SILENCE_DEFAULT_WINDOW_NS */
 };
 
 /* Where on the channel a frame was read. */
@@ -48,7 +50,8 @@ CHT_API void cht_cell_free(struct cht_cell *cell);
 
 /* Stamps one declaration: gives it the next sequence number of the run and the time of receipt.
  * The result borrows from cell, declaration and their buffers and is valid until the next call
- * on this cell. Never fails. Not thread-safe per cell. */
+ * on this cell. Accounts what the agent says of its own numbers, and the silence clock, first:
+ * see cht_cell_next. Never fails. Not thread-safe per cell. */
 CHT_API const struct cht_stamped *cht_stamp(struct cht_cell *cell,
 					    const struct cht_declaration *declaration,
 					    const struct cht_frame_facts *facts,
@@ -58,6 +61,17 @@ CHT_API const struct cht_stamped *cht_stamp(struct cht_cell *cell,
 CHT_API const struct cht_stamped *cht_stamp_now(struct cht_cell *cell,
 						const struct cht_declaration *declaration,
 						const struct cht_frame_facts *facts);
+
+/* What the host itself has to say of the cell at now, one value a call, until null: frames that are
+ * missing (by agent_seq and agent_dropped) or were refused, keys of attribution that were dropped,
+ * connections, silence of the agent and its end. The first of a kind is due at once, then at most
+ * one a second with the counts since; silence is judged as cht/silence.h has it. Valid until the
+ * next call on this cell. */
+CHT_API const struct cht_stamped *cht_cell_next(struct cht_cell *cell, const struct cht_now *now);
+
+/* CLOCK_MONOTONIC at which cht_cell_next can next have something; UINT64_MAX for never. Poll until
+ * then; read what waits before asking, so that a frame that is there is not called silence. */
+CHT_API uint64_t cht_cell_deadline(const struct cht_cell *cell);
 
 /* Reads the three clocks. The only place in libcht that does. */
 CHT_API void cht_now(struct cht_now *out);

@@ -19,7 +19,7 @@
 #define SCAN_NS  (100 * NS_PER_MS) /* as often as the published agent */
 #define LEAVE_NS (2 * NS_PER_S)
 
-enum { FD_SIGNALS, FD_CONNECTOR, FD_FILES, FD_LINK, N_FDS };
+enum { FD_SIGNALS, FD_CONNECTOR, FD_MOUNTS, FD_FILES, FD_LINK, N_FDS };
 
 static int open_signals(struct agent *a, struct cht_err *err)
 {
@@ -44,8 +44,11 @@ static void open_processes(struct agent *a, uint32_t token, uint64_t now_ns)
 
 	lives_init(&a->lives, r);
 	a->scan_at_ns = UINT64_MAX;
-	if (connector_open(&a->connector, &a->lives, token, &why) == 0) {
-		report_coverage(r, SEES_SPAWNED, COVERAGE_ACTIVE, "proc-connector", NULL);
+	if (connector_open(&a->connector, &a->lives, &a->execs, token, &why) == 0) {
+		bool paths = execs_open(&a->execs);
+
+		report_coverage(r, SEES_SPAWNED, COVERAGE_ACTIVE,
+				paths ? "proc-connector, fanotify" : "proc-connector", NULL);
 		report_coverage(r, SEES_EXITED, COVERAGE_ACTIVE, "proc-connector", NULL);
 		(void)lives_scan(&a->lives, LIVES_SEED, now_ns);
 		return;
@@ -81,6 +84,7 @@ int agent_open(struct agent *a, const struct options *options, struct cht_err *e
 	int e;
 
 	a->signals = a->connector.fd = a->files.fd = a->outbox.link.fd = -1;
+	a->execs.fd = a->execs.mounts = -1;
 	e = fd_random(random, sizeof(random), err);
 	if (e == 0)
 		e = link_open(&a->outbox.link, &options->address, random[1], err);
@@ -134,6 +138,8 @@ static int poll_timeout(const struct agent *a, uint64_t now_ns)
 
 static void read_sources(struct agent *a, const struct pollfd *fds, uint64_t now_ns)
 {
+	if (fds[FD_MOUNTS].revents != 0)
+		execs_on_mounts(&a->execs);
 	if (a->connector.fd >= 0 && (fds[FD_CONNECTOR].revents != 0 || a->busy))
 		a->busy = connector_on_ready(&a->connector, now_ns);
 	if (fds[FD_FILES].revents != 0)
@@ -185,6 +191,7 @@ int agent_run(struct agent *a, struct cht_err *err)
 		struct pollfd fds[N_FDS] = {
 			[FD_SIGNALS] = { .fd = a->signals, .events = POLLIN },
 			[FD_CONNECTOR] = { .fd = leaving ? -1 : a->connector.fd, .events = POLLIN },
+			[FD_MOUNTS] = { .fd = leaving ? -1 : a->execs.mounts, .events = POLLPRI },
 			[FD_FILES] = { .fd = leaving ? -1 : a->files.fd, .events = POLLIN },
 			[FD_LINK] = { .fd = a->outbox.link.fd,
 				      .events = link_events(&a->outbox.link) },
@@ -209,6 +216,7 @@ int agent_run(struct agent *a, struct cht_err *err)
 void agent_close(struct agent *a)
 {
 	connector_close(&a->connector);
+	execs_close(&a->execs);
 	files_close(&a->files);
 	link_close(&a->outbox.link);
 	fd_close(&a->signals);

@@ -20,6 +20,7 @@ struct agent {
 	struct lives lives;
 	struct outbox outbox;
 	struct connector connector; /* .fd -1: /proc is polled instead */
+	struct execs execs;         /* .fd -1: /proc alone has the paths */
 	struct files files;
 	int signals;
 	bool busy; /* a source has more than it may bring in one turn */

@@ -48,31 +48,39 @@ static bool learn(struct proc *p, struct procfs_stat *stat)
 	if (!procfs_stat(p->pid, stat, &text))
 		return false;
 	proc_set_comm(p, stat->comm);
-	p->ppid = stat->ppid;
+	if (stat->ppid != 0) /* else it is being reaped, and its parent is what the fork said */
+		p->ppid = stat->ppid;
 	p->start = stat->start;
 	if ((p->flags & PROC_IDS) == 0 && procfs_ids(p->pid, &p->uid, &p->gid))
 		p->flags |= PROC_IDS;
 	return true;
 }
 
-void lives_on_exec(struct lives *l, uint32_t pid, struct cht_bytes opened, uint64_t at_ns)
+struct cht_bytes lives_look(struct lives *l, uint32_t pid)
 {
-	/* First the path: a zombie still has a name, but no executable. */
-	struct cht_bytes exe = procfs_exe(pid, l->exe);
-	struct proc *p = table_find(&l->table, pid), spare = { .pid = pid };
+	struct proc *p = table_find(&l->table, pid);
 	struct procfs_stat stat;
 
 	if (p == NULL)
 		p = table_put(&l->table, pid);
 	if (p == NULL)
-		p = &spare;
+		p = &l->spare;
+	if (p == &l->spare)
+		*p = (struct proc){ .pid = pid };
 	p->flags &= (uint8_t) ~(PROC_KERNEL | PROC_ENDED);
 	if (!learn(p, &stat))
 		p->comm_len = 0; /* what it inherited is not its name any more */
-	if (exe.len == 0)
-		exe = opened;
+	return procfs_exe(pid, l->exe);
+}
+
+void lives_on_exec(struct lives *l, uint32_t pid, struct cht_bytes exe, uint64_t at_ns)
+{
+	struct proc *p = table_find(&l->table, pid);
+
+	if (p == NULL)
+		p = &l->spare;
 	tell_spawned(l, p, exe, at_ns);
-	if (p != &spare)
+	if (p != &l->spare)
 		table_set_exe(&l->table, p, exe);
 }
 

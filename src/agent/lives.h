@@ -20,15 +20,18 @@ struct lives {
 	struct procfs_walk walk;
 	uint16_t scan;       /* number of the present scan */
 	uint64_t tell_at_ns; /* when forks without exec are looked at; UINT64_MAX: there are none */
+	struct proc spare;   /* for an exec when the table is full */
 	uint8_t exe[PATH_BYTES_MAX + 1];
 };
 
 void lives_init(struct lives *l, struct report *report);
 
 void lives_on_fork(struct lives *l, uint32_t pid, uint32_t parent, uint64_t at_ns);
-/* Looks the new program up in /proc. opened is the path of the file that was opened for it, as
- * far as known, for when the process is gone already; may be empty. */
-void lives_on_exec(struct lives *l, uint32_t pid, struct cht_bytes opened, uint64_t at_ns);
+/* An exec: first look, then tell. Looking takes name, parent and ids from /proc, where the process
+ * may be gone already, and returns the path of the executable, empty then; valid until the next
+ * call. exe is that path, or another witness's; may be empty. */
+struct cht_bytes lives_look(struct lives *l, uint32_t pid);
+void lives_on_exec(struct lives *l, uint32_t pid, struct cht_bytes exe, uint64_t at_ns);
 /* parent 0: not known. */
 void lives_on_exit(struct lives *l, uint32_t pid, uint32_t parent, uint32_t wait_code,
 		   uint64_t at_ns);

@@ -42,7 +42,7 @@ static const struct {
 
 static int add_watch(struct options *o, const char *path, struct cht_err *err)
 {
-	size_t len = strlen(path);
+	size_t len = path != NULL ? strlen(path) : 0;
 
 	if (len == 0 || len > PATH_BYTES_MAX)
 		return cht_fail(err, CHT_E_CONFIG, 0, "a watched path has 1 to %d bytes",

@@ -169,11 +169,12 @@ static int subscribe(int fd, uint32_t token, struct cht_err *err)
 	return await_answer(fd, token, err);
 }
 
-int connector_open(struct connector *c, struct lives *lives, uint32_t token, struct cht_err *err)
+int connector_open(struct connector *c, struct lives *lives, struct execs *execs, uint32_t token,
+		   struct cht_err *err)
 {
 	int r;
 
-	*c = (struct connector){ .fd = -1, .lives = lives };
+	*c = (struct connector){ .fd = -1, .lives = lives, .execs = execs };
 	c->fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_CONNECTOR);
 	if (c->fd < 0)
 		return cht_fail(err, CHT_E_UNSUPPORTED, errno, "proc connector");
@@ -194,9 +195,20 @@ static void on_comm(struct lives *l, const struct comm_proc_event *e)
 		      (struct cht_bytes){ (const uint8_t *)e->comm, len });
 }
 
-static void on_event(struct lives *l, const struct proc_event *e)
+/* /proc first, which may be gone in a moment; fanotify's queue keeps. */
+static void on_exec(struct connector *c, uint32_t pid, uint64_t at_ns)
 {
-	struct cht_bytes unknown = { NULL, 0 };
+	struct cht_bytes exe = lives_look(c->lives, pid);
+
+	if (exe.len == 0)
+		execs_on_ready(c->execs);
+	lives_on_exec(c->lives, pid, exe.len > 0 ? exe : execs_path(c->execs, pid), at_ns);
+	execs_forget(c->execs, pid);
+}
+
+static void on_event(struct connector *c, const struct proc_event *e)
+{
+	struct lives *l = c->lives;
 
 	switch ((uint32_t)e->what) {
 	case PROC_EVENT_FORK:
@@ -204,10 +216,10 @@ static void on_event(struct lives *l, const struct proc_event *e)
 			      (uint32_t)e->event_data.fork.parent_tgid, e->timestamp_ns);
 		break;
 	case PROC_EVENT_EXEC:
-		lives_on_exec(l, (uint32_t)e->event_data.exec.process_tgid, unknown,
-			      e->timestamp_ns);
+		on_exec(c, (uint32_t)e->event_data.exec.process_tgid, e->timestamp_ns);
 		break;
 	case PROC_EVENT_EXIT:
+		execs_forget(c->execs, (uint32_t)e->event_data.exit.process_tgid);
 		lives_on_exit(l, (uint32_t)e->event_data.exit.process_tgid,
 			      (uint32_t)e->event_data.exit.parent_tgid,
 			      e->event_data.exit.exit_code, e->timestamp_ns);
@@ -234,7 +246,8 @@ static void repair(struct connector *c, uint64_t now_ns)
 	c->lost = lost;
 	report_lost(report, n > 0 ? n : 1);
 	if (report->sees[SEES_SPAWNED].state == COVERAGE_ACTIVE) {
-		report_coverage(report, SEES_SPAWNED, COVERAGE_DEGRADED, "proc-connector", why);
+		report_coverage(report, SEES_SPAWNED, COVERAGE_DEGRADED,
+				report->sees[SEES_SPAWNED].mechanism, why);
 		report_coverage(report, SEES_EXITED, COVERAGE_DEGRADED, "proc-connector", why);
 	}
 	(void)lives_scan(c->lives, LIVES_REPAIR, now_ns);
@@ -248,10 +261,11 @@ bool connector_on_ready(struct connector *c, uint64_t now_ns)
 		int r = next_event(c->fd, &event);
 
 		if (r > 0)
-			on_event(c->lives, &event.proc);
+			on_event(c, &event.proc);
 		else if (r < 0 && errno == ENOBUFS)
 			c->overrun = true;
 		else {
+			execs_on_ready(c->execs);
 			if (c->overrun)
 				repair(c, now_ns);
 			return false;

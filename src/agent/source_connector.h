@@ -9,17 +9,19 @@
 #include <cht/err.h>
 
 #include "agent/lives.h"
+#include "agent/source_exec.h"
 
 struct connector {
 	int fd;
 	uint32_t lost; /* the kernel's count of what did not fit in our buffer, as last read */
 	bool overrun;  /* it grew: to be counted when the buffer is empty */
 	struct lives *lives;
+	struct execs *execs;
 };
 
 /* Subscribes and waits for the kernel's word that it worked. CHT_E_UNSUPPORTED: it cannot be had
  * here, and err->text says why. token: any random number. */
-int connector_open(struct connector *c, struct lives *lives, uint32_t token,
+int connector_open(struct connector *c, struct lives *lives, struct execs *execs, uint32_t token,
 		   struct cht_err *err) CHT_CHECKED;
 
 /* Takes what waits, at most a bounded number. Returns whether more may wait. */

@@ -83,6 +83,27 @@ static const char send_usage[] =
 	"  cht send unix:/run/vm/web-1.sock_9001 -n 1000 --seq --hello\n"
 	"  cht send unix:/run/vm/web-1.sock_9001 -n 100 --fault bad-cbor=3 --fault forged\n";
 
+static const char tail_usage[] =
+	"usage: cht tail [-n LINES] [--cell ID] [--type NAME] [--no-follow] DIR\n"
+	"\n"
+	"Shows the last events of a ledger and those that come, a line each: time, cell, type,\n"
+	"and who did what. A guest's words are made visible, never obeyed. In colour: yellow is\n"
+	"what a guest declared, green what the host observed, blue what the host concluded;\n"
+	"bold is bad news. DIR is the state directory or the ledger in it.\n"
+	"\n"
+	"  -n, --lines N      begin with the last N events (default: 10)\n"
+	"      --cell ID      only this cell\n"
+	"      --type NAME    only this type and those below it: guest, run.opened\n"
+	"      --no-follow    end at the end of the ledger\n"
+	"  -o, --output json  the entries as cht cat prints them\n"
+	"  -h, --help         this text\n"
+	"\n"
+	"exit: 0, 1 no ledger or it cannot be read, 2 usage, 11 the ledger is damaged\n"
+	"\n"
+	"examples:\n"
+	"  cht tail /var/lib/cht\n"
+	"  cht tail -n 100 --cell web-1 --type guest --no-follow /var/lib/cht\n";
+
 static const char version_usage[] =
 	"usage: cht version [-o json]\n"
 	"\n"
@@ -98,6 +119,7 @@ const struct cli_command cli_commands[] = {
 	{ "decode", "what the frames of a guest say, and where one is at fault", decode_usage,
 	  cmd_decode },
 	{ "cat", "everything stored, one JSON object a line", cat_usage, cmd_cat },
+	{ "tail", "watch events as they are stored, a line each", tail_usage, cmd_tail },
 	{ "send", "play a guest: frames, load, and faults to order", send_usage, cmd_send },
 	{ "version", "version, wire version and cryptographic libraries", version_usage,
 	  cmd_version },

@@ -93,7 +93,10 @@ static void print_details(const struct cht_declaration *g)
 
 		if ((g->details & 1u << i) == 0 || info == NULL)
 			continue;
-		print_name(info->key);
+		if (info->kind == CHT_KIND_COVERAGE)
+			cli_printf("  %s", info->key);
+		else
+			print_name(info->key);
 		switch (info->kind) {
 		case CHT_KIND_UINT: cli_printf("%llu", (unsigned long long)g->detail[i].num); break;
 		case CHT_KIND_TEXT: print_visible(g->detail[i].text); break;
@@ -177,7 +180,7 @@ static void print_dump_line(struct cht_bytes bytes, size_t line, size_t at)
 		bool is_there = line + i < bytes.len, is_bad = line + i == at;
 		uint8_t c = is_there ? bytes.ptr[line + i] : 0;
 
-		shown[i] = is_there ? (char)(c >= 0x20 && c < 0x7f ? c : '.') : ' ';
+		shown[i] = (char)(!is_there ? ' ' : c >= 0x20 && c < 0x7f ? c : '.');
 		cli_printf("%s%s", i % 8 == 0 ? " " : "", is_bad ? cli_colour(CLI_RED) : "");
 		if (is_there)
 			cli_printf("%02x ", c);

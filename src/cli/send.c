@@ -34,7 +34,8 @@ const char *const send_fault_names[SEND_N_FAULTS] = {
 };
 
 /* What epoll says is ready: the number of a connection, or one of these. */
-enum { REF_SIGNAL = UINT32_MAX, REF_STDIN = UINT32_MAX - 1 };
+#define REF_SIGNAL UINT32_MAX
+#define REF_STDIN  (UINT32_MAX - 1)
 
 enum { EVENTS = 64, TURNS_BETWEEN_POLLS = 256, SPARE_DESCRIPTORS = 64 };
 

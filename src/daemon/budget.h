@@ -6,6 +6,8 @@
 #ifndef DAEMON_BUDGET_H
 #define DAEMON_BUDGET_H
 
+#include <stdbool.h>
+
 #include "base/limits.h"
 
 struct budget {

@@ -38,7 +38,7 @@ static int budget_descriptors(struct line *line, struct cht_err *err)
 		return cht_fail(
 			err, CHT_E_LIMIT, 0,
 			"%u cells need %llu open files and the limit is %llu: raise it (ulimit -n)",
-			line->n_slots, (unsigned long long)(fixed + line->n_slots),
+			line->n_slots, (unsigned long long)fixed + line->n_slots,
 			(unsigned long long)limit.rlim_cur);
 	most = limit.rlim_cur - fixed;
 	if (most > line->n_slots * line->conf->connections)

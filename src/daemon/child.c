@@ -141,7 +141,7 @@ static void run_scribe(const char *program, const struct conf *conf, int sock, i
 int child_start(struct child *child, const struct conf *conf, int env_fd, struct cht_err *err)
 {
 	char program[4096];
-	int pair[2], r = find_scribe(program, sizeof(program), err);
+	int pair[2] = { -1, -1 }, r = find_scribe(program, sizeof(program), err);
 
 	*child = (struct child)CHILD_NULL;
 	if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)

@@ -94,6 +94,11 @@ static bool replace_text(char **slot, struct cht_str s)
 	return true;
 }
 
+static bool is_either(struct cht_str s, const char *a, const char *b)
+{
+	return str_eq(s, str_of(a)) || str_eq(s, str_of(b));
+}
+
 /* Puts one value where its key says; false when it is not of the key's kind or out of bounds. */
 static bool store(const struct key *key, void *base, struct cht_str s)
 {
@@ -113,13 +118,9 @@ static bool store(const struct key *key, void *base, struct cht_str s)
 	case SHAPE:
 		*(enum cht_shape *)(void *)at =
 			str_eq(s, STR("rust")) ? CHT_SHAPE_RUST : CHT_SHAPE_FULL;
-		return str_eq(s, STR("rust")) || str_eq(s, STR("full"));
-	case ON_FULL:
-		return (str_eq(s, STR("stop")) || str_eq(s, STR("pause"))) &&
-		       replace_text((char **)(void *)at, s);
-	case ORDER:
-		return (str_eq(s, STR("struct")) || str_eq(s, STR("sorted"))) &&
-		       replace_text((char **)(void *)at, s);
+		return is_either(s, "rust", "full");
+	case ON_FULL: return is_either(s, "stop", "pause") && replace_text((char **)(void *)at, s);
+	case ORDER: return is_either(s, "struct", "sorted") && replace_text((char **)(void *)at, s);
 	case DURATION:
 		if (!value_duration(s, &v))
 			return false;
@@ -326,7 +327,8 @@ static int cell_option(struct conf_cell *cell, struct cht_str part, uint64_t *se
 	static const char *const allowed[] = { "path", "run", "spec", "uid" };
 	const char *eq = memchr(part.ptr, '=', part.len);
 	struct cht_str name = { part.ptr, eq == NULL ? part.len : (size_t)(eq - part.ptr) };
-	struct cht_str value = { eq + 1, eq == NULL ? 0 : part.len - name.len - 1 };
+	size_t past = name.len + (eq != NULL); /* a part without '=' names no key below */
+	struct cht_str value = { part.ptr + past, part.len - past };
 
 	for (unsigned i = 0; eq != NULL && i < N_CELL_KEYS; i++) {
 		const struct key *key = &cell_keys[i];
@@ -388,6 +390,11 @@ int conf_add_cell(struct conf *conf, const char *text, struct cht_err *err)
 	return 0;
 }
 
+static bool is_same(const char *a, const char *b)
+{
+	return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
+
 int conf_check(const struct conf *conf, struct cht_err *err)
 {
 	if (conf->state == NULL)
@@ -402,12 +409,8 @@ int conf_check(const struct conf *conf, struct cht_err *err)
 				"cell %s: give one of base (the VMM's uds_path) and path", a->id);
 		for (size_t j = 0; j < i; j++) {
 			const struct conf_cell *b = &conf->cells[j];
-			bool same =
-				a->base != NULL && b->base != NULL   ? strcmp(a->base, b->base) == 0
-				: a->path != NULL && b->path != NULL ? strcmp(a->path, b->path) == 0
-								     : false;
 
-			if (same)
+			if (is_same(a->base, b->base) || is_same(a->path, b->path))
 				return cht_fail(err, CHT_E_CONFIG, 0,
 						"cells %s and %s have the same socket", b->id,
 						a->id);

@@ -24,7 +24,7 @@
 #include "handoff/handoff.h"
 #include "handoff/ring.h"
 
-enum { NOBODY = UINT32_MAX };
+#define NOBODY UINT32_MAX
 
 /* One accepted connection; free ones are threaded by .next. */
 struct conn {

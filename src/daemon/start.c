@@ -348,7 +348,7 @@ static int watch_scribe(struct line *line, struct cht_err *err)
 static int begin_ledger(struct line *line, struct table_found *found, struct cht_err *err)
 {
 	char boot_id[BOOT_ID_MAX];
-	struct handoff_msg ready;
+	struct handoff_msg ready = { 0 };
 	int r = send_ring(line, err);
 
 	if (r == 0)

@@ -107,19 +107,20 @@ static struct cht_str read_string(struct in *in, bool escapes)
 		return (struct cht_str){ NULL, 0 };
 	}
 	while (!in->bad) {
+		uint8_t c;
+
 		p = skip_plain(p, in->end);
-		if (p == in->end) {
-			in_fail(in, p);
-		} else if (*p == '"') {
+		c = p < in->end ? *p : 0;
+		if (c == '"') {
 			in->at = p + 1;
 			return (struct cht_str){ (const char *)start, (size_t)(p - start) };
-		} else if (*p == '\\' && escapes) {
-			p = skip_escape(in, p);
-		} else if (*p >= 0x80 && (n = utf8_sequence(p, (size_t)(in->end - p))) > 0) {
-			p += n;
-		} else {
-			in_fail(in, p);
 		}
+		if (c == '\\' && escapes)
+			p = skip_escape(in, p);
+		else if (c >= 0x80 && (n = utf8_sequence(p, (size_t)(in->end - p))) > 0)
+			p += n;
+		else
+			in_fail(in, p);
 	}
 	return (struct cht_str){ NULL, 0 };
 }

@@ -97,7 +97,7 @@ static size_t detail_bound(enum cht_detail detail, const union cht_detail_value 
 	case CHT_KIND_BYTES: len = value->raw.len; break;
 	case CHT_KIND_COVERAGE:
 		len = value->raw.len;
-		most += CHT_COVERAGE_MAX * RENDER_COVERAGE_MAX;
+		most += (size_t)CHT_COVERAGE_MAX * RENDER_COVERAGE_MAX;
 		break;
 	}
 	return len <= CHT_DETAIL_MAX_BYTES ? most + OUT_ESCAPE_MAX * len : SIZE_MAX;

@@ -212,6 +212,11 @@ static void skip_string(struct cbor *in, struct cbor_head head, uint32_t at)
 		cbor_fail(in, CHT_FAULT_UTF8, at);
 }
 
+static bool is_container(struct cbor_head head)
+{
+	return head.major == CBOR_ARRAY || head.major == CBOR_MAP;
+}
+
 void cbor_skip(struct cbor *in, unsigned depth)
 {
 	uint64_t left[CHT_DEPTH_MAX + 1]; /* items still to come, of each open container */
@@ -225,11 +230,10 @@ void cbor_skip(struct cbor *in, unsigned depth)
 		left[open]--;
 		if (head.major == CBOR_BYTES || head.major == CBOR_TEXT) {
 			skip_string(in, head, at);
-		} else if (head.major == CBOR_ARRAY || head.major == CBOR_MAP) {
-			if (open == CHT_DEPTH_MAX) {
-				cbor_fail(in, CHT_FAULT_DEPTH, at);
-				return;
-			}
+		} else if (is_container(head) && open == CHT_DEPTH_MAX) {
+			cbor_fail(in, CHT_FAULT_DEPTH, at);
+			return;
+		} else if (is_container(head)) {
 			left[++open] = items_in(in, head);
 		}
 		while (left[open] == 0) {

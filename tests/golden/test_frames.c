@@ -98,6 +98,7 @@ static void test_verdicts_on_bodies(void **state)
 {
 	(void)state;
 	check_verdicts("tests/golden/verdicts.tsv", 55);
+	check_verdicts("tests/golden/verdicts_more.tsv", 800);
 }
 
 int main(void)

@@ -23,10 +23,7 @@ class Failed(Exception):
 
 
 def agent_path():
-    """The shipped static agent if it was built, else the one that the tests were built with."""
-    shipped = os.path.join(os.environ["CHT_BIN"], "cellos-telemetry")
-    return os.environ.get("CHT_AGENT") or (
-        shipped if os.path.exists(shipped) else os.environ["CHT_AGENT_BUILT"])
+    return os.environ["CHT_AGENT"]
 
 
 def cbor(body, at=0):

@@ -75,6 +75,22 @@ static void test_no_prefix_of_data_is_read_beyond(void **state)
 	}
 }
 
+static void test_data_that_was_never_scanned_does_no_harm(void **state)
+{
+	static const char *const rows[] = { "{\"a\":}",   "{\"a\":]]]",      "{\"a\"",
+					    "{\"",        "{\"a\\",          "{",
+					    "{\"a\":[[[", "{\"b\":,\"a\":1}" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct cht_str value = { rows[i], 0 };
+
+		check_row = rows[i];
+		if (event_data_find(str_of(rows[i]), "a", &value))
+			CHECK(value.len <= strlen(rows[i]));
+	}
+}
+
 static void test_an_id_of_another_form_is_refused(void **state)
 {
 	static const char *const rows[] = {
@@ -191,6 +207,7 @@ int main(void)
 		cmocka_unit_test(test_members_are_found_by_path),
 		cmocka_unit_test(test_numbers_are_read_from_digits_or_text),
 		cmocka_unit_test(test_no_prefix_of_data_is_read_beyond),
+		cmocka_unit_test(test_data_that_was_never_scanned_does_no_harm),
 		cmocka_unit_test(test_an_id_of_another_form_is_refused),
 		cmocka_unit_test(test_an_envelope_is_taken_apart),
 		cmocka_unit_test(test_what_is_no_envelope_is_refused),

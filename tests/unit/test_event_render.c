@@ -199,6 +199,62 @@ static void test_a_hand_made_declaration_beyond_a_frame_is_refused(void **state)
 	free(x);
 }
 
+static void test_what_cannot_fit_leaves_the_writer_full(void **state)
+{
+	struct sample *host = sample_make(EV_HOST_STOPPED, SAMPLE_USUAL);
+	struct sample *guest = sample_make(EV_GUEST_AGENT_BYE, SAMPLE_USUAL);
+	struct event_renderer r = { .clock = { .valid = false } };
+	struct buf b = buf_init(mem, sizeof(mem));
+
+	(void)state;
+	host->s.facts.host_stopped.reason = (struct cht_str){ mem, sizeof(mem) };
+	CHECK_INT(cht_event_render(&host->s, NULL, (uint8_t *)mem, sizeof(mem)), CHT_E_FULL);
+	CHECK_INT(cht_event_render(&host->s, NULL, (uint8_t *)mem, 64), CHT_E_FULL);
+	host->s.facts.host_stopped.reason.len = SIZE_MAX / 2;
+	CHECK_INT(cht_event_render(&host->s, NULL, (uint8_t *)mem, sizeof(mem)), CHT_E_FULL);
+	guest->guest.comm.len = CHT_TEXT_MAX_BYTES + 1;
+	event_render(&r, &guest->s, CHT_SHAPE_FULL, &b);
+	CHECK(b.full && buf_len(&b) == 0);
+	guest->guest.comm.len = 1; /* full for ever */
+	event_render(&r, &guest->s, CHT_SHAPE_FULL, &b);
+	CHECK(b.full && buf_len(&b) == 0);
+	free(host);
+	free(guest);
+}
+
+static void test_a_clock_before_1970_reads_as_1970(void **state)
+{
+	struct sample *x = sample_make(EV_RUN_OPENED, SAMPLE_USUAL);
+	struct cht_str e;
+
+	(void)state;
+	x->s.at.realtime_ns = -1;
+	e = rendered(&x->s, CHT_SHAPE_FULL);
+	CHECK(memmem(e.ptr, e.len, "\"1970-01-01T00:00:00.000000000Z\"", 32) != NULL);
+	free(x);
+}
+
+static void test_the_second_kept_is_that_of_each_event(void **state)
+{
+	struct sample *x = sample_make(EV_GUEST_AGENT_BYE, SAMPLE_USUAL);
+	struct event_renderer r = { .clock = { .valid = false } };
+	static const int64_t seconds[] = { 0, 0, 1762348800, 1, 1762348800, 1762348801 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(seconds) / sizeof(seconds[0]); i++) {
+		struct buf b = buf_init(mem, sizeof(mem));
+		const char *at;
+		int64_t got = -1;
+
+		x->s.at.realtime_ns = seconds[i] * 1000000000 + (int64_t)i;
+		event_render(&r, &x->s, CHT_SHAPE_FULL, &b);
+		at = memmem(mem, buf_len(&b), "\"time\":\"", 8);
+		CHECK(read_rfc3339((struct cht_str){ at + 8, RFC3339_NS_LEN }, &got));
+		CHECK(got == x->s.at.realtime_ns);
+	}
+	free(x);
+}
+
 static void test_options_that_do_not_fit_the_shape_are_refused(void **state)
 {
 	struct sample *host = sample_make(EV_RUN_OPENED, SAMPLE_USUAL);
@@ -359,6 +415,9 @@ int main(void)
 		cmocka_unit_test(test_each_kind_fits_exactly_and_no_less),
 		cmocka_unit_test(test_the_worst_event_that_a_guest_can_send_fits),
 		cmocka_unit_test(test_a_hand_made_declaration_beyond_a_frame_is_refused),
+		cmocka_unit_test(test_what_cannot_fit_leaves_the_writer_full),
+		cmocka_unit_test(test_a_clock_before_1970_reads_as_1970),
+		cmocka_unit_test(test_the_second_kept_is_that_of_each_event),
 		cmocka_unit_test(test_options_that_do_not_fit_the_shape_are_refused),
 		cmocka_unit_test(test_the_rust_shape_has_three_members_and_whole_seconds),
 		cmocka_unit_test(test_text_that_is_not_utf8_becomes_a_replacement),

@@ -122,7 +122,7 @@ static void check_one(const struct row *row, int got, struct cht_signer *signer,
 	check_tells_no_key(err->text, row->env[HMAC]);
 	check_tells_no_key(err->text, row->env[ED]);
 	check_tells_no_key(err->text, SEED);
-	CHECK(signer == (void *)&rows);
+	CHECK(signer == (void *)(uintptr_t)&rows);
 }
 
 static void test_every_row_by_getenv(void **state)

@@ -83,6 +83,8 @@ static const struct {
 	{ "an array that claims 2^64-1", "a6" FIVE "61789bffffffffffffffff", CHT_FAULT_TRUNCATED,
 	  102 },
 	{ "a map that claims 2^63", "a6" FIVE "6178bb8000000000000000", CHT_FAULT_TRUNCATED, 102 },
+	{ "a map that claims too much, told before what is in it", "a6" FIVE "6178a200c1",
+	  CHT_FAULT_TRUNCATED, 96 },
 	{ "a byte after a skipped map", "a6" FIVE "6178a200000000a0", CHT_FAULT_TRAILING, 98 },
 	{ "a map without its last value", "a6" FIVE "6178a161", CHT_FAULT_TRUNCATED, 95 },
 	{ "16 arrays", "a6" FIVE "6178" ARRAYS15 "8100", CHT_FAULT_DEPTH, 108 },

@@ -215,7 +215,7 @@ static void test_the_longest_frame_byte_by_byte(void **state)
 {
 	size_t end = put_frame(0, CHT_FRAME_MAX_BYTES, 5);
 	struct rig r = rig_of(BLOCKS, 32);
-	struct cht_bytes body;
+	struct cht_bytes body = { NULL, 0 };
 
 	(void)state;
 	for (size_t at = 0; at < end; at++) {

@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""cht tail: what a person sees of each event, and that a guest cannot paint over it."""
+
+import json
+import pathlib
+import struct
+import tempfile
+import unittest
+
+from cli import ENV, cht, start
+from cli_help import on_terminal
+
+PREFIX = "dev.cellos.events.cell.observability.v1."
+
+
+def event(name, sequence=1, provenance="observed", time="16:44:45.123456789", cell="web-1", **data):
+    """An event as the host writes it."""
+    guest = "guest" in data
+    data |= {
+        "cellId": cell,
+        "runId": "run-1",
+        "specSignatureHash": "unspecified",
+        "sequence": sequence,
+        "provenance": provenance,
+        "host": {"hostBootNs": "5"},
+        "output": {"stampedBy": "host"},
+        "probeSource": "host.run",
+        "inputs": {"from": ["registration"]},
+    }
+    members = {
+        "specversion": "1.0",
+        "id": f"urn:cellos:event:{sequence:08x}-0000-8000-8000-000000000000",
+        "source": "cellos-host-telemetry/" + ("guest" if guest else "host"),
+        "type": PREFIX + name,
+        "datacontenttype": "application/json",
+        "data": None,
+        "time": f"2026-11-22T{time}Z",
+        "traceparent": None,
+    }
+    body = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(members, separators=(",", ":")).replace('"data":null', '"data":' + body)
+    return text.encode()
+
+
+def spawned(n, comm="sh", cell="web-1", **details):
+    guest = {"guestComm": comm, "guestPid": n, "guestMonotonicNs": 5}
+    guest |= {"probeSource": "process.spawned", **details}
+    return event("guest.process_spawned", n, "declared", cell=cell, guest=guest)
+
+
+def envelope(payload):
+    tail = b',"signerKid":"k1","algorithm":"ed25519","signature":"' + b"A" * 86 + b'"}'
+    return b'{"event":' + payload + tail
+
+
+EVENTS = [
+    event("host.started", 1, cell="host/0011223344556677", version="0.1.0", cells=1,
+          previous="unclean", nextIndex=7),
+    event("run.opened", 1, socket="/run/vm/web-1.sock_9001", keepaliveWindowMs=10000),
+    event("channel.opened", 2, count=1, connection=1, open=1, peer={"gid": 0, "pid": 9, "uid": 7}),
+    spawned(3, exe="/bin/sh", ppid=1, uid=0),
+    envelope(spawned(4, comm="evil\x1b[2J\u202e")),
+    event("guest.attribution_forged", 5, count=2, connection=1, keys=["cell_id", "runId"]),
+    event("guest.telemetry.dropped", 6, "derived", inGuest="3", onTheWay="0"),
+    event("channel.closed", 7, count=1, connection=1, open=0, frames=9, bytes=900,
+          reasons={"clean": 1}, time="23:59:59.999000000"),
+    event("guest.agent_silenced", 8, "derived", basis="heartbeat", elapsedMs=10001, episode=1),
+    event("cell.unheard_of", 9, what="new"),
+]  # fmt: skip
+
+SHOWN = """\
+-- 2026-11-22 UTC
+16:44:45.123  (host)    host.started                 version=0.1.0 previous=unclean cells=1 nextIndex=7
+16:44:45.123  web-1     run.opened                   socket=/run/vm/web-1.sock_9001
+16:44:45.123  web-1     channel.opened               connection=1 open=1 pid=9 uid=7
+16:44:45.123  web-1     guest.process_spawned        sh[3] exe=/bin/sh ppid=1 uid=0
+16:44:45.123  web-1     guest.process_spawned        evil\\u001b[2J\\u202e[4]
+16:44:45.123  web-1     guest.attribution_forged     count=2 connection=1 keys=["cell_id","runId"]
+16:44:45.123  web-1     guest.telemetry.dropped      inGuest=3 onTheWay=0
+23:59:59.999  web-1     channel.closed               connection=1 open=0 count=1 frames=9 bytes=900 reasons={"clean":1}
+16:44:45.123  web-1     guest.agent_silenced         basis=heartbeat elapsedMs=10001 episode=1
+"""
+
+
+class Tail(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory()
+        self.addCleanup(self.dir.cleanup)
+        self.entries = pathlib.Path(self.dir.name) / "ledger" / "entries"
+        self.entries.mkdir(parents=True)
+
+    def append(self, *entries, first=0):
+        with open(self.entries / f"{first:020}", "ab") as segment:
+            segment.write(b"".join(struct.pack(">H", len(e)) + e for e in entries))
+
+    def tail(self, *args):
+        done = cht("tail", "--no-follow", *args, self.dir.name)
+        return done.returncode, done.stdout.decode().splitlines()
+
+    def pids(self, *args):
+        _, lines = self.tail(*args)
+        return [int(line.split("[")[-1].rstrip("]")) for line in lines if "[" in line]
+
+    def test_a_line_for_each_kind(self):
+        self.append(*EVENTS)
+        done = cht("tail", "--no-follow", self.dir.name)
+        got = done.stdout.decode().splitlines()
+        self.assertEqual("\n".join(got[:-1]) + "\n", SHOWN)
+        self.assertIn('cell.unheard_of', got[-1])
+        self.assertIn('"what":"new"', got[-1])
+        self.assertEqual(done.returncode, 0)
+
+    def test_it_begins_with_the_last_ten(self):
+        self.append(*(spawned(n) for n in range(1, 31)))
+        self.assertEqual(self.pids(), list(range(21, 31)))
+        self.assertEqual(self.pids("-n", "3"), [28, 29, 30])
+        self.assertEqual(self.pids("-n", "0"), [])
+        self.assertEqual(self.pids("-n", "100"), list(range(1, 31)))
+
+    def test_the_end_of_a_ledger_of_many_segments(self):
+        for first in (0, 65536, 131072):
+            self.append(*[spawned(1)] * 65536, first=first)
+        self.append(spawned(2), spawned(3), first=196608)
+        self.assertEqual(self.pids("-n", "4"), [1, 1, 2, 3])
+
+    def test_filters_choose_before_they_count(self):
+        self.append(*(spawned(n, cell=f"c{n % 3}") for n in range(1, 31)))
+        self.append(event("run.sealed", 31, cell="c1", reason="requested"))
+        self.append(*(spawned(n, cell="c2") for n in range(50, 80)))
+        self.assertEqual(self.pids("-n", "2", "--cell", "c1"), [28])
+        self.assertEqual(self.pids("-n", "2", "--cell", "c1", "--type", "guest"), [25, 28])
+        self.assertEqual(len(self.tail("--type", "run")[1]), 2)
+        self.assertEqual(len(self.tail("--type", "run.sealed")[1]), 2)
+        self.assertEqual(len(self.tail("--type", PREFIX + "run.sealed")[1]), 2)
+        self.assertEqual(self.tail("--type", "run.seal")[1], [])
+
+    def test_it_goes_on_with_what_comes(self):
+        self.append(spawned(1))
+        with start("tail", self.dir.name) as follower:
+            self.assertTrue(follower.stdout.readline().startswith(b"-- 2026"))
+            self.assertIn(b"sh[1]", follower.stdout.readline())
+            self.append(spawned(2))
+            self.assertIn(b"sh[2]", follower.stdout.readline())
+            follower.stdout.close()
+            self.assertEqual(follower.wait(30), 0)
+
+    def test_json_is_what_cat_prints(self):
+        self.append(*EVENTS)
+        self.assertEqual(
+            cht("tail", "--no-follow", "-o", "json", self.dir.name).stdout,
+            cht("cat", self.dir.name).stdout,
+        )
+
+    def test_an_entry_that_is_no_event(self):
+        self.append(spawned(1), b"\x1b[31mnot an event", b'{"event":{}}', spawned(2))
+        code, lines = self.tail()
+        self.assertEqual(code, 0)
+        self.assertEqual(lines[2], "entry 1: 17 bytes that are no event; cht verify says more")
+        self.assertTrue(lines[3].startswith("entry 2: "))
+        self.assertIn("sh[2]", lines[4])
+
+    def test_damage_is_told_after_what_is_whole(self):
+        self.append(spawned(1))
+        with open(self.entries / f"{0:020}", "ab") as segment:
+            segment.write(b"\xff\xff" + b"x" * 70000)
+        done = cht("tail", "--no-follow", self.dir.name)
+        self.assertEqual(done.returncode, 11)
+        self.assertIn(b"sh[1]", done.stdout)
+        self.assertEqual(done.stderr.count(b"\n"), 1)
+
+    def test_colours_tell_who_says_so(self):
+        self.append(*EVENTS)
+        said = on_terminal(["tail", "--no-follow", self.dir.name], ENV | {"TERM": "xterm"})
+        self.assertIn(b"\x1b[33mguest.process_spawned", said)
+        self.assertIn(b"\x1b[32mrun.opened", said)
+        self.assertIn(b"\x1b[34m\x1b[1mguest.agent_silenced", said)
+
+
+if __name__ == "__main__":
+    unittest.main()
