@@ -184,6 +184,9 @@ static void sample_facts(struct sample *x, enum sample_size size)
 		s->facts.opened.expected_uid = least ? -1 : (int64_t)UINT32_MAX;
 		break;
 	case EV_RUN_RESUMED: s->facts.run_resumed.cause = STR("unclean restart"); break;
+	case EV_CHANNEL_OPENED:
+		s->facts.channel_opened.peer_uid = least ? UINT32_MAX : UINT32_MAX - 1;
+		break;
 	case EV_RUN_SEALED: s->facts.sealed.reason = STR("requested"); break;
 	case EV_FRAMES_REFUSED:
 		s->facts.refused.first = CHT_FAULT_COVERAGE;

@@ -153,7 +153,7 @@ struct cht_str in_number(struct in *in)
 		in_fail(in, p);
 	else if (*first == '0' && number.len > 1) /* -0 too */
 		in_fail(in, is_negative ? first : first + 1);
-	else if (number.len > 18 &&
+	else if (number.len > 19 &&
 		 !read_u64(digits, is_negative ? (uint64_t)INT64_MAX + 1 : UINT64_MAX, &v))
 		in_fail(in, in->at);
 	else

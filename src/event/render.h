@@ -8,7 +8,7 @@
 #include "event/event.h"
 #include "event/out.h"
 
-/* What the Rust shape leaves to its caller; empty: ours. */
+/* What the Rust shape leaves to its caller, each at most CHT_EVENT_NAME_MAX bytes; empty: ours. */
 struct rust_names {
 	struct cht_str id, source, type;
 };

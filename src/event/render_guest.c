@@ -276,9 +276,7 @@ size_t render_rust_bound(const struct cht_stamped *s, const struct rust_names *n
 {
 	const struct cht_declaration *d = s->guest;
 
-	if (d->comm.len > CHT_TEXT_MAX_BYTES || d->source_text.len > CHT_TEXT_MAX_BYTES ||
-	    names->id.len > CHT_EVENT_NAME_MAX || names->source.len > CHT_EVENT_NAME_MAX ||
-	    names->type.len > CHT_EVENT_NAME_MAX)
+	if (d->comm.len > CHT_TEXT_MAX_BYTES || d->source_text.len > CHT_TEXT_MAX_BYTES)
 		return SIZE_MAX;
 	return RENDER_FIXED_MAX +
 	       OUT_ESCAPE_MAX * (d->comm.len + d->source_text.len + names->id.len +

@@ -25,6 +25,7 @@ static void test_members_are_found_by_path(void **state)
 		{ "n", NULL },
 		{ "deep.list.n", NULL },
 		{ "deep.x", NULL },
+		{ "deep_n", NULL },
 		{ "deep.", NULL },
 		{ "empty.x", NULL },
 		{ "a.x", NULL },

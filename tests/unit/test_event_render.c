@@ -79,6 +79,34 @@ static void test_what_was_not_sent_is_left_out(void **state)
 		"\"specSignatureHash\":\"s\"}" END("1970-01-01T00:00:00.000000000Z"));
 }
 
+static void test_a_fact_that_does_not_apply_is_left_out(void **state)
+{
+	static const struct {
+		enum event_kind kind;
+		const char *key;
+	} rows[] = {
+		{ EV_RUN_OPENED, "\"expectedUid\":" },
+		{ EV_RUN_RESUMED, "\"to\":" },
+		{ EV_RUN_SEALED, "\"continued\":" },
+		{ EV_CHANNEL_OPENED, "\"peer\":" },
+		{ EV_GUEST_TELEMETRY_DROPPED, "\"newestGap\":" },
+		{ EV_LEDGER_RECOVERED, "\"unprotected\":" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (unsigned size = 0; size < SAMPLE_SIZES; size++) {
+			struct sample *x = sample_make(rows[i].kind, size);
+			struct cht_str e = rendered(&x->s, CHT_SHAPE_FULL);
+			bool has = memmem(e.ptr, e.len, rows[i].key, strlen(rows[i].key)) != NULL;
+
+			check_row = rows[i].key;
+			if (size != SAMPLE_USUAL)
+				CHECK(has == (size == SAMPLE_MOST));
+			free(x);
+		}
+}
+
 static void test_the_host_states_a_fact_with_its_source_and_inputs(void **state)
 {
 	(void)state;
@@ -191,7 +219,7 @@ static void test_a_hand_made_declaration_beyond_a_frame_is_refused(void **state)
 	CHECK_INT(cht_event_render(&x->s, NULL, (uint8_t *)mem, sizeof(mem)), CHT_E_RANGE);
 	CHECK_INT(cht_event_render(&x->s, &rust, (uint8_t *)mem, sizeof(mem)), CHT_E_RANGE);
 	x->guest.comm.len = 4;
-	x->guest.detail[CHT_DETAIL_EXE].text.len = SIZE_MAX / 4;
+	x->guest.detail[CHT_DETAIL_EXE].text.len = SIZE_MAX / 6 + 2; /* times 6: 8 */
 	CHECK_INT(cht_event_render(&x->s, NULL, (uint8_t *)mem, sizeof(mem)), CHT_E_RANGE);
 	x->guest.detail[CHT_DETAIL_EXE].text = (struct cht_str){ x->control, 8192 };
 	x->guest.detail[CHT_DETAIL_PATH].text = (struct cht_str){ x->control, 8192 };
@@ -210,12 +238,18 @@ static void test_what_cannot_fit_leaves_the_writer_full(void **state)
 	host->s.facts.host_stopped.reason = (struct cht_str){ mem, sizeof(mem) };
 	CHECK_INT(cht_event_render(&host->s, NULL, (uint8_t *)mem, sizeof(mem)), CHT_E_FULL);
 	CHECK_INT(cht_event_render(&host->s, NULL, (uint8_t *)mem, 64), CHT_E_FULL);
+	CHECK_INT(cht_event_render(&host->s, NULL, (uint8_t *)mem, sizeof(mem) - 1), CHT_E_FULL);
 	host->s.facts.host_stopped.reason.len = SIZE_MAX / 2;
 	CHECK_INT(cht_event_render(&host->s, NULL, (uint8_t *)mem, sizeof(mem)), CHT_E_FULL);
 	guest->guest.comm.len = CHT_TEXT_MAX_BYTES + 1;
 	event_render(&r, &guest->s, CHT_SHAPE_FULL, &b);
 	CHECK(b.full && buf_len(&b) == 0);
 	guest->guest.comm.len = 1; /* full for ever */
+	event_render(&r, &guest->s, CHT_SHAPE_FULL, &b);
+	CHECK(b.full && buf_len(&b) == 0);
+	guest->guest.detail[CHT_DETAIL_EXE].text = (struct cht_str){ guest->control, 8192 };
+	guest->guest.detail[CHT_DETAIL_PATH].text = (struct cht_str){ guest->control, 8192 };
+	b = buf_init(mem, sizeof(mem));
 	event_render(&r, &guest->s, CHT_SHAPE_FULL, &b);
 	CHECK(b.full && buf_len(&b) == 0);
 	free(host);
@@ -332,6 +366,7 @@ static void test_text_that_is_not_utf8_becomes_a_replacement(void **state)
 		{ STR_INIT("plain1234\x7f/"), "plain1234\x7f/" },
 		{ STR_INIT("\""), "\\\"" },
 		{ STR_INIT("1234567\\"), "1234567\\\\" },
+		{ STR_INIT("1234567\x1f"), "1234567\\u001f" },
 		{ STR_INIT("\b\f\n\r\t"), "\\b\\f\\n\\r\\t" },
 		{ STR_INIT("\x00\x01\x0b\x1f "), "\\u0000\\u0001\\u000b\\u001f " },
 		{ STR_INIT("na\xc3\xafve \xf0\x9f\x98\x80 \xed\x9f\xbf"),
@@ -410,6 +445,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_declaration_says_all_that_the_host_knows),
 		cmocka_unit_test(test_what_was_not_sent_is_left_out),
+		cmocka_unit_test(test_a_fact_that_does_not_apply_is_left_out),
 		cmocka_unit_test(test_the_host_states_a_fact_with_its_source_and_inputs),
 		cmocka_unit_test(test_run_bits_are_those_of_the_id),
 		cmocka_unit_test(test_each_kind_fits_exactly_and_no_less),

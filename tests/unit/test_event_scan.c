@@ -205,6 +205,8 @@ static const struct {
 	{ "surrogate", STR_INIT("{\"a\":\"\xed\xa0\x80\"}"), 6 },
 	{ "cut sequence", STR_INIT("{\"a\":\"\xe6\x97\"}"), 6 },
 	{ "bad UTF-8 in a key", STR_INIT("{\"\xff\":1}"), 2 },
+	{ "escaped space", STR_INIT("{\"a\":\"\\u0020\"}"), 10 },
+	{ "escape beyond hex", STR_INIT("{\"a\":\"\\u000g\"}"), 11 },
 	{ "a word", STR_INIT("{\"a\":trve}"), 7 },
 	{ "17 deep", STR_INIT("{\"a\":" E15("[]") "}"), 20 },
 	{ "sequence 0", STR_INIT("{\"sequence\":0}"), 12 },
@@ -272,6 +274,20 @@ static void test_members_stand_in_one_order_with_their_values(void **state)
 	}
 }
 
+/* Only what the host says of itself and of attribution is taken out of data. */
+static void test_attribution_is_not_taken_from_elsewhere(void **state)
+{
+	static const char text[] = DATA("{\"guest\":{\"cellId\":\"x\",\"runId\":1},\"host\":{"
+					"\"deep\":{\"runId\":\"x\"},\"specSignatureHash\":\"s\"}}");
+	struct event_view v;
+	size_t at = 0;
+
+	(void)state;
+	CHECK_INT(event_scan(bytes_of(str_of(text)), &v, &at), 0);
+	CHECK(v.cell_id.len == 0 && v.run_id.len == 0 && v.provenance.len == 0);
+	CHECK_STR(v.spec, "s");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +296,7 @@ int main(void)
 		cmocka_unit_test(test_every_bit_flip_is_refused_or_seen),
 		cmocka_unit_test(test_whatever_is_canonical_is_taken),
 		cmocka_unit_test(test_what_is_not_canonical_is_refused_where_it_stands),
+		cmocka_unit_test(test_attribution_is_not_taken_from_elsewhere),
 		cmocka_unit_test(test_members_stand_in_one_order_with_their_values),
 	};
 
