@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * syscalls.h - the system calls of a commit, wrapped by the linker: each can be counted, made to
+ * fail, cut short, or be the process's last. The real call is made unless it is to fail.
+ */
+#ifndef TESTS_FAULT_SYSCALLS_H
+#define TESTS_FAULT_SYSCALLS_H
+
+#include <errno.h>
+#include <stdarg.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+enum call { PWRITE, FDATASYNC, FSYNC, OPENAT, FTRUNCATE, UNLINKAT, WRITE, RENAMEAT };
+
+static const char *const call_names[] = { "pwrite",    "fdatasync", "fsync", "openat",
+					  "ftruncate", "unlinkat",  "write", "renameat" };
+
+enum { CALLS_MAX = 64, KILLED = 99 };
+
+/* What happens to call number `at`, counted from 1 while armed; 0: nothing. */
+enum blow {
+	FAIL,       /* errno is sys, nothing is done */
+	SHORT,      /* a write: half of it is done, and that is said */
+	DIE_BEFORE, /* the process ends instead */
+	DIE_AMID,   /* a write: half of it is done, then the process ends */
+	DIE_AFTER
+};
+
+static struct {
+	bool armed;
+	unsigned n;                /* calls since armed */
+	enum call made[CALLS_MAX]; /* which */
+	unsigned at, again;        /* numbers of the calls hit; `again` fails in any case */
+	enum blow blow;
+	int sys, again_sys;
+} plan;
+
+static void __attribute__((unused)) arm(unsigned at, enum blow blow, int sys)
+{
+	memset(&plan, 0, sizeof(plan));
+	plan.at = at;
+	plan.blow = blow;
+	plan.sys = sys;
+	plan.again_sys = EIO;
+	plan.armed = true;
+}
+
+/* Whether this call is hit. May not return. */
+static bool is_hit(enum call call)
+{
+	if (!plan.armed)
+		return false;
+	if (plan.n < CALLS_MAX)
+		plan.made[plan.n] = call;
+	plan.n++;
+	if (plan.n == plan.at && plan.blow == DIE_BEFORE)
+		_exit(KILLED);
+	if (plan.n == plan.again && plan.again != 0) {
+		errno = plan.again_sys;
+		return true;
+	}
+	errno = plan.sys;
+	return plan.n == plan.at;
+}
+
+static bool is_failed(enum call call)
+{
+	return is_hit(call) && (plan.n == plan.again || plan.blow == FAIL);
+}
+
+/* After the call was made. */
+static void outlive(void)
+{
+	int saved = errno;
+
+	if (plan.armed && plan.n == plan.at && (plan.blow == DIE_AFTER || plan.blow == DIE_AMID))
+		_exit(KILLED);
+	errno = saved;
+}
+
+static size_t length_of(size_t n)
+{
+	bool half =
+		plan.armed && plan.n == plan.at && (plan.blow == SHORT || plan.blow == DIE_AMID);
+
+	return half ? (n + 1) / 2 : n;
+}
+
+/* The calls made since armed, from number `from` on, as words. */
+static const char *__attribute__((unused)) calls_from(unsigned from)
+{
+	static char text[CALLS_MAX * 12];
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (unsigned i = from; i <= plan.n; i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s",
+					 i > from ? " " : "", call_names[plan.made[i - 1]]);
+	return text;
+}
+
+ssize_t __real_pwrite64(int fd, const void *bytes, size_t n, off_t at);
+ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t n, off_t at);
+ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t n, off_t at)
+{
+	ssize_t r;
+
+	if (is_failed(PWRITE))
+		return -1;
+	r = __real_pwrite64(fd, bytes, length_of(n), at);
+	outlive();
+	return r;
+}
+
+ssize_t __real_write(int fd, const void *bytes, size_t n);
+ssize_t __wrap_write(int fd, const void *bytes, size_t n);
+ssize_t __wrap_write(int fd, const void *bytes, size_t n)
+{
+	ssize_t r;
+
+	if (is_failed(WRITE))
+		return -1;
+	r = __real_write(fd, bytes, length_of(n));
+	outlive();
+	return r;
+}
+
+int __real_openat64(int dirfd, const char *path, int flags, mode_t mode);
+int __wrap_openat64(int dirfd, const char *path, int flags, ...);
+int __wrap_openat64(int dirfd, const char *path, int flags, ...)
+{
+	mode_t mode;
+	va_list args;
+	int r;
+
+	va_start(args, flags);
+	mode = va_arg(args, mode_t);
+	va_end(args);
+	if (is_failed(OPENAT))
+		return -1;
+	r = __real_openat64(dirfd, path, flags, mode);
+	outlive();
+	return r;
+}
+
+#define WRAP(name, call, parameters, arguments)                                                    \
+	int __real_##name parameters;                                                              \
+	int __wrap_##name parameters;                                                              \
+	int __wrap_##name parameters                                                               \
+	{                                                                                          \
+		int r;                                                                             \
+                                                                                                   \
+		if (is_failed(call))                                                               \
+			return -1;                                                                 \
+		r = __real_##name arguments;                                                       \
+		outlive();                                                                         \
+		return r;                                                                          \
+	}
+
+WRAP(fdatasync, FDATASYNC, (int fd), (fd))
+WRAP(fsync, FSYNC, (int fd), (fd))
+WRAP(ftruncate64, FTRUNCATE, (int fd, off_t n), (fd, n))
+WRAP(unlinkat, UNLINKAT, (int fd, const char *name, int flags), (fd, name, flags))
+WRAP(renameat, RENAMEAT, (int from, const char *name, int to, const char *dest),
+     (from, name, to, dest))
+
+#endif
