@@ -98,7 +98,7 @@ static int prepare(struct scribe *scribe, const struct scribe_options *options, 
 	heard = own(scribe->line_fd, &other);
 	if (heard == 0)
 		heard = receive_ring(scribe, &other);
-	if (r == 0 && heard < 0)
+	if (r == 0 && heard < 0 && err != NULL)
 		*err = other;
 	return r < 0 ? r : heard < 0 ? heard : heard == 0;
 }

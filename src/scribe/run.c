@@ -100,13 +100,16 @@ static int outlast(struct scribe *scribe, struct cht_err *full)
 
 static int commit(struct scribe *scribe, struct cht_err *err)
 {
+	struct cht_err why = { 0 };
 	int r;
 
 	if (scribe->batch.n == 0)
 		return 0;
-	r = try_commit(scribe, err);
+	r = try_commit(scribe, &why);
 	if (r == CHT_E_FULL && scribe->pause_on_full)
-		r = outlast(scribe, err);
+		r = outlast(scribe, &why);
+	if (r < 0 && err != NULL)
+		*err = why;
 	return r;
 }
 
@@ -132,12 +135,9 @@ static int turn(struct scribe *scribe, struct cht_err *err)
 	int fault = batch_fill(b, &scribe->ring, scribe->signer, err);
 
 	if (fault < 0) {
-		struct cht_err other = { 0 };
-		int r = commit(scribe, &other);
-
 		/* A failure to write is the graver one. */
-		if (r < 0)
-			*err = other;
+		int r = commit(scribe, err);
+
 		return r < 0 ? r : fault;
 	}
 	if (b->n == 0 && was_gone)

@@ -88,7 +88,7 @@ static size_t length_of(size_t n)
 }
 
 /* The calls made since armed, from number `from` on, as words. */
-static const char *__attribute__((unused)) calls_from(unsigned from)
+static __attribute__((unused)) const char *calls_from(unsigned from)
 {
 	static char text[CALLS_MAX * 12];
 	size_t used = 0;

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The scribe's loop in this process, so that its system calls and its allocator can be watched;
+ * the line, where it must live, is a child.
+ */
+#include "ledger_util.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/clk.h"
+#include "handoff/handoff.h"
+#include "scribe/scribe.h"
+#include "sign/sign.h"
+
+#include "syscalls.h"
+
+/* Every allocation of this process, those of libraries too. */
+static unsigned long n_allocations;
+
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *mem, size_t n);
+
+#if !defined(__SANITIZE_ADDRESS__)
+void *malloc(size_t n)
+{
+	n_allocations++;
+	return __libc_malloc(n);
+}
+
+void *calloc(size_t n, size_t size)
+{
+	n_allocations++;
+	return __libc_calloc(n, size);
+}
+
+void *realloc(void *mem, size_t n)
+{
+	n_allocations++;
+	return __libc_realloc(mem, n);
+}
+#endif
+
+static struct scribe scribe;
+static struct ring line_ring;
+static int line_sock;
+
+static int setup_scribe(void **state)
+{
+	struct ledger_recovery found;
+	int pair[2];
+
+	plan.armed = false;
+	if (setup_ledger(state) != 0 ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return -1;
+	scribe = (struct scribe)SCRIBE_NULL;
+	line_sock = pair[0];
+	scribe.line_fd = pair[1];
+	if (ring_create(&line_ring, NULL) != 0 ||
+	    ring_attach(&scribe.ring, fcntl(line_ring.mem_fd, F_DUPFD_CLOEXEC, 3),
+			fcntl(line_ring.ready_fd, F_DUPFD_CLOEXEC, 3),
+			fcntl(line_ring.durable_fd, F_DUPFD_CLOEXEC, 3), NULL) != 0)
+		return -1;
+	if (ledger_open(&scribe.ledger, scratch, &found, NULL) != 0)
+		return -1;
+	return batch_init(&scribe.batch, true, NULL);
+}
+
+static int teardown_scribe(void **state)
+{
+	plan.armed = false;
+	fd_close(&scribe.line_fd);
+	scribe_close(&scribe);
+	ring_close(&line_ring);
+	fd_close(&line_sock);
+	return teardown_ledger(state);
+}
+
+static bool put(uint64_t i)
+{
+	uint8_t *place = ring_reserve(&line_ring, 42);
+	uint8_t bytes[42];
+
+	if (place == NULL)
+		return false;
+	entry_fill(bytes, i);
+	memcpy(place, bytes + 2, entry_len(i));
+	ring_publish(&line_ring, entry_len(i));
+	return true;
+}
+
+/* A line that put n entries and ended. */
+static void put_and_end(uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		CHECK(put(i));
+	fd_close(&line_sock);
+}
+
+static void test_nothing_is_acknowledged_that_was_not_written(void **state)
+{
+	static const int errors[] = { EIO, ENOSPC };
+	unsigned n;
+
+	put_and_end(300);
+	arm(0, FAIL, 0);
+	CHECK_INT(scribe_run(&scribe, NULL), 0);
+	plan.armed = false;
+	CHECK_INT(ring_durable_count(&line_ring), 300);
+	for (n = 1; plan.made[n - 1] != WRITE && n < 10;) /* the mark's is the first */
+		n++;
+	for (unsigned i = 1; i < n - 1; i++) {
+		for (size_t e = 0; e < 2; e++) {
+			int r;
+
+			(void)teardown_scribe(state);
+			CHECK_INT(setup_scribe(state), 0);
+			/* Nobody is there to wait for more space: pause is stop. */
+			scribe.pause_on_full = true;
+			put_and_end(300);
+			arm(i, FAIL, errors[e]);
+			r = scribe_run(&scribe, NULL);
+			plan.armed = false;
+			CHECK(r == CHT_E_IO || (r == CHT_E_FULL && errors[e] == ENOSPC));
+			CHECK_INT(ring_durable_count(&line_ring), 0);
+			CHECK_INT(size_of(path_of("ledger/clean")), -1);
+		}
+	}
+	CHECK(n > 4);
+}
+
+static void wait_readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	if (poll(&p, 1, 30000) != 1)
+		_exit(10);
+}
+
+/* The line's part: entries, a pause, entries that wait meanwhile, the end of the pause. */
+static int live_through_a_pause(void)
+{
+	struct handoff_msg msg;
+	uint64_t taken, later;
+
+	for (uint64_t i = 0; i < 300; i++)
+		(void)put(i);
+	wait_readable(line_sock);
+	if (handoff_recv(line_sock, &msg, NULL, 0, NULL) != 1 || msg.kind != HANDOFF_STATE ||
+	    msg.state.paused != 1 || msg.state.sys != ENOSPC)
+		return 1;
+	if (pread(line_ring.mem_fd, &taken, sizeof(taken), 128) != sizeof(taken))
+		return 2;
+	for (uint64_t i = 300; i < 600; i++)
+		(void)put(i);
+	wait_readable(line_sock);
+	if (pread(line_ring.mem_fd, &later, sizeof(later), 128) != sizeof(later))
+		return 3;
+	if (handoff_recv(line_sock, &msg, NULL, 0, NULL) != 1 || msg.kind != HANDOFF_STATE ||
+	    msg.state.paused != 0)
+		return 4;
+	while (ring_durable_count(&line_ring) < 600) {
+		wait_readable(line_ring.durable_fd);
+		ring_clear(line_ring.durable_fd);
+	}
+	return later >= taken ? 0 : 5;
+}
+
+static void test_a_pause_loses_nothing_and_is_told(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		fd_close(&scribe.line_fd);
+		_exit(live_through_a_pause());
+	}
+	fd_close(&line_sock);
+	scribe.pause_on_full = true;
+	/* The third call is the write of the first segment; then its undo, then once more. */
+	arm(3, FAIL, ENOSPC);
+	CHECK_INT(scribe_run(&scribe, NULL), 0);
+	plan.armed = false;
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK_INT(status, 0);
+	CHECK_INT(count_ledger(), 600);
+}
+
+static const char *key_of(void *context, const char *name)
+{
+	(void)context;
+	return strstr(name, "_ALG") != NULL        ? "hmac-sha256"
+	       : strstr(name, "_KID") != NULL      ? "k"
+	       : strstr(name, "_HMAC_KEY") != NULL ? "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I"
+						   : NULL;
+}
+
+/* The line's part: n events, as fast as there is room. */
+static int put_events(unsigned n)
+{
+	static const char head[] = "{\"specversion\":\"1.0\",\"id\":\"";
+
+	for (unsigned i = 0; i < n;) {
+		uint8_t *place = ring_reserve(&line_ring, 700);
+
+		if (place != NULL) {
+			memset(place, 'x', 700);
+			memcpy(place, head, sizeof(head) - 1);
+			place[699] = '}';
+			ring_publish(&line_ring, 700);
+			i++;
+			continue;
+		}
+		ring_clear(line_ring.durable_fd);
+		if (ring_await_room(&line_ring, 700))
+			wait_readable(line_ring.durable_fd);
+	}
+	return 0;
+}
+
+static void test_a_hundred_thousand_signed_events_call_no_allocator(void **state)
+{
+	enum { N = 100000 };
+	unsigned long before = n_allocations;
+	uint64_t began;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	free(malloc(1));
+	if (n_allocations == before)
+		skip(); /* another allocator watches: a sanitizer or valgrind */
+	CHECK_INT(signer_from_getenv(&scribe.signer, key_of, NULL, NULL), 0);
+	CHECK(scribe.signer != NULL);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		fd_close(&scribe.line_fd);
+		_exit(put_events(N));
+	}
+	fd_close(&line_sock);
+	before = n_allocations;
+	began = clk_process_ns();
+	CHECK_INT(scribe_run(&scribe, NULL), 0);
+	CHECK_INT(n_allocations - before, 0);
+	fprintf(stderr, "%llu ns of processor an event\n",
+		(unsigned long long)(clk_process_ns() - began) / N);
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK_INT(status, 0);
+	CHECK_INT(scribe.ledger.next, N);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, setup_scribe, teardown_scribe)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_nothing_is_acknowledged_that_was_not_written),
+		CASE(test_a_pause_loses_nothing_and_is_told),
+		CASE(test_a_hundred_thousand_signed_events_call_no_allocator),
+	};
+
+	return cmocka_run_group_tests_name("scribe_run", tests, NULL, NULL);
+}
