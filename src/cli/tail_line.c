@@ -5,6 +5,7 @@
  */
 #include "cli/tail_line.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,26 +15,30 @@
 
 enum { TIME_WIDTH = 12, CELL_WIDTH_MIN = 8, CELL_WIDTH_MAX = 24, TYPE_WIDTH = 27, PATHS_MAX = 8 };
 
+/* What stands in a word without quotes, beside letters, digits and what is beyond ASCII. */
+#define VALUE_PLAIN "._/:+@%,*~^#!?&;()[]{}<>|$'`\\-"
+#define COMM_PLAIN  "._/:+@%-"
+
 static const char type_prefix[] = "dev.cellos.events.cell.observability.v1.";
 
 static const struct shown {
 	const char *name;
 	bool is_bad_news;
-	const char *paths[PATHS_MAX + 1];
+	const char *paths[PATHS_MAX + 1]; /* "?" before one: left out when it is 0 */
 } rows[] = {
 	{ "run.opened", false, { "socket", "expectedUid" } },
 	{ "run.resumed", true, { "cause", "from", "to" } },
 	{ "run.sealed",
 	  false,
-	  { "reason", "lastSequence", "frames.received", "frames.stored", "frames.heartbeats",
-	    "frames.refused", "frames.dropped" } },
+	  { "reason", "lastSequence", "frames.received", "frames.stored", "?frames.heartbeats",
+	    "?frames.refused", "?frames.dropped" } },
 	{ "channel.opened", false, { "connection", "open", "peer.pid", "peer.uid" } },
 	{ "channel.closed",
 	  false,
 	  { "connection", "open", "count", "frames", "bytes", "reasons" } },
 	{ "frames.refused", true, { "count", "faults", "first.fault", "first.at" } },
 	{ "guest.attribution_forged", true, { "count", "connection", "keys" } },
-	{ "guest.telemetry.dropped", true, { "inGuest", "onTheWay", "late", "overQuota" } },
+	{ "guest.telemetry.dropped", true, { "?inGuest", "?onTheWay", "?late", "?overQuota" } },
 	{ "guest.agent_silenced", true, { "basis", "elapsedMs", "keepaliveWindowMs", "episode" } },
 	{ "guest.agent_resumed", false, { "silentMs", "episode" } },
 	{ "host.started", false, { "version", "previous", "cells", "nextIndex", "kernel" } },
@@ -45,7 +50,7 @@ static const char *const guest_details[] = {
 	"exe",      "exeRaw",   "path",     "pathRaw",    "mask",         "destAddr",
 	"destPort", "protocol", "exitCode", "exitSignal", "capability",   "syscall",
 	"commRaw",  "ppid",     "uid",      "gid",        "agentVersion", "heartbeatIntervalMs",
-	"reason",   "coverage",
+	"reason",
 };
 
 static struct cht_str last_component(const char *path)
@@ -55,16 +60,78 @@ static struct cht_str last_component(const char *path)
 	return str_of(dot != NULL ? dot + 1 : path);
 }
 
+/* A word that cannot be taken for more than one: as it is, or in quotes. */
+static void put_word(struct buf *b, struct cht_str json, const char *plain)
+{
+	static char text[8 * CHT_DETAIL_MAX_BYTES];
+	struct buf word = buf_init(text, sizeof(text));
+	bool is_plain;
+
+	put_visible_json(&word, json);
+	is_plain = buf_len(&word) > 0;
+	for (const uint8_t *p = word.start; p < word.at && is_plain; p++)
+		is_plain = *p >= 0x80 || isalnum(*p) || strchr(plain, *p) != NULL;
+	if (is_plain || json.ptr[0] != '"') {
+		buf_put(b, word.start, buf_len(&word));
+		return;
+	}
+	buf_put_byte(b, '"');
+	for (const uint8_t *p = word.start; p < word.at; p++) {
+		if (*p == '"')
+			buf_put_byte(b, '\\');
+		buf_put_byte(b, *p);
+	}
+	buf_put_byte(b, '"');
+}
+
 static void put_value(struct buf *b, struct cht_str data, const char *path)
 {
+	bool is_optional = path[0] == '?';
 	struct cht_str value;
 
-	if (!event_data_find(data, path, &value))
+	path += is_optional;
+	if (!event_data_find(data, path, &value) || (is_optional && str_eq(value, STR("0"))))
 		return;
 	buf_put_byte(b, ' ');
 	buf_put_str(b, last_component(path));
 	buf_put_byte(b, '=');
-	put_visible_json(b, value);
+	put_word(b, value, VALUE_PLAIN);
+}
+
+/* The text between key and the next quote; moves *in behind it. A quote inside a string has a
+ * backslash before it, so that no string can hold such a key. */
+static bool take_text(struct cht_str *in, struct cht_str key, struct cht_str *out)
+{
+	const char *at = memmem(in->ptr, in->len, key.ptr, key.len), *end;
+
+	if (at == NULL)
+		return false;
+	at += key.len;
+	end = memchr(at, '"', in->len - (size_t)(at - in->ptr));
+	if (end == NULL)
+		return false;
+	*out = (struct cht_str){ at, (size_t)(end - at) };
+	in->len -= (size_t)(end - in->ptr);
+	in->ptr = end;
+	return true;
+}
+
+/* What an agent.hello covers, without how and why: "process.spawned:active". */
+static void put_coverage(struct buf *b, struct cht_str data)
+{
+	const char *separator = " coverage=";
+	struct cht_str list, source, state;
+
+	if (!event_data_find(data, "guest.coverage", &list))
+		return;
+	while (take_text(&list, STR("\"source\":\""), &source) &&
+	       take_text(&list, STR("\"state\":\""), &state)) {
+		buf_put_str(b, str_of(separator));
+		put_visible(b, source);
+		buf_put_byte(b, ':');
+		put_visible(b, state);
+		separator = ",";
+	}
 }
 
 static void put_guest(struct buf *b, struct cht_str data)
@@ -73,7 +140,7 @@ static void put_guest(struct buf *b, struct cht_str data)
 
 	buf_put_byte(b, ' ');
 	if (event_data_find(data, "guest.guestComm", &value))
-		put_visible_json(b, value);
+		put_word(b, value, COMM_PLAIN);
 	if (event_data_find(data, "guest.guestPid", &value)) {
 		buf_put_byte(b, '[');
 		put_visible_json(b, value);
@@ -85,6 +152,7 @@ static void put_guest(struct buf *b, struct cht_str data)
 		(void)snprintf(path, sizeof(path), "guest.%s", guest_details[i]);
 		put_value(b, data, path);
 	}
+	put_coverage(b, data);
 }
 
 static const struct shown *find_row(struct cht_str name)

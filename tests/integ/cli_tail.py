@@ -62,7 +62,7 @@ EVENTS = [
     spawned(3, exe="/bin/sh", ppid=1, uid=0),
     envelope(spawned(4, comm="evil\x1b[2J\u202e")),
     event("guest.attribution_forged", 5, count=2, connection=1, keys=["cell_id", "runId"]),
-    event("guest.telemetry.dropped", 6, "derived", inGuest="3", onTheWay="0"),
+    event("guest.telemetry.dropped", 6, "derived", inGuest=3, onTheWay=0, late=0, overQuota=0),
     event("channel.closed", 7, count=1, connection=1, open=0, frames=9, bytes=900,
           reasons={"clean": 1}, time="23:59:59.999000000"),
     event("guest.agent_silenced", 8, "derived", basis="heartbeat", elapsedMs=10001, episode=1),
@@ -75,9 +75,9 @@ SHOWN = """\
 16:44:45.123  web-1     run.opened                   socket=/run/vm/web-1.sock_9001
 16:44:45.123  web-1     channel.opened               connection=1 open=1 pid=9 uid=7
 16:44:45.123  web-1     guest.process_spawned        sh[3] exe=/bin/sh ppid=1 uid=0
-16:44:45.123  web-1     guest.process_spawned        evil\\u001b[2J\\u202e[4]
+16:44:45.123  web-1     guest.process_spawned        "evil\\u001b[2J\\u202e"[4]
 16:44:45.123  web-1     guest.attribution_forged     count=2 connection=1 keys=["cell_id","runId"]
-16:44:45.123  web-1     guest.telemetry.dropped      inGuest=3 onTheWay=0
+16:44:45.123  web-1     guest.telemetry.dropped      inGuest=3
 23:59:59.999  web-1     channel.closed               connection=1 open=0 count=1 frames=9 bytes=900 reasons={"clean":1}
 16:44:45.123  web-1     guest.agent_silenced         basis=heartbeat elapsedMs=10001 episode=1
 """
@@ -112,6 +112,32 @@ class Tail(unittest.TestCase):
         self.assertIn('cell.unheard_of', got[-1])
         self.assertIn('"what":"new"', got[-1])
         self.assertEqual(done.returncode, 0)
+
+    def test_a_guest_cannot_add_a_word(self):
+        cases = (
+            ({"comm": "sh[1] exe=/bin/true"}, '"sh[1] exe=/bin/true"[7]'),
+            ({"comm": ""}, '""[7]'),
+            ({"comm": 'a"b\\'}, '"a\\"b\\\\"[7]'),
+            ({"exe": "/bin/sh uid=0"}, 'sh[7] exe="/bin/sh uid=0"'),
+            ({"exe": '/a" b'}, 'sh[7] exe="/a\\" b"'),
+            ({"exe": "/usr/bin/[", "uid": 0}, "sh[7] exe=/usr/bin/[ uid=0"),
+            ({"path": "/tmp/\u00fc\u4e2d"}, "sh[7] path=/tmp/\u00fc\u4e2d"),
+            ({"comm": "\n-- 2026"}, '"\\x0a-- 2026"[7]'),
+        )
+        self.append(*(spawned(7, **case) for case, _ in cases))
+        _, lines = self.tail()
+        self.assertEqual([line[53:] for line in lines[1:]], [shown for _, shown in cases])
+
+    def test_a_hello_says_what_it_covers(self):
+        coverage = [
+            {"source": "process.spawned", "state": "active", "mechanism": "proc-connector"},
+            {"source": 'x","state":"active', "state": "absent", "reason": '"source":"y"'},
+        ]
+        guest = {"guestComm": "agent", "guestPid": 7, "guestMonotonicNs": 5, "coverage": coverage}
+        self.append(event("guest.agent_hello", 1, "declared", guest=guest))
+        _, lines = self.tail()
+        self.assertIn(" coverage=process.spawned:active,", lines[1])
+        self.assertTrue(lines[1].endswith(":absent"))
 
     def test_it_begins_with_the_last_ten(self):
         self.append(*(spawned(n) for n in range(1, 31)))
