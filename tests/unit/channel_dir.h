@@ -40,7 +40,7 @@ static int teardown(void **state)
 }
 
 /* One of a few buffers in turn: options keep the pointer for a while. */
-static const char *in_dir(const char *name)
+static inline const char *in_dir(const char *name)
 {
 	static char paths[8][100];
 	static unsigned turn;
@@ -50,7 +50,7 @@ static const char *in_dir(const char *name)
 	return path;
 }
 
-static struct cht_listener_options at_path(const char *path)
+static inline struct cht_listener_options at_path(const char *path)
 {
 	struct cht_listener_options o = CHT_LISTENER_OPTIONS_INIT;
 
@@ -58,7 +58,7 @@ static struct cht_listener_options at_path(const char *path)
 	return o;
 }
 
-static struct channel_socket must_bind(const struct cht_listener_options *o)
+static inline struct channel_socket must_bind(const struct cht_listener_options *o)
 {
 	struct channel_socket s = CHANNEL_SOCKET_NULL;
 	struct cht_err err = { .code = 0 };
@@ -70,7 +70,7 @@ static struct channel_socket must_bind(const struct cht_listener_options *o)
 }
 
 /* Connects to a path of any length: by way of its directory. Returns the socket or -errno. */
-static int dial(const char *path, int flags)
+static inline int dial(const char *path, int flags)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	const char *name = strrchr(path, '/') + 1;
@@ -89,7 +89,7 @@ static int dial(const char *path, int flags)
 	return r;
 }
 
-static unsigned files_in_dir(void)
+static inline unsigned files_in_dir(void)
 {
 	char command[128], line[16] = "";
 	FILE *p;
