@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * load - the same load for every receiver: N messages over C connections spread over the given
+ * Unix sockets, W messages a write(2). As frames, or as RFC 5424 lines that carry the same five
+ * values. Prints seconds of sending and processor seconds.
+ *
+ * usage: load frame|syslog N C W PATH...
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/clk.h"
+#include "base/text.h"
+#include "cht/wire.h"
+
+enum { MESSAGE_MAX = 256, CONNECTIONS_MAX = 8192, BATCH_MAX = 64 };
+
+struct message {
+	size_t len;
+	uint8_t bytes[MESSAGE_MAX];
+};
+
+static int make(bool as_frame, uint32_t pid, struct message *out)
+{
+	const struct cht_declaration d = { .content_version = 1,
+					   .source_text = STR("process.spawned"),
+					   .pid = pid,
+					   .comm = STR("workload"),
+					   .monotonic_ns = UINT64_C(123456789000000) + pid };
+	int n;
+
+	if (as_frame) {
+		n = cht_encode(&d, out->bytes, sizeof(out->bytes));
+	} else {
+		n = snprintf(
+			(char *)out->bytes, sizeof(out->bytes),
+			"<134>1 2026-11-22T16:44:45.123456Z host agent - - - content_version=1 "
+			"probe_source=process.spawned guest_pid=%u guest_comm=workload "
+			"guest_monotonic_ns=%llu\n",
+			pid, (unsigned long long)d.monotonic_ns);
+	}
+	out->len = n > 0 ? (size_t)n : 0;
+	return n > 0 ? 0 : -1;
+}
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (strlen(path) >= sizeof(to.sun_path))
+		return -1;
+	memcpy(to.sun_path, path, strlen(path) + 1);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
+		perror(path);
+		return -1;
+	}
+	return fd;
+}
+
+static int write_all(int fd, const uint8_t *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t w = write(fd, p, n);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return -1;
+		p += w;
+		n -= (size_t)w;
+	}
+	return 0;
+}
+
+/* Round robin: one write to each connection in turn. */
+static int send_all(const int *fds, unsigned c, uint64_t n, unsigned batch, const struct message *m)
+{
+	uint8_t out[BATCH_MAX * MESSAGE_MAX];
+	size_t len = 0;
+
+	for (unsigned i = 0; i < batch; i++) {
+		memcpy(out + len, m->bytes, m->len);
+		len += m->len;
+	}
+	for (uint64_t sent = 0, turn = 0; sent < n; turn++) {
+		uint64_t now = n - sent < batch ? n - sent : batch;
+
+		if (write_all(fds[turn % c], out, m->len * now) < 0) {
+			perror("write");
+			return -1;
+		}
+		sent += now;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static int fds[CONNECTIONS_MAX];
+	uint64_t n, c, w, start;
+	struct message m;
+
+	if (argc < 6 || !read_u64(str_of(argv[2]), UINT64_MAX, &n) ||
+	    !read_u64(str_of(argv[3]), CONNECTIONS_MAX, &c) || c == 0 ||
+	    !read_u64(str_of(argv[4]), BATCH_MAX, &w) || w == 0) {
+		(void)fputs("usage: load frame|syslog N CONNECTIONS MESSAGES_A_WRITE PATH...\n",
+			    stderr);
+		return 2;
+	}
+	if (make(strcmp(argv[1], "frame") == 0, 4242, &m) < 0)
+		return 1;
+	for (unsigned i = 0; i < c; i++) {
+		fds[i] = connect_to(argv[5 + i % (unsigned)(argc - 5)]);
+		if (fds[i] < 0)
+			return 1;
+	}
+	start = clk_monotonic_ns();
+	if (send_all(fds, (unsigned)c, n, (unsigned)w, &m) < 0)
+		return 1;
+	printf("%.6f %.6f\n", (double)(clk_monotonic_ns() - start) / 1e9,
+	       (double)clk_process_ns() / 1e9);
+	/* Held open: what a receiver does at the end of a connection is not measured. */
+	(void)fflush(stdout);
+	(void)poll(NULL, 0, -1);
+	return 0;
+}
