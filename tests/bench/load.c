@@ -2,9 +2,9 @@
  *
  * load - the same load for every receiver: N messages over C connections spread over the given
  * Unix sockets, W messages a write(2). As frames, or as RFC 5424 lines that carry the same five
- * values. Prints seconds of sending and processor seconds.
+ * values, named or at fixed places. Prints seconds of sending and processor seconds.
  *
- * usage: load frame|syslog N C W PATH...
+ * usage: load frame|syslog|fields N C W PATH...
  */
 #include <errno.h>
 #include <poll.h>
@@ -27,25 +27,30 @@ struct message {
 	uint8_t bytes[MESSAGE_MAX];
 };
 
-static int make(bool as_frame, uint32_t pid, struct message *out)
+/* Named values as RFC 5424 carries them; or the same values at fixed places of the text. */
+#define SYSLOG_HEAD "<134>1 2026-11-22T16:44:45.123456Z host agent - - "
+static const char as_structured_data[] =
+	SYSLOG_HEAD "[cht@32473 content_version=\"1\" probe_source=\"process.spawned\" "
+		    "guest_pid=\"%u\" guest_comm=\"workload\" guest_monotonic_ns=\"%llu\"] -\n";
+static const char as_fields[] = SYSLOG_HEAD "- 1 process.spawned %u workload %llu\n";
+
+static int make(const char *kind, uint32_t pid, struct message *out)
 {
 	const struct cht_declaration d = { .content_version = 1,
 					   .source_text = STR("process.spawned"),
 					   .pid = pid,
 					   .comm = STR("workload"),
 					   .monotonic_ns = UINT64_C(123456789000000) + pid };
-	int n;
+	unsigned long long mono = d.monotonic_ns;
+	char *text = (char *)out->bytes;
+	int n = -1;
 
-	if (as_frame) {
+	if (strcmp(kind, "frame") == 0)
 		n = cht_encode(&d, out->bytes, sizeof(out->bytes));
-	} else {
-		n = snprintf(
-			(char *)out->bytes, sizeof(out->bytes),
-			"<134>1 2026-11-22T16:44:45.123456Z host agent - - - content_version=1 "
-			"probe_source=process.spawned guest_pid=%u guest_comm=workload "
-			"guest_monotonic_ns=%llu\n",
-			pid, (unsigned long long)d.monotonic_ns);
-	}
+	else if (strcmp(kind, "syslog") == 0)
+		n = snprintf(text, sizeof(out->bytes), as_structured_data, pid, mono);
+	else if (strcmp(kind, "fields") == 0)
+		n = snprintf(text, sizeof(out->bytes), as_fields, pid, mono);
 	out->len = n > 0 ? (size_t)n : 0;
 	return n > 0 ? 0 : -1;
 }
@@ -111,11 +116,12 @@ int main(int argc, char **argv)
 	if (argc < 6 || !read_u64(str_of(argv[2]), UINT64_MAX, &n) ||
 	    !read_u64(str_of(argv[3]), CONNECTIONS_MAX, &c) || c == 0 ||
 	    !read_u64(str_of(argv[4]), BATCH_MAX, &w) || w == 0) {
-		(void)fputs("usage: load frame|syslog N CONNECTIONS MESSAGES_A_WRITE PATH...\n",
-			    stderr);
+		(void)fputs(
+			"usage: load frame|syslog|fields N CONNECTIONS MESSAGES_A_WRITE PATH...\n",
+			stderr);
 		return 2;
 	}
-	if (make(strcmp(argv[1], "frame") == 0, 4242, &m) < 0)
+	if (make(argv[1], 4242, &m) < 0)
 		return 1;
 	for (unsigned i = 0; i < c; i++) {
 		fds[i] = connect_to(argv[5 + i % (unsigned)(argc - 5)]);
