@@ -104,6 +104,51 @@ static const char tail_usage[] =
 	"  cht tail /var/lib/cht\n"
 	"  cht tail -n 100 --cell web-1 --type guest --no-follow /var/lib/cht\n";
 
+static const char verify_usage[] =
+	"usage: cht verify DIR [-o json] [--run RUN] [--allow unbounded]\n"
+	"                      [--keys FILE] [--hmac-keys FILE]\n"
+	"\n"
+	"Answers three questions about the ledger in DIR: is it as it was written (integrity), is\n"
+	"all of it there (completeness), and from where was it seen (vantage). DIR is STATE or\n"
+	"STATE/ledger; one that is being written may be verified. Nothing is repaired.\n"
+	"\n"
+	"  -o, --output json      one JSON object instead of text\n"
+	"      --run RUN          judge the completeness of this run alone\n"
+	"      --allow unbounded  agents that do not count their events are no loss\n"
+	"  -k, --keys FILE        Ed25519 public keys: a JSON object of key id to base64url\n"
+	"                         (default: CELLOS_EVENT_VERIFY_KEYS_PATH)\n"
+	"      --hmac-keys FILE   HMAC keys, in the same form\n"
+	"                         (default: CELLOS_EVENT_VERIFY_HMAC_KEYS_PATH)\n"
+	"  -h, --help             this text\n"
+	"\n"
+	"CELLOS_EVENT_REQUIRE_SIGNED=1 makes an unsigned entry damage instead of doubt.\n"
+	"\n"
+	"exit: 0 clean and authenticated, 10 incomplete, 11 damaged, 12 cannot tell,\n"
+	"      1 the ledger or a key file cannot be read, 2 usage\n"
+	"\n"
+	"examples:\n"
+	"  cht verify /var/lib/cht --keys keys.json\n"
+	"  cht verify /var/lib/cht --run run-7 -o json\n";
+
+static const char key_usage[] =
+	"usage: cht key gen [--hmac] --out FILE [--kid KID]\n"
+	"       cht key show FILE [--kid KID]\n"
+	"\n"
+	"gen draws a signing key and writes it to a new file that only its owner can read;\n"
+	"a file that exists is never overwritten. show reads one. Both print the public key, the\n"
+	"key id, and the line that a verifier's key file needs; never a secret.\n"
+	"\n"
+	"      --hmac      a key for HMAC-SHA256 (base64url); else Ed25519 (PKCS#8 PEM)\n"
+	"      --out FILE  where to put it\n"
+	"      --kid KID   the key id to print (default: one that follows from the key)\n"
+	"  -h, --help      this text\n"
+	"\n"
+	"exit: 0, 1 the file cannot be written or read, or holds no such key, 2 usage\n"
+	"\n"
+	"examples:\n"
+	"  cht key gen --out envelope.key\n"
+	"  cht key show envelope.key\n";
+
 static const char version_usage[] =
 	"usage: cht version [-o json]\n"
 	"\n"
@@ -121,6 +166,9 @@ const struct cli_command cli_commands[] = {
 	{ "cat", "everything stored, one JSON object a line", cat_usage, cmd_cat },
 	{ "tail", "watch events as they are stored, a line each", tail_usage, cmd_tail },
 	{ "send", "play a guest: frames, load, and faults to order", send_usage, cmd_send },
+	{ "verify", "is a ledger as it was written, and is all of it there", verify_usage,
+	  cmd_verify },
+	{ "key", "make a signing key, or show what a verifier needs of one", key_usage, cmd_key },
 	{ "version", "version, wire version and cryptographic libraries", version_usage,
 	  cmd_version },
 	{ NULL, NULL, NULL, NULL },

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * No secret is ever printed: of an HMAC key, which has no public half, the text says how to put
+ * it into the verifier's file without a look at it.
+ */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/diag.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "sign/sign.h"
+
+enum { OPT_HMAC, OPT_OUT, OPT_KID };
+
+struct request {
+	const char *action, *file, *kid;
+	bool is_hmac;
+};
+
+static void print_key(const struct sign_key_info *info, const char *kid, const char *file)
+{
+	char mem[64];
+	struct buf b = buf_init(mem, sizeof(mem));
+	struct cht_str name = sign_algorithm_name(info->algorithm);
+
+	cli_printf("algorithm   %.*s\nkid         %s\n", (int)name.len, name.ptr, kid);
+	if (info->algorithm == CHT_ALGORITHM_ED25519) {
+		put_base64url(&b, info->public_key, sizeof(info->public_key));
+		cli_printf("public key  %.*s\n\n", (int)buf_len(&b), mem);
+		cli_printf("for CELLOS_EVENT_VERIFY_KEYS_PATH:\n{\"%s\":\"%.*s\"}\n", kid,
+			   (int)buf_len(&b), mem);
+		return;
+	}
+	if (strchr(file, '\'') != NULL)
+		file = "FILE"; /* as given it would not stay inside the quotes */
+	cli_printf("public key  none: who verifies needs the key itself, and could sign with it\n\n"
+		   "for CELLOS_EVENT_VERIFY_HMAC_KEYS_PATH:\n"
+		   "(umask 077; printf '{\"%s\":\"%%s\"}\\n' \"$(cat '%s')\" > hmac-keys.json)\n",
+		   kid, file);
+}
+
+static int key(const struct request *q)
+{
+	enum cht_algorithm algorithm =
+		q->is_hmac ? CHT_ALGORITHM_HMAC_SHA256 : CHT_ALGORITHM_ED25519;
+	struct sign_key_info info = { 0 };
+	struct cht_err err = { 0 };
+	int r = 0;
+
+	if (q->kid != NULL)
+		r = sign_check_kid(q->kid, &err);
+	if (r < 0) {
+		diag_err(&err);
+		return CLI_USAGE;
+	}
+	if (strcmp(q->action, "gen") == 0)
+		r = sign_key_generate(algorithm, q->file, &info, &err);
+	else
+		r = sign_key_inspect(q->file, &info, &err);
+	if (r < 0) {
+		diag_err(&err);
+		return CLI_FAILED;
+	}
+	print_key(&info, q->kid != NULL ? q->kid : info.kid, q->file);
+	return CLI_OK;
+}
+
+static void on_operand(struct cli_args *args, struct request *q)
+{
+	if (q->action == NULL)
+		q->action = args->value;
+	else if (strcmp(q->action, "show") == 0 && q->file == NULL)
+		q->file = args->value;
+	else
+		(void)cli_usage_error(args, "'%s' is one too many", args->value);
+}
+
+static void check(struct cli_args *args, const struct request *q, const char *out)
+{
+	static const char *const actions[] = { "gen", "show" };
+	const char *near;
+
+	if (q->action == NULL) {
+		(void)cli_usage_error(args, "gen or show?");
+	} else if (strcmp(q->action, "gen") == 0) {
+		if (out == NULL)
+			(void)cli_usage_error(args, "gen needs --out FILE");
+	} else if (strcmp(q->action, "show") == 0) {
+		if (q->file == NULL)
+			(void)cli_usage_error(args, "show needs a key file");
+		else if (out != NULL || q->is_hmac)
+			(void)cli_usage_error(args, "--out and --hmac are for gen");
+	} else {
+		near = cli_nearest(q->action, actions, 2);
+		(void)cli_usage_error(args, "it takes gen or show, not '%s'%s%s", q->action,
+				      near != NULL ? "; did you mean " : "",
+				      near != NULL ? near : "");
+	}
+}
+
+int cmd_key(int argc, char **argv)
+{
+	static const struct cli_option options[] = { [OPT_HMAC] = { "hmac", 0, false },
+						     [OPT_OUT] = { "out", 0, true },
+						     [OPT_KID] = { "kid", 0, true },
+						     { NULL, 0, false } };
+	struct cli_args args = cli_args_init(argc, argv, options);
+	struct request q = { 0 };
+	const char *out = NULL;
+	int o;
+
+	while ((o = cli_next(&args)) != CLI_END)
+		switch (o) {
+		case OPT_HMAC: q.is_hmac = true; break;
+		case OPT_OUT: out = args.value; break;
+		case OPT_KID: q.kid = args.value; break;
+		default: on_operand(&args, &q);
+		}
+	if (args.status < 0)
+		check(&args, &q, out);
+	if (args.status >= 0)
+		return args.status;
+	if (out != NULL)
+		q.file = out;
+	return key(&q);
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The three answers, each with what it rests on. Texts from the ledger are printed only as far
+ * as the scanner took them, with what a terminal would obey made visible.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "cli/cli.h"
+#include "cli/verify_report.h"
+#include "cli/visible.h"
+
+enum { NUMBER_MAX = 28, TEXT_MAX = 1024 };
+
+/* 1,234,567: from a small ring, good for a few calls. */
+static const char *number(uint64_t v)
+{
+	static char texts[8][NUMBER_MAX];
+	static unsigned turn;
+	char *out = texts[turn++ % 8], digits[NUMBER_MAX];
+	int n = snprintf(digits, sizeof(digits), "%" PRIu64, v), at = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (i > 0 && (n - i) % 3 == 0)
+			out[at++] = ',';
+		out[at++] = digits[i];
+	}
+	out[at] = '\0';
+	return out;
+}
+
+static const char *plural(uint64_t n, const char *one, const char *many)
+{
+	return n == 1 ? one : many;
+}
+
+/* With what a terminal would obey made visible; good for two calls. */
+static const char *shown(const char *text)
+{
+	static char texts[2][TEXT_MAX];
+	static unsigned turn;
+	char *out = texts[turn++ % 2];
+	struct buf b = buf_init(out, TEXT_MAX - 1);
+
+	put_visible(&b, str_of(text));
+	out[buf_len(&b)] = '\0';
+	return out;
+}
+
+static void heading(const char *name, enum verify_verdict verdict, const char *answer)
+{
+	enum cli_colour colour = verdict == VERIFY_CLEAN     ? CLI_GREEN
+				 : verdict == VERIFY_DAMAGED ? CLI_RED
+							     : CLI_YELLOW;
+
+	cli_printf("\n%s%-14s%s %s%s%s\n", cli_colour(CLI_BOLD), name, cli_colour(CLI_PLAIN),
+		   cli_colour(colour), answer, cli_colour(CLI_PLAIN));
+}
+
+static void finding(const struct verify_report *r)
+{
+	const struct verify_finding *f = &r->first;
+
+	cli_printf("  entry        %s, in entries/%020" PRIu64 " at byte %s\n", number(f->at.index),
+		   f->at.file_first, number(f->at.file_offset));
+	if (f->at.entry_offset > 0)
+		cli_printf("               at fault from byte %s of the entry on\n",
+			   number(f->at.entry_offset));
+	cli_printf("  what         %s: %s\n", verify_fault_name(f->fault), shown(f->detail));
+	if (f->run_id[0] != '\0')
+		cli_printf("  run          %s\n", shown(f->run_id));
+	cli_printf("  looks like   %s\n", verify_fault_meaning(f->fault));
+	if (r->n_findings > 1)
+		cli_printf("  and          %s more %s behind it\n", number(r->n_findings - 1),
+			   plural(r->n_findings - 1, "finding", "findings"));
+}
+
+static void integrity(const struct verify_report *r)
+{
+	if (r->integrity == VERIFY_DAMAGED)
+		heading("integrity", r->integrity, "DAMAGED: this is not what was written");
+	else if (r->integrity == VERIFY_CANNOT_TELL)
+		heading("integrity", r->integrity, "cannot tell");
+	else
+		heading("integrity", r->integrity, "sound: every entry is as it was signed");
+	if (r->n_findings > 0)
+		finding(r);
+	if (r->why_cannot_tell != NULL)
+		cli_printf("  missing      %s\n", r->why_cannot_tell);
+	for (size_t i = 0; i < r->n_signers && i < VERIFY_LISTED_MAX; i++)
+		cli_printf("  signed by    %s (%s): %s %s%s\n", shown(r->signers[i].kid),
+			   r->signers[i].is_hmac ? "HMAC-SHA256" : "Ed25519",
+			   number(r->signers[i].entries),
+			   plural(r->signers[i].entries, "entry", "entries"),
+			   r->signers[i].is_known ? "" : ", a key that was not given");
+	if (r->n_signers > VERIFY_LISTED_MAX)
+		cli_printf("               and others\n");
+	if (r->unsigned_entries > 0)
+		cli_printf("  unsigned     %s %s\n", number(r->unsigned_entries),
+			   plural(r->unsigned_entries, "entry", "entries"));
+	if (r->torn_bytes > 0)
+		cli_printf(
+			"  tail         %s %s of an unfinished entry: a ledger in use, or one that "
+			"was cut\n",
+			number(r->torn_bytes), plural(r->torn_bytes, "byte", "bytes"));
+}
+
+/* The causes of one way, in one line. */
+static void losses(const struct verify_sums *sums, bool of_guest)
+{
+	bool any = false;
+
+	cli_printf("  %s", of_guest ? "guest to host" : "host to log  ");
+	for (unsigned i = 0; i < VERIFY_N_LOSSES; i++) {
+		uint64_t n = sums->losses[i];
+
+		if (verify_loss_is_of_guest((enum verify_loss)i) != of_guest || n == 0)
+			continue;
+		cli_printf("%s%s %s", any ? ", " : " ", number(n),
+			   verify_loss_text((enum verify_loss)i));
+		if (i == VERIFY_LOSS_ON_THE_WAY && sums->late > 0)
+			cli_printf(" (%s came late)", number(sums->late));
+		any = true;
+	}
+	if (of_guest && sums->uncounted > 0) {
+		cli_printf("%s%s of agents that do not count theirs", any ? ", " : " ",
+			   number(sums->uncounted));
+		any = true;
+	}
+	cli_printf("%s\n", any ? "" : " nothing lost");
+}
+
+static void runs(const struct verify_report *r, const struct verify_sums *sums)
+{
+	cli_printf("  runs          %s opened, %s sealed, %s open\n", number(sums->runs_opened),
+		   number(sums->runs_sealed), number(sums->runs_unsealed));
+	if (sums != &r->all)
+		return;
+	for (uint64_t i = 0; i < sums->runs_unsealed && i < VERIFY_LISTED_MAX; i++)
+		cli_printf("    open        %s (cell %s) since entry %s, last sequence %s\n",
+			   shown(r->unsealed[i].run_id), shown(r->unsealed[i].cell_id),
+			   number(r->unsealed[i].first_index),
+			   number(r->unsealed[i].last_sequence));
+	if (sums->runs_unsealed > VERIFY_LISTED_MAX)
+		cli_printf("    and         %s more\n",
+			   number(sums->runs_unsealed - VERIFY_LISTED_MAX));
+}
+
+static void completeness(const struct verify_report *r, const char *run)
+{
+	const struct verify_sums *sums = run != NULL ? &r->run : &r->all;
+
+	if (r->completeness == VERIFY_CLEAN)
+		heading("completeness", r->completeness, "complete: nothing is missing");
+	else if (r->completeness == VERIFY_INCOMPLETE)
+		heading("completeness", r->completeness, "INCOMPLETE, and it says so");
+	else
+		heading("completeness", r->completeness, "cannot tell");
+	if (run != NULL)
+		cli_printf("  of run        %s\n", shown(run));
+	losses(sums, true);
+	losses(sums, false);
+	runs(r, sums);
+	if (sums->runs_sealed > 0)
+		cli_printf(
+			"  sealed frames %s received = %s stored + %s heartbeats + %s refused + %s "
+			"dropped\n",
+			number(sums->received), number(sums->stored), number(sums->heartbeats),
+			number(sums->refused), number(sums->dropped));
+}
+
+static void vantage(const struct verify_report *r, const char *run)
+{
+	const struct verify_sums *sums = run != NULL ? &r->run : &r->all;
+
+	heading("vantage", VERIFY_CLEAN, "from where it was seen");
+	cli_printf("  events        %s declared by guests, %s observed, %s derived by the host\n",
+		   number(sums->provenances[VERIFY_DECLARED]),
+		   number(sums->provenances[VERIFY_OBSERVED]),
+		   number(sums->provenances[VERIFY_DERIVED]));
+	cli_printf("  agents say    %s sources active, %s degraded, %s absent\n",
+		   number(r->coverage_active), number(r->coverage_degraded),
+		   number(r->coverage_absent));
+	cli_printf("  silence       %s %s, %s ended\n", number(sums->silences),
+		   plural(sums->silences, "episode", "episodes"), number(sums->resumed));
+	if (sums->forged > 0)
+		cli_printf("  forged        %s %s of frames that claimed another's name\n",
+			   number(sums->forged), plural(sums->forged, "report", "reports"));
+	cli_printf("  host          %s %s%s\n", number(r->host_starts),
+		   plural(r->host_starts, "start", "starts"),
+		   r->host_runs_on ? "; it had not stopped where the ledger ends" : "");
+	if (r->unprotected > 0)
+		cli_printf("  unprotected   %s %s between a stop and the restart\n",
+			   number(r->unprotected), plural(r->unprotected, "entry", "entries"));
+	cli_printf("  not anchored  rollback cannot be excluded\n");
+}
+
+const char *verdict_name(enum verify_verdict verdict)
+{
+	switch (verdict) {
+	case VERIFY_CLEAN: return "clean";
+	case VERIFY_INCOMPLETE: return "incomplete";
+	case VERIFY_DAMAGED: return "damaged";
+	case VERIFY_CANNOT_TELL: return "cannot-tell";
+	}
+	return "unknown";
+}
+
+void verify_print_text(const struct verify_report *r, const char *dir, const char *run)
+{
+	enum cli_colour colour = r->verdict == VERIFY_CLEAN     ? CLI_GREEN
+				 : r->verdict == VERIFY_DAMAGED ? CLI_RED
+								: CLI_YELLOW;
+
+	cli_printf("%s: %s %s", dir, number(r->entries), plural(r->entries, "entry", "entries"));
+	if (r->first_time[0] != '\0')
+		cli_printf(", %.19sZ to %.19sZ by the host's clock", shown(r->first_time),
+			   shown(r->last_time));
+	cli_printf("\n");
+	integrity(r);
+	completeness(r, run);
+	vantage(r, run);
+	cli_printf("\n%sverdict%s        %s%d %s%s\n", cli_colour(CLI_BOLD), cli_colour(CLI_PLAIN),
+		   cli_colour(colour), (int)r->verdict, verdict_name(r->verdict),
+		   cli_colour(CLI_PLAIN));
+}
