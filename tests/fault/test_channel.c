@@ -34,6 +34,7 @@ int __real_eventfd(unsigned count, int flags);
 static unsigned calls, failing; /* the call of this number fails; 0: none */
 static int rename_errno;        /* what every renameat2 fails with; 0: it does not */
 static const char *failed;
+static bool has_rival; /* somebody takes the name just before us */
 
 static bool fails(const char *name)
 {
@@ -91,6 +92,8 @@ int __wrap_renameat2(int from_dir, const char *from, int to_dir, const char *to,
 		errno = rename_errno;
 		return -1;
 	}
+	if (has_rival)
+		close(__real_openat64(to_dir, to, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	return fails("renameat2") ? -1 : __real_renameat2(from_dir, from, to_dir, to, flags);
 }
 
@@ -199,11 +202,27 @@ static void test_a_file_system_without_the_rename_has_links(void **state)
 	CHECK_INT(files_in_dir(), 1);
 	channel_unbind(&s);
 	CHECK(fail_each(&o, 0) >= 8);
-	check_row = "who was quicker keeps the name";
-	rename_errno = EEXIST;
-	CHECK_INT(channel_bind(&s, &o, NULL), CHT_E_BIND);
-	CHECK_INT(files_in_dir(), 0);
 	rename_errno = 0;
+}
+
+static void test_who_is_quicker_keeps_the_name(void **state)
+{
+	struct cht_listener_options o = CHT_LISTENER_OPTIONS_INIT;
+	struct channel_socket s;
+	struct cht_err err;
+	struct stat st;
+
+	(void)state;
+	o.path = in_dir("rival");
+	o.replace = true;
+	has_rival = true;
+	CHECK_INT(channel_bind(&s, &o, &err), CHT_E_BIND);
+	CHECK_INT(err.sys, EEXIST);
+	has_rival = false;
+	CHECK_INT(files_in_dir(), 1);
+	CHECK_INT(lstat(o.path, &st), 0);
+	CHECK(S_ISREG(st.st_mode));
+	CHECK_INT(unlink(o.path), 0);
 }
 
 int main(void)
@@ -212,6 +231,7 @@ int main(void)
 		cmocka_unit_test(test_each_failure_is_told_and_leaves_nothing),
 		cmocka_unit_test(test_a_failure_keeps_the_stale_socket_or_has_replaced_it),
 		cmocka_unit_test(test_a_file_system_without_the_rename_has_links),
+		cmocka_unit_test(test_who_is_quicker_keeps_the_name),
 	};
 
 	return cmocka_run_group_tests_name("channel", tests, setup, teardown);

@@ -149,6 +149,16 @@ static void test_once_means_once(void **state)
 	CHECK(cell_deadline(&cell) == UINT64_MAX);
 }
 
+static void test_once_holds_for_an_agent_never_heard_too(void **state)
+{
+	(void)state;
+	begin((struct cell_options){ .silence_once = true });
+	check_silence(START + 60 * S, "never-heard", 60 * S, 1);
+	frame(CHT_SOURCE_OTHER, START + 61 * S);
+	frame(CHT_SOURCE_OTHER, START + 62 * S);
+	CHECK(!next(START + 100 * S));
+}
+
 static void test_a_cell_that_we_do_not_read_is_not_silent(void **state)
 {
 	struct cht_now stopped = at(START + 4 * S), resumed = at(START + 100 * S);
@@ -191,6 +201,7 @@ int main(void)
 		cmocka_unit_test_setup(test_a_good_frame_ends_an_episode, begin_plain),
 		cmocka_unit_test_setup(test_after_never_heard_it_can_be_heard, begin_plain),
 		cmocka_unit_test_setup(test_once_means_once, begin_plain),
+		cmocka_unit_test_setup(test_once_holds_for_an_agent_never_heard_too, begin_plain),
 		cmocka_unit_test_setup(test_a_cell_that_we_do_not_read_is_not_silent, begin_plain),
 		cmocka_unit_test_setup(test_a_pause_outlives_the_first_frame_and_an_episode,
 				       begin_plain),

@@ -117,6 +117,10 @@ static void test_a_late_frame_gives_back_and_a_second_copy_does_not(void **state
 		{ "late, out of the window", 'f', 1, 0, 0, 0, 1, 0, 0 },
 		{ "late, at its edge", 'f', 200 - 63, 0, 0, 0, 1, 0, 0 },
 		{ "twice at its edge", 'f', 200 - 63, 0, 0, 0, 0, 0, 0 },
+		{ "late, just out of it", 'f', 200 - 64, 0, 0, 0, 1, 0, 0 },
+		{ "next", 'f', 201, 0, 0, 0, 0, 0, 0 },
+		{ "a whole window on", 'f', 201 + 64, 0, 0, 63, 0, 202, 264 },
+		{ "of which none has come yet", 'f', 264, 0, 0, 0, 1, 0, 0 },
 	};
 
 	(void)state;

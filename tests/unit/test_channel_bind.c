@@ -249,6 +249,7 @@ static void test_a_live_socket_never_goes(void **state)
 		(void)snprintf(a.sun_path, sizeof(a.sun_path), "%.99s", in_dir("live"));
 		CHECK_INT(bind(fd, (const struct sockaddr *)&a, sizeof(a)), 0);
 		CHECK_INT(channel_bind(&second, &o, &err), CHT_E_BIND);
+		CHECK(strstr(err.text, "listens") != NULL);
 		close(fd);
 	}
 	CHECK_INT(unlink(in_dir("live")), 0);
