@@ -23,6 +23,12 @@ void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *mem, size_t n);
 
+#if defined(__has_feature) /* clang's way to say what gcc defines */
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__
+#endif
+#endif
+
 #if !defined(__SANITIZE_ADDRESS__)
 void *malloc(size_t n)
 {
