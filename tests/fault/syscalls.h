@@ -1,27 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * syscalls.h - the system calls of a commit, wrapped by the linker: each can be counted, made to
- * fail, cut short, or be the process's last. The real call is made unless it is to fail.
+ * syscalls.h - the system calls of ledger and ring, wrapped by the linker: each can be counted,
+ * made to fail, cut short, or be the process's last. The real call is made unless it is to fail.
  */
 #ifndef TESTS_FAULT_SYSCALLS_H
 #define TESTS_FAULT_SYSCALLS_H
 
 #include <errno.h>
 #include <stdarg.h>
-#include <sys/types.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum call { PWRITE, FDATASYNC, FSYNC, OPENAT, FTRUNCATE, UNLINKAT, WRITE, RENAMEAT };
+enum call {
+	PWRITE,
+	FDATASYNC,
+	FSYNC,
+	OPENAT,
+	FTRUNCATE,
+	UNLINKAT,
+	WRITE,
+	RENAMEAT,
+	MKDIRAT,
+	PREAD,
+	FSTAT,
+	INOTIFY_INIT,
+	INOTIFY_ADD,
+	MEMFD,
+	EVENTFD,
+	MMAP
+};
 
-static const char *const call_names[] = { "pwrite",    "fdatasync", "fsync", "openat",
-					  "ftruncate", "unlinkat",  "write", "renameat" };
+static const char *const call_names[] = { "pwrite",      "fdatasync",    "fsync",   "openat",
+					  "ftruncate",   "unlinkat",     "write",   "renameat",
+					  "mkdirat",     "pread",        "fstat",   "inotify_init",
+					  "inotify_add", "memfd_create", "eventfd", "mmap" };
 
 enum { CALLS_MAX = 64, KILLED = 99 };
 
 /* What happens to call number `at`, counted from 1 while armed; 0: nothing. */
 enum blow {
 	FAIL,       /* errno is sys, nothing is done */
-	SHORT,      /* a write: half of it is done, and that is said */
+	SHORT,      /* a write or read: half of it is done, and that is said */
 	DIE_BEFORE, /* the process ends instead */
 	DIE_AMID,   /* a write: half of it is done, then the process ends */
 	DIE_AFTER
@@ -164,5 +186,31 @@ WRAP(ftruncate64, FTRUNCATE, (int fd, off_t n), (fd, n))
 WRAP(unlinkat, UNLINKAT, (int fd, const char *name, int flags), (fd, name, flags))
 WRAP(renameat, RENAMEAT, (int from, const char *name, int to, const char *dest),
      (from, name, to, dest))
+WRAP(mkdirat, MKDIRAT, (int dirfd, const char *name, mode_t mode), (dirfd, name, mode))
+WRAP(fstat64, FSTAT, (int fd, struct stat *st), (fd, st))
+WRAP(inotify_init1, INOTIFY_INIT, (int flags), (flags))
+WRAP(inotify_add_watch, INOTIFY_ADD, (int fd, const char *path, uint32_t mask), (fd, path, mask))
+WRAP(memfd_create, MEMFD, (const char *name, unsigned flags), (name, flags))
+WRAP(eventfd, EVENTFD, (unsigned start, int flags), (start, flags))
+
+ssize_t __real_pread64(int fd, void *out, size_t n, off_t at);
+ssize_t __wrap_pread64(int fd, void *out, size_t n, off_t at);
+ssize_t __wrap_pread64(int fd, void *out, size_t n, off_t at)
+{
+	ssize_t r;
+
+	if (is_failed(PREAD))
+		return -1;
+	r = __real_pread64(fd, out, length_of(n), at);
+	outlive();
+	return r;
+}
+
+void *__real_mmap64(void *at, size_t n, int access, int flags, int fd, off_t offset);
+void *__wrap_mmap64(void *at, size_t n, int access, int flags, int fd, off_t offset);
+void *__wrap_mmap64(void *at, size_t n, int access, int flags, int fd, off_t offset)
+{
+	return is_failed(MMAP) ? MAP_FAILED : __real_mmap64(at, n, access, flags, fd, offset);
+}
 
 #endif

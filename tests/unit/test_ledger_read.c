@@ -113,6 +113,34 @@ static void test_a_reader_begins_at_the_first_segment_present(void **state)
 	CHECK_INT(ledger_reader_open(&reader, path_of("nowhere"), NULL), CHT_E_CONFIG);
 }
 
+static void test_a_seek_goes_to_the_start_of_a_segment_present(void **state)
+{
+	static const struct {
+		uint64_t index, want;
+	} rows[] = {
+		{ 0, SEGMENT_ENTRIES },
+		{ SEGMENT_ENTRIES + 7, SEGMENT_ENTRIES },
+		{ 2 * SEGMENT_ENTRIES, 2 * SEGMENT_ENTRIES },
+		{ 2 * SEGMENT_ENTRIES + 4, 2 * SEGMENT_ENTRIES },
+		{ UINT64_MAX, 2 * SEGMENT_ENTRIES },
+	};
+	struct ledger_reader reader = LEDGER_READER_NULL;
+	struct cht_bytes entry;
+
+	(void)state;
+	CHECK_INT(ledger_reader_open(&reader, scratch, NULL), 0);
+	CHECK_INT(ledger_reader_seek(&reader, 5, NULL), 0);
+	CHECK_INT(ledger_next(&reader, &entry, NULL), 0);
+	make_ledger(2 * SEGMENT_ENTRIES + 5, true);
+	CHECK_INT(unlink(segment_path(0)), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		CHECK_INT(ledger_reader_seek(&reader, rows[i].index, NULL), 0);
+		CHECK_INT(ledger_next(&reader, &entry, NULL), 1);
+		CHECK(is_entry(entry, rows[i].want));
+	}
+	ledger_reader_close(&reader);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup_ledger, teardown_ledger)
 
 int main(void)
@@ -122,6 +150,7 @@ int main(void)
 		CASE(test_a_reader_stops_at_a_cut_entry_and_goes_on_when_it_is_whole),
 		CASE(test_a_reader_says_where_damage_is),
 		CASE(test_a_reader_begins_at_the_first_segment_present),
+		CASE(test_a_seek_goes_to_the_start_of_a_segment_present),
 	};
 
 	return cmocka_run_group_tests_name("ledger_read", tests, NULL, NULL);
