@@ -156,8 +156,33 @@ static void print_declaration(const struct cht_declaration *g)
 		print_forged(g->forged);
 }
 
-/* "0x1b, an unsigned number" for the head of a CBOR item. */
-static void print_item(uint8_t head)
+/* As a whole text: with its head, which is one byte for all our keys. */
+static bool ends_with(struct cht_bytes bytes, const char *key)
+{
+	size_t len = strlen(key);
+
+	return bytes.len > len && bytes.ptr[bytes.len - len - 1] == (0x60 | len) &&
+	       memcmp(bytes.ptr + bytes.len - len, key, len) == 0;
+}
+
+/* The known key whose text ends where the bytes end, or null. */
+static const char *key_before(struct cht_bytes bytes)
+{
+	static const char *const keys[] = { "content_version", "probe_source",      "guest_pid",
+					    "guest_comm",      "agent_boot",        "agent_seq",
+					    "agent_dropped",   "guest_monotonic_ns" };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (ends_with(bytes, keys[i]))
+			return keys[i];
+	for (unsigned i = 0; i < CHT_N_DETAILS; i++)
+		if (ends_with(bytes, cht_detail_info((enum cht_detail)i)->key))
+			return cht_detail_info((enum cht_detail)i)->key;
+	return NULL;
+}
+
+/* What stands at byte at: "0x1b, the head of an unsigned number", and of which key it is. */
+static void print_item(struct cht_bytes body, size_t at)
 {
 	static const char *const majors[] = { "an unsigned number",
 					      "a negative number",
@@ -168,7 +193,11 @@ static void print_item(uint8_t head)
 					      "a tag",
 					      "a simple value or a float" };
 
-	cli_printf("  there stands 0x%02x, the head of %s\n", head, majors[head >> 5]);
+	uint8_t head = body.ptr[at];
+	const char *key = key_before((struct cht_bytes){ body.ptr, at });
+
+	cli_printf("  there stands 0x%02x, the head of %s%s%s\n", head, majors[head >> 5],
+		   key != NULL ? ": the value of " : "", key != NULL ? key : "");
 }
 
 static void print_dump_line(struct cht_bytes bytes, size_t line, size_t at)
@@ -223,7 +252,7 @@ static void print_fault(const struct decoded *d)
 		cli_printf("  the length says %u bytes%s\n", d->claimed,
 			   d->offset == 0 ? " (a body without its length? --body)" : "");
 	else if (strcmp(d->fault, FAULT_IN_LENGTH) != 0 && d->at < d->body.len)
-		print_item(d->body.ptr[d->at]);
+		print_item(d->body, d->at);
 	print_dump(d->body, d->at);
 }
 

@@ -40,7 +40,7 @@ frame 1: 201 bytes at offset 0
 POINTED = """\
 frame 1: 93 bytes at offset 0
   type at byte 57: another type of value than the key demands, or a key that is not text
-  there stands 0xf9, the head of a simple value or a float
+  there stands 0xf9, the head of a simple value or a float: the value of guest_pid
   00010  6e 01 6c 70 72 6f 62 65  5f 73 6f 75 72 63 65 6f  |n.lprobe_sourceo|
   00020  70 72 6f 63 65 73 73 2e  73 70 61 77 6e 65 64 69  |process.spawnedi|
   00030  67 75 65 73 74 5f 70 69  64 f9 3c 00 6a 67 75 65  |guest_pid.<.jgue|
