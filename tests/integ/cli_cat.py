@@ -137,6 +137,13 @@ class Cat(unittest.TestCase):
                     self.assertEqual(cat.wait(30), 0)
                     self.assertEqual(cat.stderr.read(), b"")
 
+    def test_a_reader_that_closes_while_nothing_comes_ends_it(self):
+        self.append(packed([event(0)]))
+        with start("cat", "-f", str(self.state)) as cat:
+            cat.stdout.readline()
+            cat.stdout.close()
+            self.assertEqual(cat.wait(30), 0)
+
     def test_a_full_disk_is_told(self):
         self.append(packed([event(0)]))
         with open("/dev/full", "wb") as full:

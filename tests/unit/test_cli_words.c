@@ -18,6 +18,7 @@ static void test_a_slip_finds_the_word_that_was_meant(void **state)
 		{ "verfiy", "verify" },
 		{ "sned", "send" },
 		{ "ct", "cat" },
+		{ "cta", "cat" },
 		{ "x", NULL },
 		{ "frobnicate", NULL },
 		{ "", NULL },
