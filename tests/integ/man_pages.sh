@@ -7,6 +7,8 @@ set -eu
 cht=$CHT_BIN/cht
 cd "$CHT_SOURCE_ROOT"
 bad=0
+list=$(mktemp)
+trap 'rm -f "$list"' EXIT
 
 wrong() {
 	echo "$*" >&2
@@ -45,6 +47,12 @@ for command in $commands; do
 	done
 done
 
+# The list of cht(1), up to the next section, has no command that is not there.
+listed=$(sed -n '/^The commands are:/,/^\.El/s/^\.It Cm \([a-z]*\).*/\1/p' man/cht.1)
+for command in $listed; do
+	printf '%s\nhelp\n' "$commands" | grep -qxe "$command" || wrong "cht(1): no command $command"
+done
+
 faults=$("$cht" send --help | sed -n '/^faults/,/^exit:/s/^  \([a-z-]*\) .*/\1/p')
 for fault in $faults; do
 	grep -q "^\.It Cm $fault" man/cht-send.1 || wrong "man/cht-send.1: fault $fault is missing"
@@ -54,6 +62,10 @@ for page in man/*.[1-8]; do
 	lint=$(mandoc -T lint -W warning "$page") || true
 	[ -z "$lint" ] || wrong "$lint"
 	grep -q "'${page#man/}'" man/meson.build || wrong "$page: not in man/meson.build"
+	sed -n 's/^\.Xr \(cht[a-z-]*\) \([1-8]\).*/\1.\2/p' "$page" | sort -u >"$list"
+	while read -r other; do
+		[ -f "man/$other" ] || wrong "$page: refers to $other, which is not there"
+	done <"$list"
 done
 
 PATH=$CHT_BIN:$PATH
