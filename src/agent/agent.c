@@ -19,6 +19,9 @@
 #define SCAN_NS  (100 * NS_PER_MS) /* as often as the published agent */
 #define LEAVE_NS (2 * NS_PER_S)
 
+/* More turns of the connector than its buffer holds events for. */
+enum { LEAVE_TURNS = 200 };
+
 enum { FD_SIGNALS, FD_CONNECTOR, FD_MOUNTS, FD_FILES, FD_LINK, N_FDS };
 
 static int open_signals(struct agent *a, struct cht_err *err)
@@ -165,9 +168,12 @@ static void leave(struct agent *a, int signal, uint64_t now_ns)
 {
 	a->outbox.bye = signal == SIGINT ? "SIGINT" : "SIGTERM";
 	a->leave_by_ns = now_ns + LEAVE_NS;
-	if (a->connector.fd >= 0)
-		(void)connector_on_ready(&a->connector, now_ns);
-	else
+	a->busy = a->connector.fd >= 0;
+	for (int turns = 0; a->busy && turns < LEAVE_TURNS; turns++) {
+		a->busy = connector_on_ready(&a->connector, now_ns);
+		outbox_turn(&a->outbox, &a->report, now_ns);
+	}
+	if (a->connector.fd < 0)
 		(void)lives_scan(&a->lives, LIVES_POLL, now_ns);
 	if (a->files.fd >= 0)
 		files_on_ready(&a->files, now_ns);

@@ -24,7 +24,7 @@
 
 enum {
 	BUFFER_BYTES = 8 << 20, /* about 10,000 events: what a storm makes while we are not run */
-	EVENTS_PER_TURN = 1024,
+	EVENTS_PER_TURN = 256,
 	ACK_WAIT_MS = 500,
 	ANSWERS_MAX = 100000, /* messages looked at for the answer */
 	OP_BYTES = NLMSG_HDRLEN + sizeof(struct cn_msg) + sizeof(uint32_t)

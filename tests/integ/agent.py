@@ -209,6 +209,21 @@ def test_a_host_that_does_not_read_costs_counted_events():
     same(len(numbers) + last["agent_dropped"], last["agent_seq"], "received + dropped")
 
 
+def test_a_half_sent_frame_goes_again_whole():
+    host = Host().listen()
+    with Agent(host, "--heartbeat-ms", "50", "--watch", host.dir.name) as agent:
+        for _ in range(5):
+            host.accept(receive_buffer=4096).until_source("agent.hello")
+            # It is in the middle of some frame when the buffer is full, and then the host is gone.
+            for i in range(1500):
+                os.mkdir(os.path.join(host.dir.name, "x%d" % i))
+                os.rmdir(os.path.join(host.dir.name, "x%d" % i))
+            host.hang_up()
+        host.accept()
+        same(host.until(lambda f: True, "a frame")["probe_source"], "agent.hello", "first frame")
+        finish(host, agent)
+
+
 def test_a_host_that_never_reads_does_not_hold_the_exit():
     host = Host().listen()
     with Agent(host, "--watch", host.dir.name) as agent:
@@ -221,6 +236,34 @@ def test_a_host_that_never_reads_does_not_hold_the_exit():
         seen, sent, dropped = agent.stats()  # waits for its bounded time, not for us
     same(sent + dropped, seen, "sent + dropped")
     need(dropped > 0, "nothing was dropped")
+
+
+def test_a_storm_that_the_kernel_could_not_hold_is_counted():
+    host = Host().listen()
+    with Agent(host) as agent:
+        reason = connector_reason(host.accept())
+        if reason:
+            return reason
+        # While it stands still, more messages come than its buffer in the kernel holds.
+        agent.process.send_signal(signal.SIGSTOP)
+        forks = 13000
+        subprocess.run(["/bin/sh", "-c",
+                        "i=0; while [ $i -lt %d ]; do (:); i=$((i+1)); done" % forks], check=True)
+        agent.process.send_signal(signal.SIGCONT)
+        hello = host.until(lambda f: f["probe_source"] == "agent.hello" and coverage(
+            f, "process.spawned")[0] == "degraded", "a hello that tells the overflow")
+        for source in ("process.spawned", "process.exited"):
+            need("overflow" in coverage(hello, source)[2], "the reason of " + source)
+        after = subprocess.Popen(["/bin/sleep", "0"])
+        after.wait()
+        frames = finish(host, agent)
+    need(of_pid(frames, after.pid, "process.exited"), "a process after the storm is not seen")
+    numbers = [f["agent_seq"] for f in events(frames)]
+    last = frames[-1]
+    need(last["agent_dropped"] > 1000, "only %d dropped" % last["agent_dropped"])
+    # Each fork has a beginning and an end; one that was lost is counted all the same.
+    need(last["agent_seq"] >= 2 * forks, "%d forks, %d seen" % (forks, last["agent_seq"]))
+    same(len(numbers) + last["agent_dropped"], last["agent_seq"], "received + dropped")
 
 
 def test_without_the_connector_proc_is_polled():
@@ -266,8 +309,26 @@ def test_declared_paths_are_watched():
                 f, "fs.inotify_fired")[0] == "active", "the path that came later")
             same(coverage(active, "fs.inotify_fired")[2], "", "reason")
             os.rmdir(later)
-            host.until(lambda f: f["probe_source"] == "agent.hello" and f is not active and coverage(
-                f, "fs.inotify_fired")[0] == "degraded", "the path that went away")
+            host.until(lambda f: f["guest_monotonic_ns"] > active["guest_monotonic_ns"]
+                       and f["probe_source"] == "agent.hello"
+                       and coverage(f, "fs.inotify_fired")[0] == "degraded",
+                       "the path that went away")
+            finish(host, agent)
+
+
+def test_a_file_that_is_replaced_is_watched_on():
+    host = Host().listen()
+    with tempfile.TemporaryDirectory() as scratch:
+        path, new = os.path.join(scratch, "passwd"), os.path.join(scratch, "new")
+        open(path, "wb").close()
+        with Agent(host, "--watch", path) as agent:
+            host.accept().until_source("agent.hello")
+            open(new, "wb").close()
+            os.rename(new, path)
+            host.until(lambda f: f["probe_source"] == "fs.inotify_fired", "the old one's end")
+            with open(path, "wb") as file:
+                file.write(b"x")
+            host.until(lambda f: f.get("mask", 0) & 0x2, "a change of the new one")
             finish(host, agent)
 
 

@@ -184,13 +184,15 @@ static void test_a_full_table_still_tells_execs_and_exits(void **state)
 static void test_seen_is_queued_and_dropped(void **state)
 {
 	struct cht_declaration d;
-	uint64_t dropped;
+	uint64_t dropped, seq;
 
 	(void)state;
 	while (r.now.dropped < 3)
 		report_file(&r, raw("/etc/passwd"), 2, 5);
 	CHECK_INT(r.now.seq, r.queue.n + r.now.dropped);
+	seq = r.now.seq;
 	report_lost(&r, 10);
+	CHECK_INT(r.now.seq, seq + 10);
 	dropped = r.now.dropped;
 	CHECK_INT(dropped, 13);
 	d = take();
