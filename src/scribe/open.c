@@ -17,11 +17,12 @@ static void host_name(char out[LEDGER_NAME_MAX + 1])
 
 	if (gethostname(host, sizeof(host) - 1) < 0 || host[0] == '\0')
 		memcpy(host, "host", sizeof("host"));
-	for (const char *p = host; *p != '\0' && n < LEDGER_NAME_MAX; p++) {
-		bool upper = *p >= 'A' && *p <= 'Z';
-		bool plain = (*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '.';
-
-		out[n++] = upper ? (char)(*p - 'A' + 'a') : plain ? *p : '-';
+	for (const char *p = host; *p != '\0' && n < LEDGER_NAME_MAX; p++, n++) {
+		out[n] = *p;
+		if (*p >= 'A' && *p <= 'Z')
+			out[n] = (char)(*p | 0x20);
+		else if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '.'))
+			out[n] = '-';
 	}
 	out[n] = '\0';
 }

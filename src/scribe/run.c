@@ -127,24 +127,42 @@ static int wait_for_more(struct scribe *scribe, struct cht_err *err)
 	return now >= b->due_ns ? 0 : nap(scribe, b->due_ns - now, true, err);
 }
 
+/* The line broke its protocol: what it put before that is evidence all the same. */
+static int salvage(struct scribe *scribe, struct cht_err *err)
+{
+	struct batch *b = &scribe->batch;
+	int fault, r;
+	bool more;
+
+	do {
+		fault = batch_fill(b, &scribe->ring, scribe->signer, NULL);
+		more = b->n > 0;
+		r = commit(scribe, err);
+	} while (r == 0 && fault == 0 && more);
+	return r;
+}
+
 /* One batch, or a part of one. 1: the line is gone and everything it put is durable. */
 static int turn(struct scribe *scribe, struct cht_err *err)
 {
 	struct batch *b = &scribe->batch;
 	bool was_gone = scribe->is_line_gone;
-	int fault = batch_fill(b, &scribe->ring, scribe->signer, err);
+	int r, fault = batch_fill(b, &scribe->ring, scribe->signer, err);
 
+	/* A failure to write is the graver one. */
 	if (fault < 0) {
-		/* A failure to write is the graver one. */
-		int r = commit(scribe, err);
-
+		r = commit(scribe, err);
 		return r < 0 ? r : fault;
 	}
 	if (b->n == 0 && was_gone)
 		return 1;
 	if (b->n > 0 && (was_gone || batch_is_full(b) || clk_monotonic_ns() >= b->due_ns))
 		return commit(scribe, err);
-	return wait_for_more(scribe, err);
+	fault = wait_for_more(scribe, err);
+	if (fault != CHT_E_PEER)
+		return fault;
+	r = salvage(scribe, err);
+	return r < 0 ? r : fault;
 }
 
 int scribe_run(struct scribe *scribe, struct cht_err *err)

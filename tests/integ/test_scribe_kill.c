@@ -74,5 +74,6 @@ int main(void)
 						setup_ledger, teardown_ledger),
 	};
 
+	on_disk = true;
 	return cmocka_run_group_tests_name("scribe_kill", tests, NULL, NULL);
 }
