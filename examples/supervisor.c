@@ -2,11 +2,10 @@
  *
  * supervisor.c - libcht inside a loop that is somebody else's: here poll(2) and standard input.
  *	cc supervisor.c $(pkg-config --cflags --libs cht) -o supervisor
- *	./supervisor BASE CELL-ID [KEEPALIVE-MS]
+ *	./supervisor BASE CELL-ID
  * Binds BASE_9001 and prints one event a line: what the guest declares, and what the host has to
  * say of it; signed if CELLOS_HOST_TELEMETRY_SIGN_ALG says how. Ends with standard input.
  */
-#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +13,10 @@
 
 #include <cht/listener.h>
 #include <cht/sign.h>
+
+#ifndef KEEPALIVE_MS
+#define KEEPALIVE_MS 10000
+#endif
 
 enum { OURS, LISTENER, FIRST, N = FIRST + 16 };
 
@@ -29,7 +32,7 @@ static void print(const struct cht_stamped *stamped)
 	int n = cht_stamp_and_sign(signer, stamped, NULL, event, sizeof(event));
 
 	printf("%.*s\n", n > 0 ? n : 0, (const char *)event);
-	fflush(stdout);
+	(void)fflush(stdout);
 }
 
 static void take_connection(void)
@@ -79,15 +82,13 @@ static int wait_ms(const struct cht_now *now)
 int main(int argc, char **argv)
 {
 	struct cht_listener_options where = CHT_LISTENER_OPTIONS_INIT;
-	struct cht_cell_options who = { .keepalive_window_ns = 0 };
+	struct cht_cell_options who = { .keepalive_window_ns = UINT64_C(1000000) * KEEPALIVE_MS };
 	const struct cht_stamped *said;
 	struct cht_err err = { 0 };
 	struct cht_now now;
 
-	if (argc < 3 || (argc > 3 && sscanf(argv[3], "%" SCNu64, &who.keepalive_window_ns) != 1))
-		return fprintf(stderr, "usage: supervisor BASE CELL-ID [KEEPALIVE-MS]\n"), 2;
-	who.keepalive_window_ns *= 1000000;
-	who.channel = (struct cht_str){ argv[1], strlen(argv[1]) };
+	if (argc != 3)
+		return fprintf(stderr, "usage: supervisor BASE CELL-ID\n"), 2;
 	who.cell_id = (struct cht_str){ argv[2], strlen(argv[2]) };
 	where.base = argv[1];
 	where.max_connections = N - FIRST;

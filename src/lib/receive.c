@@ -84,7 +84,7 @@ int cht_recv_declaration(struct cht_connection *connection, uint64_t now_ns,
 			 struct cht_declaration *out, struct cht_wire_fault *why,
 			 struct cht_err *err)
 {
-	struct cht_wire_fault fault;
+	struct cht_wire_fault fault = { .fault = CHT_FAULT_NONE };
 	struct ending end;
 	int r = receive(connection, now_ns, out, &fault, &end, err);
 
@@ -104,7 +104,7 @@ int cht_recv_stamped(struct cht_connection *connection, struct cht_cell *cell,
 		     const struct cht_now *now, const struct cht_stamped **out, struct cht_err *err)
 {
 	struct cht_connection *c = connection;
-	struct cht_wire_fault why;
+	struct cht_wire_fault why = { .fault = CHT_FAULT_NONE };
 	struct ending end;
 	int r;
 
