@@ -9,7 +9,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cht/listener.h>
 #include <cht/sign.h>
@@ -98,7 +97,7 @@ int main(int argc, char **argv)
 		return fprintf(stderr, "supervisor: %s\n", err.text), 1;
 	fprintf(stderr, "supervisor: listening\n"); /* now the VM may boot */
 	memset(fds, -1, sizeof(fds));               /* poll passes over descriptor -1 */
-	fds[OURS] = (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN };
+	fds[OURS] = (struct pollfd){ .fd = 0, .events = POLLIN }; /* standard input */
 	fds[LISTENER] = (struct pollfd){ .fd = cht_listener_fd(listener), .events = POLLIN };
 	while (fds[OURS].revents == 0) {
 		poll(fds, N, wait_ms(&now));
