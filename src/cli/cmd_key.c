@@ -123,5 +123,7 @@ int cmd_key(int argc, char **argv)
 		return args.status;
 	if (out != NULL)
 		q.file = out;
+	if (q.action == NULL || q.file == NULL)
+		return CLI_USAGE; /* check() has said so */
 	return key(&q);
 }

@@ -89,20 +89,21 @@ static int load_trust(struct verify_trust **trust, const struct request *q, stru
 	return r;
 }
 
-static int verify(struct request *q)
+static int verify(const struct request *q)
 {
 	struct progress progress = { .begun_ns = clk_monotonic_ns() };
-	struct verify_report report;
+	struct verify_options options = q->options;
+	struct verify_report report = { .verdict = VERIFY_CANNOT_TELL };
 	struct verify_trust *trust = NULL;
 	struct cht_err err = { 0 };
 	int r = load_trust(&trust, q, &err);
 
 	if (isatty(STDERR_FILENO) == 1) {
-		q->options.progress = on_progress;
-		q->options.context = &progress;
+		options.progress = on_progress;
+		options.context = &progress;
 	}
 	if (r == 0)
-		r = verify_ledger(q->dir, trust, &q->options, &report, &err);
+		r = verify_ledger(q->dir, trust, &options, &report, &err);
 	verify_trust_free(trust);
 	if (progress.is_shown)
 		(void)dprintf(STDERR_FILENO, "\r\033[K");

@@ -17,23 +17,24 @@ static bool is_asked(const struct walk *walk, const struct run_key *run)
 	       strcmp(run->id, walk->options->run_id) == 0;
 }
 
-/* The one or two sums that an event of this run belongs to; ends with null. */
+/* The one or two sums that an event of this run belongs to. */
 struct both {
-	struct verify_sums *sums[3];
+	struct verify_sums *sums[2];
+	size_t n;
 };
 
 static struct both sums_of(struct walk *walk, const struct run_state *run)
 {
 	bool asked = run != NULL && is_asked(walk, &run->key);
 
-	return (struct both){ { &walk->report->all, asked ? &walk->report->run : NULL, NULL } };
+	return (struct both){ { &walk->report->all, &walk->report->run }, asked ? 2 : 1 };
 }
 
 void sums_loss(struct walk *walk, const struct run_state *run, enum verify_loss loss, uint64_t n)
 {
 	struct both both = sums_of(walk, run);
 
-	for (size_t i = 0; both.sums[i] != NULL; i++)
+	for (size_t i = 0; i < both.n; i++)
 		both.sums[i]->losses[loss] += n;
 }
 
@@ -88,7 +89,7 @@ static void sums_dropped(struct walk *walk, struct run_state *run, const struct 
 	sums_loss(walk, run, VERIFY_LOSS_IN_GUEST, number(view, "inGuest"));
 	sums_loss(walk, run, VERIFY_LOSS_ON_THE_WAY, number(view, "onTheWay"));
 	sums_loss(walk, run, VERIFY_LOSS_OVER_QUOTA, over_quota);
-	for (size_t i = 0; both.sums[i] != NULL; i++)
+	for (size_t i = 0; i < both.n; i++)
 		both.sums[i]->late += number(view, "late");
 	run->over_quota += over_quota;
 }
@@ -102,7 +103,7 @@ static void sums_declared(struct both both, struct run_state *run, const struct 
 	if (event_data_find(view->data, "channel.agentBoot", &found) &&
 	    event_data_find(view->data, "channel.agentSeq", &found))
 		return;
-	for (size_t i = 0; both.sums[i] != NULL; i++)
+	for (size_t i = 0; i < both.n; i++)
 		both.sums[i]->uncounted++;
 }
 
@@ -127,7 +128,7 @@ static void sums_recovered(struct walk *walk, const struct event_view *view)
 
 static void sums_flag(struct both both, enum event_kind kind)
 {
-	for (size_t i = 0; both.sums[i] != NULL; i++) {
+	for (size_t i = 0; i < both.n; i++) {
 		both.sums[i]->runs_opened += kind == EV_RUN_OPENED;
 		both.sums[i]->runs_sealed += kind == EV_RUN_SEALED;
 		both.sums[i]->silences += kind == EV_GUEST_AGENT_SILENCED;
@@ -146,7 +147,7 @@ void sums_event(struct walk *walk, struct run_state *run, const struct event_vie
 	struct both both = sums_of(walk, run);
 	enum event_kind kind = view->known != NULL ? view->known->kind : EV_N_KINDS;
 
-	for (size_t i = 0; both.sums[i] != NULL; i++) {
+	for (size_t i = 0; i < both.n; i++) {
 		both.sums[i]->events++;
 		count_provenance(both.sums[i], view->provenance);
 	}
@@ -214,7 +215,7 @@ static void check_frames(struct walk *walk, const struct run_state *run,
 	uint64_t heartbeats = number(view, "frames.heartbeats");
 	struct both both = sums_of(walk, run);
 
-	for (size_t i = 0; both.sums[i] != NULL; i++) {
+	for (size_t i = 0; i < both.n; i++) {
 		both.sums[i]->received += received;
 		both.sums[i]->stored += stored;
 		both.sums[i]->heartbeats += heartbeats;
