@@ -361,7 +361,7 @@ bool read_rfc3339(struct cht_str s, int64_t *realtime_ns)
 	     INT64_C(60) * minute + second;
 	/* The 31st of a month with 30 days formats as another text. */
 	format_second(again, at);
-	if (memcmp(again, s.ptr, RFC3339_S_LEN - 1) != 0)
+	if (memcmp(again, s.ptr, RFC3339_S_LEN - 1) != 0 || at > (INT64_MAX - ns) / 1000000000)
 		return false;
 	*realtime_ns = at * 1000000000 + ns;
 	return true;

@@ -49,7 +49,8 @@ struct rfc3339_cache {
 void put_rfc3339_ns(struct buf *b, struct rfc3339_cache *cache, int64_t realtime_ns);
 /* "2026-11-22T16:44:45Z", 20 bytes. */
 void put_rfc3339_s(struct buf *b, struct rfc3339_cache *cache, int64_t realtime_ns);
-/* Reads either of the above, strictly; false otherwise. */
+/* Reads either of the above, strictly; false otherwise, and after 2262-04-11T23:47:16, where
+ * nanoseconds end. */
 bool read_rfc3339(struct cht_str s, int64_t *realtime_ns);
 
 /* Lower-case UUID text of 16 bytes, as they are. */

@@ -165,6 +165,10 @@ static void test_times_go_both_ways(void **state)
 		put_rfc3339_s(&b, &cache, rows[i].ns);
 		CHECK_STR(text_of(&b), rows[i].whole);
 	}
+	check_row = "the last nanosecond, and the next";
+	CHECK(read_rfc3339(STR("2262-04-11T23:47:16.854775807Z"), &(int64_t){ 0 }));
+	CHECK(!read_rfc3339(STR("2262-04-11T23:47:16.854775808Z"), &(int64_t){ 0 }));
+	CHECK(!read_rfc3339(STR("9999-12-31T23:59:59Z"), &(int64_t){ 0 }));
 	CHECK(!read_rfc3339(STR("2025-02-30T00:00:00Z"), &(int64_t){ 0 }));
 	CHECK(!read_rfc3339(STR("2025-02-28T24:00:00Z"), &(int64_t){ 0 }));
 	CHECK(!read_rfc3339(STR("2025-02-28 00:00:00Z"), &(int64_t){ 0 }));
