@@ -39,32 +39,51 @@ static int open_signals(struct agent *a, struct cht_err *err)
 	return a->signals < 0 ? cht_fail(err, CHT_E_IO, errno, "signalfd") : 0;
 }
 
+static void see_processes(struct report *r, enum coverage_state state, const char *mechanism,
+			  const char *reason)
+{
+	report_coverage(r, SEES_SPAWNED, state, mechanism, reason);
+	report_coverage(r, SEES_EXITED, state, mechanism, reason);
+}
+
+/* The connector works. It tells no names: those are in /proc, and the paths in fanotify too. */
+static void use_connector(struct agent *a, uint64_t now_ns)
+{
+	bool paths = execs_open(&a->execs);
+	struct report *r = &a->report;
+
+	a->scan_at_ns = UINT64_MAX;
+	see_processes(r, COVERAGE_ACTIVE, "proc-connector", NULL);
+	if (paths)
+		report_coverage(r, SEES_SPAWNED, COVERAGE_ACTIVE, "proc-connector, fanotify", NULL);
+	if (!lives_scan(&a->lives, LIVES_SEED, now_ns))
+		see_processes(r, COVERAGE_DEGRADED, "proc-connector",
+			      "/proc could not be read when the agent started: names are missing");
+}
+
+/* Compares /proc in place of the connector. It may come only later, when an init mounts it
+ * after starting us: what runs then is learnt first, and not told. */
+static void scan_proc(struct agent *a, uint64_t now_ns)
+{
+	enum lives_scan how = a->polls ? LIVES_POLL : LIVES_SEED;
+	bool could = lives_scan(&a->lives, how, now_ns);
+
+	a->scan_at_ns = now_ns + SCAN_NS;
+	if (could && !a->polls)
+		see_processes(&a->report, COVERAGE_DEGRADED, "proc-poll", a->why_polled.text);
+	a->polls = a->polls || could;
+}
+
 /* The connector where it answers; else /proc, and the reason stands in the hello. */
 static void open_processes(struct agent *a, uint32_t token, uint64_t now_ns)
 {
-	struct cht_err why = { 0 };
-	struct report *r = &a->report;
-
-	lives_init(&a->lives, r);
-	a->scan_at_ns = UINT64_MAX;
-	if (connector_open(&a->connector, &a->lives, &a->execs, token, &why) == 0) {
-		bool paths = execs_open(&a->execs);
-
-		report_coverage(r, SEES_SPAWNED, COVERAGE_ACTIVE,
-				paths ? "proc-connector, fanotify" : "proc-connector", NULL);
-		report_coverage(r, SEES_EXITED, COVERAGE_ACTIVE, "proc-connector", NULL);
-		(void)lives_scan(&a->lives, LIVES_SEED, now_ns);
+	lives_init(&a->lives, &a->report);
+	if (connector_open(&a->connector, &a->lives, &a->execs, token, &a->why_polled) == 0) {
+		use_connector(a, now_ns);
 		return;
 	}
-	if (!lives_scan(&a->lives, LIVES_SEED, now_ns)) {
-		report_coverage(r, SEES_SPAWNED, COVERAGE_ABSENT, "", why.text);
-		report_coverage(r, SEES_EXITED, COVERAGE_ABSENT, "", why.text);
-	} else {
-		report_coverage(r, SEES_SPAWNED, COVERAGE_DEGRADED, "proc-poll", why.text);
-		report_coverage(r, SEES_EXITED, COVERAGE_DEGRADED, "proc-poll", why.text);
-	}
-	/* /proc may come yet, when an init mounts it after starting us. */
-	a->scan_at_ns = now_ns + SCAN_NS;
+	see_processes(&a->report, COVERAGE_ABSENT, "", a->why_polled.text);
+	scan_proc(a, now_ns);
 }
 
 /* A guest short of memory should lose its workload before its witness. */
@@ -151,14 +170,13 @@ static void read_sources(struct agent *a, const struct pollfd *fds, uint64_t now
 
 static void do_due(struct agent *a, uint64_t now_ns)
 {
-	if (now_ns >= a->scan_at_ns) {
-		(void)lives_scan(&a->lives, LIVES_POLL, now_ns);
-		a->scan_at_ns = now_ns + SCAN_NS;
-	}
+	if (now_ns >= a->scan_at_ns)
+		scan_proc(a, now_ns);
 	lives_tick(&a->lives, now_ns);
 	files_turn(&a->files, now_ns);
 	if (now_ns >= a->heartbeat_at_ns) {
 		a->outbox.wants_heartbeat = link_is_up(&a->outbox.link);
+		execs_on_ready(&a->execs); /* failed execs alone would fill its queue */
 		a->heartbeat_at_ns = now_ns + a->report.heartbeat_ms * NS_PER_MS;
 	}
 }
@@ -174,7 +192,7 @@ static void leave(struct agent *a, int signal, uint64_t now_ns)
 		outbox_turn(&a->outbox, &a->report, now_ns);
 	}
 	if (a->connector.fd < 0)
-		(void)lives_scan(&a->lives, LIVES_POLL, now_ns);
+		scan_proc(a, now_ns);
 	if (a->files.fd >= 0)
 		files_on_ready(&a->files, now_ns);
 	a->busy = false;

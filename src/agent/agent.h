@@ -23,6 +23,8 @@ struct agent {
 	struct execs execs;         /* .fd -1: /proc alone has the paths */
 	struct files files;
 	int signals;
+	bool polls; /* /proc was read in place of the connector */
+	struct cht_err why_polled;
 	bool busy; /* a source has more than it may bring in one turn */
 	uint64_t scan_at_ns, heartbeat_at_ns, leave_by_ns;
 };

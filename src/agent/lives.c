@@ -233,13 +233,15 @@ static void scan_one(struct lives *l, uint32_t pid, enum lives_scan how, uint64_
 
 bool lives_scan(struct lives *l, enum lives_scan how, uint64_t now_ns)
 {
+	bool met_any = false;
 	struct proc *p;
 	uint32_t pid;
 
 	l->scan++;
-	while (procfs_next(&l->walk, &pid))
+	for (; procfs_next(&l->walk, &pid); met_any = true)
 		scan_one(l, pid, how, now_ns);
-	if (l->walk.failed)
+	/* A directory without even us in it is not a mounted /proc. */
+	if (l->walk.failed || !met_any)
 		return false;
 	for (uint32_t at = 0; (p = table_next(&l->table, &at)) != NULL;) {
 		if (p->scan == l->scan)

@@ -3,7 +3,7 @@
  * A socket filter keeps what is needed (events of first threads), so that threads cannot fill
  * the buffer. Its price: the per-processor numbers in the messages then have holes that mean
  * nothing. What was lost is therefore read from the socket's own drop counter, which counts
- * exactly the messages that passed the filter and found no room.
+ * exactly the messages that passed the filter and found no room (ADR 12).
  */
 #include "agent/source_connector.h"
 

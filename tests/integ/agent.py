@@ -287,6 +287,25 @@ def test_without_the_connector_proc_is_polled():
         finish(host, agent)
 
 
+def test_a_proc_that_is_mounted_later_is_found():
+    hide = ["unshare", "-rnm", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
+    if subprocess.run([*hide, "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        return "mounts in user namespaces are not allowed here"
+    host = Host().listen()
+    with Agent(host, prefix=hide) as agent:
+        hello = host.accept().until_source("agent.hello")
+        same(coverage(hello, "process.spawned")[0], "absent", "coverage without /proc")
+        subprocess.run(["nsenter", "-t", str(agent.process.pid), "-U", "-m",
+                        "--preserve-credentials", "umount", "/proc"], check=True)
+        host.until(lambda f: f["probe_source"] == "agent.hello" and coverage(
+            f, "process.spawned")[:2] == ["degraded", "proc-poll"], "a hello with /proc")
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        host.until(lambda f: f["guest_pid"] == child.pid, "the child's start")
+        child.communicate(b"\n", timeout=DEADLINE_S)
+        frames = finish(host, agent)
+    same(of_pid(frames, os.getpid(), "process.spawned"), [], "what ran before is told")
+
+
 def test_declared_paths_are_watched():
     host = Host().listen()
     with tempfile.TemporaryDirectory() as scratch:
