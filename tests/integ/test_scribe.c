@@ -258,6 +258,8 @@ static void check_signed(struct line *line)
 	CHECK(is_readable(line->ring.durable_fd, WAIT_MS));
 	CHECK(proc_has(line->pid, "environ", secret) <= 0);
 	CHECK(proc_has(line->pid, "cmdline", secret) <= 0);
+	CHECK(proc_has(line->pid, "limits", "Max core file size        0                    0 ") ==
+	      1);
 	CHECK_INT(end_line(line), 0);
 	CHECK_INT(ledger_reader_open(&reader, scratch, NULL), 0);
 	CHECK_INT(ledger_next(&reader, &entry, NULL), 1);
