@@ -198,6 +198,32 @@ static int set_key(struct reading *r, const struct key *key, unsigned at, void *
 	return bad(r, r->line, what, "");
 }
 
+/* The cell whose section this is: the newest. Null when libinih took for a section what
+ * next_line did not, which is how a byte order mark before the bracket gets this far. Of a long
+ * name it gives only the beginning. */
+static struct conf_cell *cell_of_section(const struct reading *r, const char *section)
+{
+	const char *id = section + strlen("cell ");
+	struct conf_cell *newest;
+
+	if (r->conf->n_cells == 0)
+		return NULL;
+	newest = &r->conf->cells[r->conf->n_cells - 1];
+	return strncmp(newest->id, id, strlen(id)) == 0 ? newest : NULL;
+}
+
+static int on_cell_key(struct reading *r, const char *section, const char *name, const char *value)
+{
+	struct conf_cell *cell = cell_of_section(r, section);
+
+	if (cell == NULL)
+		return bad(r, r->line, "expected [cell ID] at the beginning of a line", "");
+	for (unsigned i = 0; i < N_CELL_KEYS; i++)
+		if (strcmp(name, cell_keys[i].name) == 0)
+			return set_key(r, &cell_keys[i], i, cell, value);
+	return bad(r, r->line, "unknown key in a [cell] section: ", name);
+}
+
 /* libinih's handler: 1 to go on. */
 static int on_key(void *context, const char *section, const char *name, const char *value)
 {
@@ -209,13 +235,8 @@ static int on_key(void *context, const char *section, const char *name, const ch
 		return 0;
 	if (section[0] == '\0')
 		return bad(r, r->line, "a key before the first [section]: ", name), 0;
-	if (in_cell) {
-		for (unsigned i = 0; i < N_CELL_KEYS; i++)
-			if (strcmp(name, cell_keys[i].name) == 0)
-				return set_key(r, &cell_keys[i], i,
-					       &r->conf->cells[r->conf->n_cells - 1], value) == 0;
-		return bad(r, r->line, "unknown key in a [cell] section: ", name), 0;
-	}
+	if (in_cell)
+		return on_cell_key(r, section, name, value) == 0;
 	for (unsigned i = 0; i < N_KEYS; i++)
 		if (strcmp(section, keys[i].section) == 0 && strcmp(name, keys[i].name) == 0)
 			return set_key(r, &keys[i], i, r->conf, value) == 0;
@@ -293,7 +314,7 @@ static char *next_line(char *out, int cap, void *context)
 	while (s.len > 0 && (s.ptr[s.len - 1] == '\n' || s.ptr[s.len - 1] == '\r' ||
 			     s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
 		s.len--;
-	if (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) {
+	if (s.len > 0 && (s.ptr[0] == ' ' || (s.ptr[0] >= '\t' && s.ptr[0] <= '\r'))) {
 		bad(r, r->line, "a line may not begin with white space", "");
 		return NULL;
 	}

@@ -258,6 +258,7 @@ static void test_the_longest_odd_path_fits_a_frame(void **state)
 static void test_a_poll_tells_what_began_and_what_ended(void **state)
 {
 	bool began = false;
+	siginfo_t info;
 	int ends[2];
 	pid_t child;
 
@@ -283,9 +284,9 @@ static void test_a_poll_tells_what_began_and_what_ended(void **state)
 	}
 	CHECK(began);
 	CHECK_INT(write(ends[1], "x", 1), 1);
-	CHECK_INT(waitid(P_PID, (id_t)child, NULL, WEXITED | WNOWAIT), 0); /* a zombie now */
+	CHECK_INT(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0); /* a zombie now */
 	CHECK(lives_scan(&l, LIVES_POLL, 3));
-	CHECK_INT(waitid(P_PID, (id_t)child, NULL, WEXITED), 0);
+	CHECK_INT(waitid(P_PID, (id_t)child, &info, WEXITED), 0);
 	CHECK(lives_scan(&l, LIVES_POLL, 4)); /* told once */
 	began = false;
 	while (r.queue.n > 0) {
