@@ -170,6 +170,8 @@ static int tell(const struct cht_signer *signer, struct sign_key_info *out, stru
 	} else {
 		r = signer_sign(signer, (struct cht_bytes){ (const uint8_t *)text.ptr, text.len },
 				digest);
+		if (r < 0)
+			(void)cht_fail(err, r, 0, "the key cannot make a MAC");
 	}
 	if (r < 0)
 		return r;
@@ -264,6 +266,7 @@ int sign_key_generate(enum cht_algorithm algorithm, const char *path, struct sig
 {
 	uint8_t *mem = signer_scratch(err);
 	struct sign_key key = { algorithm, "new", path };
+	struct sign_key_info info;
 	struct cht_signer *signer = NULL;
 	int r;
 
@@ -273,9 +276,11 @@ int sign_key_generate(enum cht_algorithm algorithm, const char *path, struct sig
 	if (r == 0)
 		r = signer_new(&signer, &key, (struct cht_bytes){ mem, SIGN_SEED_BYTES }, err);
 	if (r == 0)
-		r = tell(signer, out, err);
+		r = tell(signer, &info, err);
 	if (r == 0)
 		r = write_new_file(path, key_text(mem, algorithm), err);
+	if (r == 0)
+		*out = info;
 	cht_signer_free(signer);
 	sodium_free(mem);
 	return r;

@@ -20,6 +20,14 @@ static const char p256[] = "-----BEGIN PRIVATE KEY-----\n"
 			   "MoEDqivOFZTKFjxPdTpVvwHcU/bAsMfu54tAxv99JaluIoK5ic73HBRK\n"
 			   "-----END PRIVATE KEY-----\n";
 
+/* Made with the passphrase x: nobody may be asked for it. */
+static const char encrypted[] = "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+				"MIGbMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAjtk/RjAlk9wAICCAAw\n"
+				"DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEB/nXkmkjQ5hFR8HnyxXj0sEQHL+\n"
+				"uyP5F13deaTheWZ8V0z68Xoe0GxajGXlmBrjFoe2krp98Zk2evv+UTHOsM1NYB1D\n"
+				"woOJ6ywqtcimEpvbSpQ=\n"
+				"-----END ENCRYPTED PRIVATE KEY-----\n";
+
 static char dir[] = "/tmp/cht-sign-XXXXXX";
 
 static const char *path_of(const char *name)
@@ -70,6 +78,7 @@ static void test_key_files_and_their_refusals(void **state)
 		{ "group may write", "Cw", 0620, CHT_ALGORITHM_HMAC_SHA256, CHT_E_KEY,
 		  "chmod 600" },
 		{ "another curve", p256, 0600, CHT_ALGORITHM_ED25519, CHT_E_KEY, "not an Ed25519" },
+		{ "encrypted", encrypted, 0600, CHT_ALGORITHM_ED25519, CHT_E_KEY, "passphrase" },
 		{ "not PEM", "CwsLCws\n", 0600, CHT_ALGORITHM_ED25519, CHT_E_KEY, "no PKCS#8" },
 		{ "empty", "", 0600, CHT_ALGORITHM_ED25519, CHT_E_KEY, "no PKCS#8" },
 		{ "empty HMAC", "\n", 0600, CHT_ALGORITHM_HMAC_SHA256, CHT_E_KEY, "to nothing" },

@@ -131,7 +131,44 @@ static void test_runs_come_and_go(void **state)
 		CHECK((run == NULL) == (i < RUNS / 3));
 		CHECK(run == NULL || run->last == i);
 	}
+	check_row = "full";
+	table.n = VERIFY_OPEN_RUNS_MAX; /* as if there were so many */
+	{
+		struct run_key key = key_of(RUNS);
+		struct cht_err err = { 0 };
+
+		CHECK(run_table_add(&table, &key, &err) == NULL);
+		CHECK_INT(err.code, CHT_E_LIMIT);
+	}
 	run_table_fini(&table);
+}
+
+static void test_signers_are_listed_up_to_a_bound(void **state)
+{
+	struct made plain = usual(NULL), m = { 0 };
+	struct verify_report report;
+
+	(void)state;
+	for (unsigned i = 0; i < VERIFY_LISTED_MAX + 4; i++) {
+		char kid[16];
+		uint8_t out[4096];
+		struct cht_signer *signer;
+		int n;
+
+		snprintf(kid, sizeof(kid), "kid-%u", i);
+		signer = test_signer(CHT_ALGORITHM_HMAC_SHA256, kid, NULL);
+		n = cht_sign_event(signer, plain.entries[i % plain.n], out, sizeof(out));
+		CHECK(n > 0);
+		add_bytes(&m, out, (size_t)n);
+		cht_signer_free(signer);
+	}
+	report = verify_made(&m, NULL);
+	CHECK_INT(report.n_signers, VERIFY_LISTED_MAX + 1);
+	CHECK_INT(report.unknown_key, VERIFY_LISTED_MAX + 4);
+	for (unsigned i = 0; i < VERIFY_LISTED_MAX; i++)
+		CHECK(report.signers[i].entries == 1 && !report.signers[i].is_known);
+	made_free(&plain);
+	made_free(&m);
 }
 
 int main(void)
@@ -140,6 +177,7 @@ int main(void)
 		cmocka_unit_test(test_key_files_and_their_refusals),
 		cmocka_unit_test(test_hmac_keys_open_to_others_are_told),
 		cmocka_unit_test(test_runs_come_and_go),
+		cmocka_unit_test(test_signers_are_listed_up_to_a_bound),
 	};
 
 	return cmocka_run_group_tests_name("verify_trust", tests, setup_made, teardown_made);
