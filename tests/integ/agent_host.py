@@ -199,7 +199,7 @@ class Agent:
         text = self.process.communicate(timeout=DEADLINE_S)[1].decode()
         if self.process.returncode != 0:
             raise Failed("exit %d: %s" % (self.process.returncode, text))
-        words = text.split()
+        words = text.splitlines()[-1].split()  # a sanitizer may have said something before
         if words[0::2] != ["seen", "sent", "dropped"]:
             raise Failed("stats say %r" % text)
         return tuple(int(w) for w in words[1::2])
