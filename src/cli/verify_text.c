@@ -55,7 +55,7 @@ static void heading(const char *name, enum verify_verdict verdict, const char *a
 				 : verdict == VERIFY_DAMAGED ? CLI_RED
 							     : CLI_YELLOW;
 
-	cli_printf("\n%s%-14s%s %s%s%s\n", cli_colour(CLI_BOLD), name, cli_colour(CLI_PLAIN),
+	cli_printf("\n%s%-15s%s %s%s%s\n", cli_colour(CLI_BOLD), name, cli_colour(CLI_PLAIN),
 		   cli_colour(colour), answer, cli_colour(CLI_PLAIN));
 }
 
@@ -63,17 +63,17 @@ static void finding(const struct verify_report *r)
 {
 	const struct verify_finding *f = &r->first;
 
-	cli_printf("  entry        %s, in entries/%020" PRIu64 " at byte %s\n", number(f->at.index),
-		   f->at.file_first, number(f->at.file_offset));
+	cli_printf("  entry         %s, in entries/%020" PRIu64 " at byte %s\n",
+		   number(f->at.index), f->at.file_first, number(f->at.file_offset));
 	if (f->at.entry_offset > 0)
-		cli_printf("               at fault from byte %s of the entry on\n",
+		cli_printf("                at fault from byte %s of the entry on\n",
 			   number(f->at.entry_offset));
-	cli_printf("  what         %s: %s\n", verify_fault_name(f->fault), shown(f->detail));
+	cli_printf("  what          %s: %s\n", verify_fault_name(f->fault), shown(f->detail));
 	if (f->run_id[0] != '\0')
-		cli_printf("  run          %s\n", shown(f->run_id));
-	cli_printf("  looks like   %s\n", verify_fault_meaning(f->fault));
+		cli_printf("  run           %s\n", shown(f->run_id));
+	cli_printf("  looks like    %s\n", verify_fault_meaning(f->fault));
 	if (r->n_findings > 1)
-		cli_printf("  and          %s more %s behind it\n", number(r->n_findings - 1),
+		cli_printf("  and           %s more %s behind it\n", number(r->n_findings - 1),
 			   plural(r->n_findings - 1, "finding", "findings"));
 }
 
@@ -88,23 +88,23 @@ static void integrity(const struct verify_report *r)
 	if (r->n_findings > 0)
 		finding(r);
 	if (r->why_cannot_tell != NULL)
-		cli_printf("  missing      %s\n", r->why_cannot_tell);
+		cli_printf("  missing       %s\n", r->why_cannot_tell);
 	for (size_t i = 0; i < r->n_signers && i < VERIFY_LISTED_MAX; i++)
-		cli_printf("  signed by    %s (%s): %s %s%s\n", shown(r->signers[i].kid),
+		cli_printf("  signed by     %s (%s): %s %s%s\n", shown(r->signers[i].kid),
 			   r->signers[i].is_hmac ? "HMAC-SHA256" : "Ed25519",
 			   number(r->signers[i].entries),
 			   plural(r->signers[i].entries, "entry", "entries"),
 			   r->signers[i].is_known ? "" : ", a key that was not given");
 	if (r->n_signers > VERIFY_LISTED_MAX)
-		cli_printf("               and others\n");
+		cli_printf("                and others\n");
 	if (r->unsigned_entries > 0)
-		cli_printf("  unsigned     %s %s\n", number(r->unsigned_entries),
+		cli_printf("  unsigned      %s %s\n", number(r->unsigned_entries),
 			   plural(r->unsigned_entries, "entry", "entries"));
 	if (r->torn_bytes > 0)
-		cli_printf(
-			"  tail         %s %s of an unfinished entry: a ledger in use, or one that "
-			"was cut\n",
-			number(r->torn_bytes), plural(r->torn_bytes, "byte", "bytes"));
+		cli_printf("  tail          %s %s of an unfinished entry: a ledger in use, or one "
+			   "that "
+			   "was cut\n",
+			   number(r->torn_bytes), plural(r->torn_bytes, "byte", "bytes"));
 }
 
 /* The causes of one way, in one line. */
@@ -222,7 +222,7 @@ void verify_print_text(const struct verify_report *r, const char *dir, const cha
 	integrity(r);
 	completeness(r, run);
 	vantage(r, run);
-	cli_printf("\n%sverdict%s        %s%d %s%s\n", cli_colour(CLI_BOLD), cli_colour(CLI_PLAIN),
+	cli_printf("\n%sverdict%s         %s%d %s%s\n", cli_colour(CLI_BOLD), cli_colour(CLI_PLAIN),
 		   cli_colour(colour), (int)r->verdict, verdict_name(r->verdict),
 		   cli_colour(CLI_PLAIN));
 }

@@ -54,7 +54,7 @@ static void check_signature(struct walk *walk, const struct envelope_view *envel
 			   (int)envelope->algorithm.len, envelope->algorithm.ptr);
 		break;
 	case TRUST_BROKEN:
-		walk_fault(walk, VERIFY_BAD_SIGNATURE, at, NULL,
+		walk_fault(walk, VERIFY_BAD_SIGNATURE, 0, NULL,
 			   "the signature of key %.*s does not hold", (int)envelope->kid.len,
 			   envelope->kid.ptr);
 		break;
@@ -63,7 +63,8 @@ static void check_signature(struct walk *walk, const struct envelope_view *envel
 	if (signed_end != (const char *)entry.ptr + entry.len)
 		walk_fault(walk, VERIFY_UNCOVERED, at + envelope->signature.len + 1, NULL,
 			   "members after the signature");
-	count_signer(report, envelope, answer == TRUST_HOLDS || answer == TRUST_BROKEN);
+	if (answer == TRUST_HOLDS || answer == TRUST_UNKNOWN_KEY)
+		count_signer(report, envelope, answer == TRUST_HOLDS);
 }
 
 static bool is_envelope(struct cht_bytes entry)

@@ -109,6 +109,7 @@ struct verify_sums {
 	uint64_t received, stored, heartbeats, refused, dropped; /* of sealed runs' frames */
 };
 
+/* Entries that name this key: whose signatures hold, or for which there is no key. */
 struct verify_signer {
 	char kid[VERIFY_KID_MAX + 1];
 	bool is_hmac, is_known;
