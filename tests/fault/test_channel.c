@@ -183,8 +183,8 @@ static void test_a_failure_keeps_the_stale_socket_or_has_replaced_it(void **stat
 			break;
 		}
 		failing = 0;
-		check_row = failed;
 		CHECK(failed != NULL);
+		check_row = failed;
 		CHECK(files_in_dir() <= 1);
 	}
 	CHECK_INT(files_in_dir(), 0);
