@@ -49,13 +49,16 @@ static void see_processes(struct report *r, enum coverage_state state, const cha
 /* The connector works. It tells no names: those are in /proc, and the paths in fanotify too. */
 static void use_connector(struct agent *a, uint64_t now_ns)
 {
-	bool paths = execs_open(&a->execs);
 	struct report *r = &a->report;
 
 	a->scan_at_ns = UINT64_MAX;
 	see_processes(r, COVERAGE_ACTIVE, "proc-connector", NULL);
-	if (paths)
+	if (execs_open(&a->execs))
 		report_coverage(r, SEES_SPAWNED, COVERAGE_ACTIVE, "proc-connector, fanotify", NULL);
+	else
+		report_coverage(
+			r, SEES_SPAWNED, COVERAGE_DEGRADED, "proc-connector",
+			"no fanotify: a program that ends at once is told without its path");
 	if (!lives_scan(&a->lives, LIVES_SEED, now_ns))
 		see_processes(r, COVERAGE_DEGRADED, "proc-connector",
 			      "/proc could not be read when the agent started: names are missing");

@@ -245,11 +245,13 @@ static void repair(struct connector *c, uint64_t now_ns)
 	c->overrun = false;
 	c->lost = lost;
 	report_lost(report, n > 0 ? n : 1);
-	if (report->sees[SEES_SPAWNED].state == COVERAGE_ACTIVE) {
+	if (!c->told_overrun) {
 		report_coverage(report, SEES_SPAWNED, COVERAGE_DEGRADED,
 				report->sees[SEES_SPAWNED].mechanism, why);
-		report_coverage(report, SEES_EXITED, COVERAGE_DEGRADED, "proc-connector", why);
+		report_coverage(report, SEES_EXITED, COVERAGE_DEGRADED,
+				report->sees[SEES_EXITED].mechanism, why);
 	}
+	c->told_overrun = true;
 	(void)lives_scan(c->lives, LIVES_REPAIR, now_ns);
 }
 

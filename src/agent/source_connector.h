@@ -13,8 +13,9 @@
 
 struct connector {
 	int fd;
-	uint32_t lost; /* the kernel's count of what did not fit in our buffer, as last read */
-	bool overrun;  /* it grew: to be counted when the buffer is empty */
+	uint32_t lost;     /* the kernel's count of what did not fit in our buffer, as last read */
+	bool overrun;      /* it grew: to be counted when the buffer is empty */
+	bool told_overrun; /* in the coverage, where it stays: what was lost stays lost */
 	struct lives *lives;
 	struct execs *execs;
 };

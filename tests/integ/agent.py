@@ -137,6 +137,26 @@ def test_short_lives_are_all_seen():
     need("exit_code" not in ended, "a killed process has an exit code")
 
 
+def test_ids_are_those_at_the_time():
+    if os.geteuid() != 0:
+        return "only root can change its ids"
+    host = Host().listen()
+    with Agent(host) as agent:
+        reason = connector_reason(host.accept())
+        if reason:
+            return reason
+        pid = os.fork()
+        if pid == 0:
+            os.setgid(65533)
+            os.setuid(65534)
+            os.execv("/bin/true", ["true"])
+        os.waitpid(pid, 0)
+        frames = finish(host, agent)
+    for source in ("process.spawned", "process.exited"):
+        frame = of_pid(frames, pid, source)[0]
+        same((frame["uid"], frame["gid"]), (65534, 65533), "ids of " + source)
+
+
 def test_threads_are_not_told():
     host = Host().listen()
     with Agent(host) as agent:
@@ -251,7 +271,7 @@ def test_a_storm_that_the_kernel_could_not_hold_is_counted():
                         "i=0; while [ $i -lt %d ]; do (:); i=$((i+1)); done" % forks], check=True)
         agent.process.send_signal(signal.SIGCONT)
         hello = host.until(lambda f: f["probe_source"] == "agent.hello" and coverage(
-            f, "process.spawned")[0] == "degraded", "a hello that tells the overflow")
+            f, "process.exited")[0] == "degraded", "a hello that tells the overflow")
         for source in ("process.spawned", "process.exited"):
             need("overflow" in coverage(hello, source)[2], "the reason of " + source)
         after = subprocess.Popen(["/bin/sleep", "0"])
