@@ -43,7 +43,20 @@ static int append(struct ledger_tail *tail, struct cht_bytes part, struct cht_er
 		part.ptr += w;
 		part.len -= (size_t)w;
 	}
-	/* Whatever the reason, a failed sync is final: the pages may be gone and look clean. */
+	return 0;
+}
+
+/* The disk begins now, so that the sync finds little left to wait for. Only a hint: what it
+ * says is not looked at, the sync's word counts. */
+static void start_writing(const struct ledger_tail *tail, uint64_t from)
+{
+	(void)sync_file_range(tail->fd, (off_t)from, (off_t)(tail->bytes - from),
+			      SYNC_FILE_RANGE_WRITE);
+}
+
+/* Whatever the reason, a failed sync is final: the pages may be gone and look clean. */
+static int sync_tail(const struct ledger_tail *tail, struct cht_err *err)
+{
 	if (fdatasync(tail->fd) < 0)
 		return cht_fail(err, CHT_E_IO, errno, "sync segment %020" PRIu64, tail->first);
 	return 0;
@@ -86,11 +99,21 @@ static int undo(struct ledger *ledger, const struct ledger_tail *now, struct cht
 	return 0;
 }
 
+/* No byte of a segment is written before its predecessor is full and durable. */
+static int next_segment(struct ledger *ledger, struct ledger_tail *now, uint64_t first,
+			struct cht_err *err)
+{
+	bool is_synced = now->fd < 0 || (!ledger->is_dirty && now->bytes == ledger->tail.bytes);
+	int r = is_synced ? 0 : sync_tail(now, err);
+
+	return r < 0 ? r : create_segment(ledger->entries_fd, first, now, err);
+}
+
 /* Writes all n entries behind *now, which follows to the segment that it ends in. */
 static int write_all(struct ledger *ledger, struct ledger_tail *now, struct cht_bytes bytes,
 		     unsigned n, struct cht_err *err)
 {
-	uint64_t next = ledger->next;
+	uint64_t next = ledger->next, from;
 
 	while (n > 0) {
 		uint64_t room = now->fd < 0 ? 0 : SEGMENT_ENTRIES - (next - now->first);
@@ -99,16 +122,18 @@ static int write_all(struct ledger *ledger, struct ledger_tail *now, struct cht_
 		int r;
 
 		if (room == 0) {
-			r = create_segment(ledger->entries_fd, next, now, err);
+			r = next_segment(ledger, now, next, err);
 			if (r < 0)
 				return r;
 			continue;
 		}
 		if (some < n)
 			part.len = bytes_of(bytes, some);
+		from = now->bytes;
 		r = append(now, part, err);
 		if (r < 0)
 			return r;
+		start_writing(now, from);
 		bytes.ptr += part.len;
 		bytes.len -= part.len;
 		next += some;
@@ -125,10 +150,11 @@ static int give_up(struct ledger *ledger, struct ledger_tail *now, int code, str
 	if (now->fd != ledger->tail.fd)
 		fd_close(&now->fd);
 	ledger->is_broken = code != CHT_E_FULL;
+	ledger->is_dirty = false; /* cut and synced, or never written again */
 	return code;
 }
 
-int ledger_commit(struct ledger *ledger, struct cht_bytes bytes, unsigned n, struct cht_err *err)
+int ledger_write(struct ledger *ledger, struct cht_bytes bytes, unsigned n, struct cht_err *err)
 {
 	struct ledger_tail now = ledger->tail;
 	int r = 0;
@@ -151,5 +177,27 @@ int ledger_commit(struct ledger *ledger, struct cht_bytes bytes, unsigned n, str
 		fd_close(&ledger->tail.fd);
 	ledger->tail = now;
 	ledger->next += n;
+	ledger->is_dirty = true;
 	return 0;
+}
+
+int ledger_sync(struct ledger *ledger, struct cht_err *err)
+{
+	int r;
+
+	if (ledger->is_broken)
+		return cht_fail(err, CHT_E_IO, 0, "the ledger is not written after a failure");
+	if (!ledger->is_dirty)
+		return 0;
+	r = sync_tail(&ledger->tail, err);
+	ledger->is_dirty = false;
+	ledger->is_broken = r < 0;
+	return r;
+}
+
+int ledger_commit(struct ledger *ledger, struct cht_bytes bytes, unsigned n, struct cht_err *err)
+{
+	int r = ledger_write(ledger, bytes, n, err);
+
+	return r < 0 ? r : ledger_sync(ledger, err);
 }

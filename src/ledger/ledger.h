@@ -31,6 +31,7 @@ struct ledger {
 	struct ledger_tail tail;
 	uint64_t next;  /* index of the next entry = committed entries */
 	bool is_marked; /* the clean mark is there */
+	bool is_dirty;  /* something is written and not synced */
 	bool is_broken; /* a write or sync failed: never written again */
 	char origin[LEDGER_ORIGIN_MAX + 1];
 };
@@ -61,17 +62,24 @@ int ledger_init(const char *state, const char *name, struct cht_err *err) CHT_CH
 int ledger_open(struct ledger *ledger, const char *state, struct ledger_recovery *found,
 		struct cht_err *err) CHT_CHECKED;
 
-/* Appends n whole entries that stand one after the other, lengths included, in bytes, and makes
- * them durable: write, fdatasync; a new segment is created and its directory fsync'ed before
- * first use. At most SEGMENT_ENTRIES entries and LEDGER_COMMIT_MAX_BYTES. 0: all are durable.
- * CHT_E_FULL (ENOSPC, EDQUOT): none are kept, the half-written tail was cut, the same call may
- * be made again. CHT_E_IO: the ledger is broken and takes no further call but close; the next
- * open recovers. Allocates nothing. */
+/* Appends n whole entries that stand one after the other, lengths included, in bytes, and has
+ * the disk begin on them; they are durable when ledger_sync has returned. A new segment is
+ * created and its directory fsync'ed before first use, and its predecessor is durable before. At
+ * most SEGMENT_ENTRIES entries and LEDGER_COMMIT_MAX_BYTES. CHT_E_FULL (ENOSPC, EDQUOT): none are
+ * kept, the half-written tail was cut, the same call may be made again. CHT_E_IO: the ledger is
+ * broken and takes no further call but close; the next open recovers. Allocates nothing. */
+int ledger_write(struct ledger *ledger, struct cht_bytes bytes, unsigned n,
+		 struct cht_err *err) CHT_CHECKED;
+
+/* Everything written is durable: fdatasync, unless it was already. CHT_E_IO: as above. */
+int ledger_sync(struct ledger *ledger, struct cht_err *err) CHT_CHECKED;
+
+/* Both. */
 int ledger_commit(struct ledger *ledger, struct cht_bytes bytes, unsigned n,
 		  struct cht_err *err) CHT_CHECKED;
 
-/* Writes the clean mark: the last call before close, after an orderly end. Does nothing to a
- * broken ledger. CHT_E_IO: the next open will call this end unclean. */
+/* Syncs, and writes the clean mark: the last call before close, after an orderly end. Does nothing
+ * to a broken ledger. CHT_E_IO: the next open will call this end unclean. */
 int ledger_mark_clean(struct ledger *ledger, struct cht_err *err) CHT_CHECKED;
 
 /* Closes and releases the lock; safe on LEDGER_NULL. */

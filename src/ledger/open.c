@@ -183,7 +183,9 @@ int ledger_mark_clean(struct ledger *ledger, struct cht_err *err)
 
 	if (ledger->is_broken || ledger->is_marked)
 		return 0;
-	r = mark_write(ledger->dir_fd, ledger->next, err);
+	r = ledger_sync(ledger, err);
+	if (r == 0)
+		r = mark_write(ledger->dir_fd, ledger->next, err);
 	ledger->is_marked = r == 0;
 	return r;
 }

@@ -54,17 +54,36 @@ static int tell_paused(struct scribe *scribe, bool paused, int sys, struct cht_e
 	return r == CHT_E_PEER ? 0 : r;
 }
 
-static int try_commit(struct scribe *scribe, struct cht_err *err)
+/* What is written is durable, and the line is told. */
+static int sync_written(struct scribe *scribe, struct cht_err *err)
 {
-	struct batch *b = &scribe->batch;
-	int r = ledger_commit(&scribe->ledger, (struct cht_bytes){ b->out, b->len }, b->n, err);
+	int r;
 
+	if (scribe->n_durable == scribe->n_written)
+		return 0;
+	r = ledger_sync(&scribe->ledger, err);
 	if (r < 0)
 		return r;
-	scribe->n_durable += b->n;
+	scribe->n_durable = scribe->n_written;
+	ring_set_durable(&scribe->ring, scribe->n_durable);
+	return 0;
+}
+
+/* Writes the batch, behind one that the disk has had time for and that is synced first. Its own
+ * sync comes when there is nothing to take, or before the next write: while there is load the
+ * disk works on one batch as the next is taken and signed. */
+static int try_write(struct scribe *scribe, struct cht_err *err)
+{
+	struct batch *b = &scribe->batch;
+	int r = sync_written(scribe, err);
+
+	if (r == 0)
+		r = ledger_write(&scribe->ledger, (struct cht_bytes){ b->out, b->len }, b->n, err);
+	if (r < 0)
+		return r;
+	scribe->n_written += b->n;
 	b->n = 0;
 	b->len = 0;
-	ring_set_durable(&scribe->ring, scribe->n_durable);
 	return 0;
 }
 
@@ -81,7 +100,7 @@ static int outlast(struct scribe *scribe, struct cht_err *full)
 		r = nap(scribe, PAUSE_RETRY_NS, false, &err);
 		if (r < 0)
 			break;
-		r = try_commit(scribe, &err);
+		r = try_write(scribe, &err);
 		if (r == CHT_E_FULL) {
 			r = 0;
 			continue;
@@ -98,14 +117,14 @@ static int outlast(struct scribe *scribe, struct cht_err *full)
 	return r < 0 ? r : CHT_E_FULL;
 }
 
-static int commit(struct scribe *scribe, struct cht_err *err)
+static int write_batch(struct scribe *scribe, struct cht_err *err)
 {
 	struct cht_err why = { 0 };
 	int r;
 
 	if (scribe->batch.n == 0)
 		return 0;
-	r = try_commit(scribe, &why);
+	r = try_write(scribe, &why);
 	if (r == CHT_E_FULL && scribe->pause_on_full)
 		r = outlast(scribe, &why);
 	if (r < 0 && err != NULL)
@@ -113,12 +132,23 @@ static int commit(struct scribe *scribe, struct cht_err *err)
 	return r;
 }
 
-/* Until the next commit is due, or, with nothing taken, until there is something to take. */
+/* The batch is written and everything is durable. */
+static int commit(struct scribe *scribe, struct cht_err *err)
+{
+	int r = write_batch(scribe, err);
+
+	return r < 0 ? r : sync_written(scribe, err);
+}
+
+/* Until the next commit is due, or, with nothing taken, until there is something to take. What is
+ * written is synced before any sleep. */
 static int wait_for_more(struct scribe *scribe, struct cht_err *err)
 {
 	struct batch *b = &scribe->batch;
 	uint64_t now;
 
+	if (scribe->n_durable != scribe->n_written)
+		return sync_written(scribe, err);
 	if (!ring_await_entries(&scribe->ring, b->n == 0 ? 1 : WAKE_BYTES))
 		return 0;
 	if (b->n == 0)
@@ -154,10 +184,12 @@ static int turn(struct scribe *scribe, struct cht_err *err)
 		r = commit(scribe, err);
 		return r < 0 ? r : fault;
 	}
-	if (b->n == 0 && was_gone)
-		return 1;
+	if (b->n == 0 && was_gone) {
+		r = commit(scribe, err);
+		return r < 0 ? r : 1;
+	}
 	if (b->n > 0 && (was_gone || batch_is_full(b) || clk_monotonic_ns() >= b->due_ns))
-		return commit(scribe, err);
+		return write_batch(scribe, err);
 	fault = wait_for_more(scribe, err);
 	if (fault != CHT_E_PEER)
 		return fault;

@@ -74,7 +74,7 @@ struct scribe {
 	int line_fd; /* borrowed from the options */
 	bool pause_on_full;
 	bool is_line_gone;
-	uint64_t n_durable; /* entries of the ring */
+	uint64_t n_written, n_durable; /* entries of the ring */
 };
 
 #define SCRIBE_NULL                                                                                \

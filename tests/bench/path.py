@@ -306,6 +306,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("-o", dest="output", choices=["text", "json"], default="text")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", action="append", metavar="CONNECTIONS,BATCH", help="e.g. 100,1; may be repeated")
     args = parser.parse_args()
     scale = 0.2 if args.quick else 1
     if args.output == "text":
@@ -313,8 +314,8 @@ def main():
         print("  " + LIMITS.replace("[limits]\n", "").strip().replace("\n", ", "))
         print("rsyslog: named values of RFC 5424 structured data; fields: the same at fixed places of the text, unparsed")
         print("ours: fdatasync at each group commit (10 ms or 4,096 entries); append and rsyslog: no sync, which favours them")
-    for connections in (1, 100):
-        for batch in (1, 64):
+    for connections, batch in ((1, 1), (1, 64), (100, 1), (100, 64)):
+        if args.only is None or f"{connections},{batch}" in args.only:
             rounds = [{name: measure(args.build, name, connections, batch, scale) for name in CONTENDERS}
                       for _ in range(args.rounds)]
             show(args, connections, batch, rounds)
