@@ -363,8 +363,8 @@ static int begin_ledger(struct line *line, struct table_found *found, struct cht
 		return r;
 	table_settle(&line->table, line->base_index);
 	clk_read(&line->now);
-	r = tell_recovery(line, &ready, err);
-	return r < 0 ? r : tell_start(line, boot_id, found, ready.ready.is_new != 0, err);
+	r = tell_start(line, boot_id, found, ready.ready.is_new != 0, err);
+	return r < 0 ? r : tell_recovery(line, &ready, err);
 }
 
 int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct cht_err *err)
