@@ -27,15 +27,37 @@ static const char *const handed_over[] = {
 
 enum { N_HANDED_OVER = sizeof(handed_over) / sizeof(handed_over[0]), HANDED_OVER_MAX = 16384 };
 
-/* Whole NAME=VALUE as it stands in environ, or null. */
-static char *variable(const char *name)
+/* The next whole NAME=VALUE of environ from *at on, which is moved behind it; null at the end. A
+ * name may stand twice: the first is the one that counts. */
+static char *next_variable(const char *name, char ***at)
 {
 	size_t n = strlen(name);
 
-	for (char **at = environ; at != NULL && *at != NULL; at++)
-		if (strncmp(*at, name, n) == 0 && (*at)[n] == '=')
-			return *at;
+	while (*at != NULL && **at != NULL) {
+		char *one = *(*at)++;
+
+		if (strncmp(one, name, n) == 0 && one[n] == '=')
+			return one;
+	}
 	return NULL;
+}
+
+static char *variable(const char *name)
+{
+	char **at = environ;
+
+	return next_variable(name, &at);
+}
+
+/* /proc/self/environ shows this very memory. */
+static void wipe_variable(const char *name)
+{
+	size_t n = strlen(name) + 1;
+	char **at = environ, *one;
+
+	while ((one = next_variable(name, &at)) != NULL)
+		explicit_bzero(one + n, strlen(one + n));
+	(void)unsetenv(name);
 }
 
 int child_take_secrets(int *env_fd, struct cht_err *err)
@@ -61,13 +83,9 @@ int child_take_secrets(int *env_fd, struct cht_err *err)
 		char *found = variable(handed_over[i]);
 		size_t n = found != NULL ? strlen(found) + 1 : 0;
 
-		if (found == NULL)
-			continue;
-		if (r == 0)
+		if (found != NULL && r == 0)
 			r = fd_write_all(ends[1], found, n, err);
-		/* /proc/self/environ shows this very memory. */
-		(void)unsetenv(handed_over[i]);
-		explicit_bzero(found, n - 1);
+		wipe_variable(handed_over[i]);
 	}
 	fd_close(&ends[1]);
 	if (r < 0)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -14,6 +15,7 @@ enum exit_status {
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
 	EXIT_SIBLING = 70,
+	EXIT_STOPPED = 74,
 	EXIT_CONFIG = 78
 };
 
@@ -21,28 +23,51 @@ enum exit_status {
  * killed or broke its protocol is a sibling that died. */
 static int exit_status(int r, int scribe_status)
 {
-	if (r == 0)
-		return EXIT_DONE;
-	if (r == CHT_E_PEER)
-		return scribe_status > 0 && scribe_status < 128 ? scribe_status : EXIT_SIBLING;
-	return r == CHT_E_CONFIG || r == CHT_E_BIND || r == CHT_E_LIMIT ? EXIT_CONFIG : EXIT_FAILED;
+	bool has_reason = scribe_status > 0 && scribe_status < 128;
+
+	switch (r) {
+	case 0: return has_reason ? scribe_status : EXIT_DONE; /* even its last step counts */
+	case CHT_E_PEER: return has_reason ? scribe_status : EXIT_SIBLING;
+	case CHT_E_FULL: return EXIT_STOPPED;
+	case CHT_E_CONFIG:
+	case CHT_E_BIND:
+	case CHT_E_LIMIT: return EXIT_CONFIG;
+	default: return EXIT_FAILED;
+	}
 }
 
-/* No core, no debugger of the same uid: what a guest sent and what a parent handed over stays. */
+/* 0, 1 and 2 belong to nobody else: a diagnostic must not go to what took the number of a closed
+ * stderr, which may be a guest's connection. */
+static bool take_standard_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd <= 2 && fcntl(fd, F_SETFD, 0) == 0);
+	if (fd < 0)
+		return false;
+	fd_close(&fd);
+	return true;
+}
+
+/* No core, no debugger of the same uid: what a guest sent and what a parent handed over stays. A
+ * reader of diagnostics that goes away is no reason to end. */
 static void close_up(void)
 {
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	const struct rlimit none = { 0, 0 };
 
+	(void)sigaction(SIGPIPE, &ignore, NULL);
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	(void)setrlimit(RLIMIT_CORE, &none);
 }
 
-static int run(struct line *line, struct conf *conf, struct cht_err *err)
+static int run(struct line *line, struct cht_err *err)
 {
 	int r = line_run(line, err);
 
-	(void)conf;
 	if (r == 0) {
 		notify_manager("STOPPING=1");
 		r = line_stop(line, err);
@@ -57,6 +82,9 @@ int main(int argc, char **argv)
 	struct conf conf;
 	int secrets_fd = -1, r;
 
+	if (!take_standard_fds())
+		return EXIT_FAILED;
+	close_up();
 	diag_init("chtd", DIAG_NOTICE);
 	r = conf_load(&conf, argc, argv, &err);
 	if (r != 0) {
@@ -66,14 +94,13 @@ int main(int argc, char **argv)
 		diag_err(&err);
 		return r == CHT_E_RANGE ? EXIT_USAGE : EXIT_CONFIG;
 	}
-	close_up();
 	r = child_take_secrets(&secrets_fd, &err);
 	if (r == 0)
 		r = line_open(&line, &conf, secrets_fd, &err);
 	if (r == 0) {
 		notify_manager("READY=1\nSTATUS=Listening");
 		notify_ready_fd(&conf.ready_fd);
-		r = run(&line, &conf, &err);
+		r = run(&line, &err);
 	}
 	if (r < 0)
 		diag_err(&err);

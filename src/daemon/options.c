@@ -99,8 +99,9 @@ static int set_ready_fd(struct conf *conf, const char *text, struct cht_err *err
 	if (!read_u64(str_of(text), 1 << 20, &fd) || fcntl((int)fd, F_GETFD) < 0)
 		return cht_fail(err, CHT_E_RANGE, 0, "--ready-fd %s: expected an open descriptor",
 				text);
-	conf->ready_fd = (int)fd;
-	if (fcntl(conf->ready_fd, F_SETFD, FD_CLOEXEC) < 0)
+	/* It is closed once it was written; the numbers of stdout and stderr stay taken. */
+	conf->ready_fd = fd > 2 ? (int)fd : fcntl((int)fd, F_DUPFD_CLOEXEC, 3);
+	if (conf->ready_fd < 0 || fcntl(conf->ready_fd, F_SETFD, FD_CLOEXEC) < 0)
 		return cht_fail(err, CHT_E_RANGE, 0, "--ready-fd %s: cannot be used", text);
 	return 0;
 }

@@ -8,8 +8,9 @@
 #include "base/err.h"
 #include "scribe/scribe.h"
 
-/* SIGXFSZ and SIGPIPE would end the process where the call's error code says as much. */
-static const int ignored[] = { SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGXFSZ };
+/* SIGXFSZ and SIGPIPE would end the process where the call's error code says as much; SIGTTOU would
+ * stop it for a diagnostic, because it is not in the terminal's foreground. */
+static const int ignored[] = { SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGXFSZ, SIGTTOU };
 
 int lockdown(struct cht_err *err)
 {
