@@ -175,8 +175,22 @@ void cell_note_paused(struct cht_cell *cell, bool paused, const struct cht_now *
 		cht_silence_pause(&cell->silence, now->monotonic_ns);
 		return;
 	}
+	cell->pauses = cell_pauses(cell, now);
 	cht_silence_resume(&cell->silence, now->monotonic_ns);
 	cell->next_ns = 0;
+}
+
+struct pauses cell_pauses(const struct cht_cell *cell, const struct cht_now *now)
+{
+	struct pauses pauses = cell->pauses;
+	uint64_t since = cell->silence.paused_ns;
+
+	if (since == 0)
+		return pauses;
+	pauses.n++;
+	if (now->monotonic_ns > since)
+		pauses.ns = sum(pauses.ns, now->monotonic_ns - since);
+	return pauses;
 }
 
 void cell_note_stored(struct cht_cell *cell, size_t n)
@@ -261,7 +275,9 @@ void cell_stamp_sealed(struct cht_cell *cell, struct cht_str reason, const struc
 		       struct cht_stamped *out)
 {
 	run_stamp(&cell->run, EV_RUN_SEALED, now, out);
-	out->facts.sealed = (struct facts_sealed){ .reason = reason, .frames = cell->frames };
+	out->facts.sealed = (struct facts_sealed){ .reason = reason,
+						   .frames = cell->frames,
+						   .pauses = cell_pauses(cell, now) };
 }
 
 struct cht_str cht_stamped_cell_id(const struct cht_stamped *stamped)

@@ -58,6 +58,7 @@ struct cht_cell {
 	uint64_t episode; /* silences so far */
 
 	struct frame_counts frames;
+	struct pauses pauses; /* those that are over */
 	struct boot boots[CELL_BOOTS];
 	uint64_t connections; /* opened in this run: the newest one's number */
 	unsigned open;
@@ -130,7 +131,8 @@ void cell_note_refused(struct cht_cell *cell, const struct cht_frame_facts *fact
 /* A good frame: life, gap accounting, forgery. The frame itself is counted by cell_stamp. */
 void cell_note_frame(struct cht_cell *cell, const struct cht_declaration *declaration,
 		     const struct cht_frame_facts *facts, const struct cht_now *now);
-/* We stopped or resumed reading this cell. */
+/* We stopped or resumed reading this cell: its silence clock stands still meanwhile, and it is
+ * counted as our doing. Being told what is so already does nothing. */
 void cell_note_paused(struct cht_cell *cell, bool paused, const struct cht_now *now);
 /* n bytes of this run went to the ledger. */
 void cell_note_stored(struct cht_cell *cell, size_t n);
@@ -150,6 +152,8 @@ bool cell_next(struct cht_cell *cell, const struct cht_now *now, struct cht_stam
 bool cell_flush(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out);
 /* Monotonic time at which cell_next can next have something; UINT64_MAX for never. */
 uint64_t cell_deadline(const struct cht_cell *cell);
+/* How often, and for how long, it was not read; the pause that lasts at now included. */
+struct pauses cell_pauses(const struct cht_cell *cell, const struct cht_now *now);
 /* Whether cell_flush would give something. */
 bool cell_has_pending(const struct cht_cell *cell);
 

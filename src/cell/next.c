@@ -103,6 +103,7 @@ static bool judge_silence(struct cht_cell *cell, const struct cht_now *now, stru
 		return false;
 	facts.window_ns = signal.window_ns;
 	facts.elapsed_ns = signal.elapsed_ns;
+	facts.pauses = cell->pauses; /* none lasts: the clock would stand still */
 	if (!cell->heard)
 		facts.basis = STR("never-heard");
 	else if (cell->has_heartbeat)

@@ -75,6 +75,12 @@ struct frame_counts {
 	uint64_t received, stored, heartbeats, refused, dropped;
 };
 
+/* Times when we did not read a run's cell, as far as this process knows: not what one before it
+ * had counted. */
+struct pauses {
+	uint64_t n, ns;
+};
+
 /* Facts by kind. Everything that is a count is of the window that the event closes. */
 struct facts_opened {
 	struct cht_str socket; /* path as bound */
@@ -89,6 +95,7 @@ struct facts_run_resumed {
 struct facts_sealed {
 	struct cht_str reason; /* "requested", "host restarted", "superseded", "unregistered" */
 	struct frame_counts frames;
+	struct pauses pauses;
 };
 struct facts_channel_opened {
 	uint64_t count, connection; /* the newest */
@@ -124,6 +131,7 @@ struct facts_silenced {
 	struct cht_str basis; /* "never-heard" | "frames-only" | "heartbeat" */
 	uint64_t episode;     /* from 1 */
 	unsigned open;        /* connections open now: a witness */
+	struct pauses pauses; /* of the run so far; their time is not in elapsed_ns */
 };
 struct facts_agent_resumed {
 	uint64_t episode, silent_ns; /* from the last good frame before to the first after */

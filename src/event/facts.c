@@ -60,6 +60,15 @@ static void put_frames(struct members *m, const struct frame_counts *f)
 	members_close(&inner);
 }
 
+/* Two keys beside each other in every place where they stand. */
+static void put_pauses(struct members *m, const struct pauses *p)
+{
+	if (p->n == 0)
+		return;
+	members_u64(m, "pausedMs", p->ns / NS_PER_MS);
+	members_u64(m, "pauses", p->n);
+}
+
 static void put_sealed(struct members *m, const struct cht_stamped *s)
 {
 	const struct facts_sealed *f = &s->facts.sealed;
@@ -70,6 +79,7 @@ static void put_sealed(struct members *m, const struct cht_stamped *s)
 	members_u64(m, "firstIndex", s->run->first_index);
 	put_frames(m, &f->frames);
 	members_u64(m, "lastSequence", s->sequence);
+	put_pauses(m, &f->pauses);
 	members_text(m, "reason", f->reason);
 }
 
@@ -189,6 +199,7 @@ static void put_silenced(struct members *m, const struct cht_stamped *s)
 	members_u64(m, "episode", f->episode);
 	members_text(m, "epistemicStatus", STR("DECLARED"));
 	members_u64(m, "keepaliveWindowMs", f->window_ns / NS_PER_MS);
+	put_pauses(m, &f->pauses);
 	members_text(m, "ruleClass", STR("GUEST_AGENT_DECLARATION"));
 	members_key(m, "witnesses");
 	witnesses = members_open(m->b, NULL);

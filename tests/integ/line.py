@@ -210,6 +210,21 @@ def test_silence_is_noticed_once_and_its_end_is_told(d):
     equal(types(d + "/s").count("guest.agent_silenced"), 2, "once an episode")
 
 
+def test_a_pause_is_recorded_as_ours(d):
+    c = conf(d, "[limits]\nframes_per_second = 2000\nframes_burst = 100\n")
+    with Daemon(d + "/s", "--config", c, "--seal", "--cell", f"fast={d}/a", "--cell", f"slow={d}/b") as daemon:
+        with connect(d + "/a_9001") as fast, connect(d + "/b_9001") as slow:
+            slow.sendall(frame())
+            fast.sendall(b"".join(frame(pid=i) for i in range(1000)))
+            wait_for("all frames", lambda: types(daemon.state).count("guest.process_spawned") == 1001)
+        daemon.stop()
+    sealed = {e["data"]["cellId"]: e["data"] for e in events(d + "/s") if short(e) == "run.sealed"}
+    check(sealed["fast"]["pauses"] >= 1, "over its frames a second it was not read")
+    # 900 frames at 2,000 a second take 450 ms; nearly all of that was spent waiting.
+    check(100 <= sealed["fast"]["pausedMs"] < 60000, f"for {sealed['fast']['pausedMs']} ms")
+    check("pauses" not in sealed["slow"] and "pausedMs" not in sealed["slow"], "the other always was")
+
+
 def test_a_hostile_cell_does_not_delay_another(d):
     c = conf(d, "[limits]\nconnects_per_second = 100000\nframes_per_second = 1000000\nframes_burst = 1000000\n")
     with Daemon(d + "/s", "--config", c, "--cell", f"bad={d}/bad", "--cell", f"good={d}/good") as daemon:

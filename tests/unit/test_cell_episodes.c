@@ -33,6 +33,12 @@ static void check_silence(uint64_t deadline, const char *basis, uint64_t window,
 	CHECK(cell_deadline(&cell) == UINT64_MAX);
 }
 
+static void check_pauses(const struct pauses *p, uint64_t n, uint64_t ns)
+{
+	CHECK_INT(p->n, n);
+	CHECK(p->ns == ns);
+}
+
 static void test_an_agent_never_heard_is_told_once(void **state)
 {
 	(void)state;
@@ -171,6 +177,40 @@ static void test_a_cell_that_we_do_not_read_is_not_silent(void **state)
 	CHECK(!next(START + 100 * S));
 	cell_note_paused(&cell, false, &resumed);
 	check_silence(START + 106 * S, "frames-only", KEEPALIVE, 1);
+	check_pauses(&out.facts.silenced.pauses, 1, 96 * S);
+}
+
+static void test_pauses_are_counted_as_ours(void **state)
+{
+	struct cht_now now = at(START + 1 * S);
+
+	(void)state;
+	frame(CHT_SOURCE_OTHER, START);
+	cell_note_paused(&cell, false, &now); /* there is none */
+	cell_note_paused(&cell, true, &now);
+	now = at(START + 2 * S);
+	cell_note_paused(&cell, true, &now); /* the same one */
+	now = at(START + 4 * S);
+	cell_note_paused(&cell, false, &now);
+	cell_note_paused(&cell, false, &now);
+	check_silence(START + 13 * S, "frames-only", KEEPALIVE, 1);
+	check_pauses(&out.facts.silenced.pauses, 1, 3 * S);
+	now = at(START + 20 * S);
+	cell_note_paused(&cell, true, &now);
+	now = at(START + 25 * S); /* and it lasts */
+	cell_stamp_sealed(&cell, STR("requested"), &now, &out);
+	check_pauses(&out.facts.sealed.pauses, 2, 8 * S);
+}
+
+static void test_a_cell_always_read_has_no_pauses(void **state)
+{
+	struct cht_now now = at(START + 60 * S);
+
+	(void)state;
+	check_silence(START + 60 * S, "never-heard", 60 * S, 1);
+	check_pauses(&out.facts.silenced.pauses, 0, 0);
+	cell_stamp_sealed(&cell, STR("requested"), &now, &out);
+	check_pauses(&out.facts.sealed.pauses, 0, 0);
 }
 
 static void test_a_pause_outlives_the_first_frame_and_an_episode(void **state)
@@ -203,6 +243,8 @@ int main(void)
 		cmocka_unit_test_setup(test_once_means_once, begin_plain),
 		cmocka_unit_test_setup(test_once_holds_for_an_agent_never_heard_too, begin_plain),
 		cmocka_unit_test_setup(test_a_cell_that_we_do_not_read_is_not_silent, begin_plain),
+		cmocka_unit_test_setup(test_pauses_are_counted_as_ours, begin_plain),
+		cmocka_unit_test_setup(test_a_cell_always_read_has_no_pauses, begin_plain),
 		cmocka_unit_test_setup(test_a_pause_outlives_the_first_frame_and_an_episode,
 				       begin_plain),
 	};

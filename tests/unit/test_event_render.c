@@ -88,6 +88,8 @@ static void test_a_fact_that_does_not_apply_is_left_out(void **state)
 		{ EV_RUN_OPENED, "\"expectedUid\":" },
 		{ EV_RUN_RESUMED, "\"to\":" },
 		{ EV_RUN_SEALED, "\"continued\":" },
+		{ EV_RUN_SEALED, "\"pauses\":" },
+		{ EV_GUEST_AGENT_SILENCED, "\"pausedMs\":" },
 		{ EV_CHANNEL_OPENED, "\"peer\":" },
 		{ EV_GUEST_TELEMETRY_DROPPED, "\"newestGap\":" },
 		{ EV_LEDGER_RECOVERED, "\"unprotected\":" },
@@ -131,8 +133,9 @@ static void test_the_host_states_a_fact_with_its_source_and_inputs(void **state)
 		"\"received\":72340172838076673,\"refused\":72340172838076673,"
 		"\"stored\":72340172838076673},\"host\":{\"hostBootNs\":"
 		"\"86400000000001\"},\"inputs\":{\"from\":[\"events\",\"frames\"]},"
-		"\"lastSequence\":7,\"output\":{\"stampedBy\":\"host\"},\"probeSource\":"
-		"\"host.run\",\"provenance\":\"derived\",\"reason\":\"requested\",\"runId\":"
+		"\"lastSequence\":7,\"output\":{\"stampedBy\":\"host\"},\"pausedMs\":72340172838,"
+		"\"pauses\":72340172838076673,\"probeSource\":\"host.run\",\"provenance\":"
+		"\"derived\",\"reason\":\"requested\",\"runId\":"
 		"\"run-6ba7b810-9dad-11d1-80b4-00c04fd430c8\",\"sequence\":7,"
 		"\"specSignatureHash\":\"sha256:deadbeef\"}" END("2025-11-05T13:20:00.123456789Z"));
 }
