@@ -52,6 +52,7 @@ suite() { # name, build directory, arguments of meson test...
 	sums=$(tools/testsum "$logs/$base.json") || true
 	if [ "$status" -eq 0 ]; then
 		said ok "$green" "$name" "$took" "$sums"
+		tools/skips "$logs/$base.json"
 		return
 	fi
 	said FAIL "$red" "$name" "$took" "$sums"

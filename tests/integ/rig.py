@@ -21,9 +21,12 @@ LIMIT_S = 30
 SKIP = 77
 
 
+class Skipped(Exception):
+    """What a test cannot show here, and why; the others of its program still run."""
+
+
 def skip(reason):
-    print("skipped: " + reason, file=sys.stderr)
-    sys.exit(SKIP)
+    raise Skipped(reason)
 
 
 def fail(text):
@@ -225,13 +228,21 @@ def sums(state, run=None):
 def main(tests):
     """Runs every test_* of the caller's namespace, each in a folder of its own."""
     only = sys.argv[1:]
+    skipped = False
     for name, test in list(tests.items()):
         if not name.startswith("test_") or (only and name not in only):
             continue
         with folder() as d:
             try:
                 test(d)
+            except Skipped as why:
+                skipped = True
+                print(f"[SKIP] {name}", flush=True)
+                print(f"skipped: {name}: {why}", file=sys.stderr)
+                continue
             except Exception:
                 print(f"[FAILED] {name}", file=sys.stderr)
                 raise
         print(f"[OK] {name}", flush=True)
+    if skipped:
+        sys.exit(SKIP)
