@@ -256,7 +256,8 @@ static double median(double *v, unsigned n)
 
 static void print_row(const struct row *row, unsigned rounds)
 {
-	double ratio[ROUNDS_MAX], ours[ROUNDS_MAX], limit[ROUNDS_MAX], middle;
+	double ratio[ROUNDS_MAX] = { 0 }, ours[ROUNDS_MAX] = { 0 }, limit[ROUNDS_MAX] = { 0 };
+	double middle;
 	uint64_t n_ours = 0, n_limit = 0;
 
 	for (unsigned i = 0; i < rounds; i++) {

@@ -65,6 +65,7 @@ def test_the_sums_over_the_stages_are_equal(d):
         active, _ = uses_connector(daemon.state)
         for _ in range(60):
             subprocess.run(["true"], check=True)
+        subprocess.run(["sleep", "0.2"], check=True)  # long enough to be polled, and for heartbeats
         subprocess.run(["sh", "-c", "exit 7"], check=False)
         if active:  # a poll of /proc is too slow for so short a life
             wait_for("an exit code 7", lambda: any(
