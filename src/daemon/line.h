@@ -6,7 +6,8 @@
  * line.c    the turn, and the one way out: line_emit
  * cells.c   registration, accept, limits, deadlines
  * conns.c   connections: one's turn, from bytes to events
- * start.c   what the scribe found, the earlier runs, the first events
+ * start.c   the scribe, the sockets, the first events
+ * runs.c    runs of an earlier process, and those that begin
  * stop.c    draining, sealing, the last event
  */
 #ifndef DAEMON_LINE_H
@@ -97,6 +98,13 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd,
 	      struct cht_err *err) CHT_CHECKED;
 /* Closes and unlinks everything; the scribe has ended when it returns. Safe on LINE_NULL. */
 void line_close(struct line *line);
+
+/* runs.c */
+/* Every run that the table has goes on in its cell, or is sealed and leaves the table. */
+int runs_settle(struct line *line, const struct table_found *found,
+		struct cht_err *err) CHT_CHECKED;
+/* Begins a run in every cell that has none. */
+int runs_open(struct line *line, struct cht_err *err) CHT_CHECKED;
 
 /* line.c: turns until a signal (0) or until the scribe is gone (CHT_E_PEER). */
 int line_run(struct line *line, struct cht_err *err) CHT_CHECKED;

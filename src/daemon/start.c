@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a start must say before anything else: what the last stop was like, what was lost in it,
- * which runs go on. Only then does a socket appear. */
+/* The order of a start: the scribe is there, every cell's socket is bound, the host says how its
+ * last stop went, earlier runs go on or end (runs.c), new ones begin. Nothing is accepted, and
+ * nobody told that we are ready, before all of it is durable. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 #include "base/text.h"
 #include "daemon/line.h"
 
-enum { BOOT_ID_MAX = 40, CONFIG_TEXT_MAX = 64 << 10, CONFIG_CELL_TEXT_MAX = 16 << 10 };
+enum { BOOT_ID_MAX = 40, CONFIG_TEXT_MAX = 64 << 10, CONFIG_CELL_TEXT_MAX = 32 << 10 };
 
 static int send_ring(struct line *line, struct cht_err *err)
 {
@@ -80,7 +81,7 @@ static int open_table(struct line *line, const char *boot_id, struct table_found
 /* The host's own run: its spec is the digest of the effective configuration. */
 static int start_host_run(struct line *line, struct cht_err *err)
 {
-	size_t cap = CONFIG_TEXT_MAX + line->conf->n_cells * CONFIG_CELL_TEXT_MAX;
+	size_t cap = CONFIG_TEXT_MAX + line->conf->n_cells * (size_t)CONFIG_CELL_TEXT_MAX;
 	char spec[7 + 64] = "sha256:";
 	struct buf hex = buf_init(spec + 7, 64), text;
 	uint8_t digest[32], *mem = malloc(cap);
@@ -92,6 +93,8 @@ static int start_host_run(struct line *line, struct cht_err *err)
 	conf_render(line->conf, &text);
 	r = digest_sha256(buf_bytes(&text), digest, err);
 	free(mem);
+	if (r == 0 && text.full)
+		r = cht_fail(err, CHT_E_CONFIG, 0, "the configuration is too long");
 	if (r < 0)
 		return r;
 	put_hex(&hex, digest, sizeof(digest));
@@ -148,189 +151,13 @@ static int tell_start(struct line *line, const char *boot_id, const struct table
 	return line_emit(line, NULL, &stamped, err);
 }
 
-static const struct conf_cell *find_cell(const struct line *line, const struct run *run,
-					 uint32_t *i)
-{
-	for (*i = 0; *i < line->conf->n_cells; (*i)++)
-		if (strcmp(line->conf->cells[*i].id, run->cell_id) == 0)
-			return &line->conf->cells[*i];
-	return NULL;
-}
-
-/* A run of an earlier process: does it go on in this one? Null when it does. */
-static const char *why_seal(const struct conf_cell *c, const struct run *run,
-			    const struct table_found *found)
-{
-	if (found->other_boot)
-		return "host restarted";
-	if (c == NULL)
-		return "unregistered";
-	if (c->run[0] != '\0' && strcmp(c->run, run->run_id) != 0)
-		return "superseded";
-	if (c->spec[0] != '\0' && strcmp(c->spec, run->spec) != 0)
-		return "superseded";
-	return NULL;
-}
-
-struct earlier {
-	struct run run;
-	struct frame_counts frames;
-	uint64_t connections;
-	uint64_t lost_from, lost_to; /* 0, 0: nothing */
-	int table_slot;
-};
-
-static int tell_resumed(struct line *line, struct slot *slot, const struct earlier *was,
-			const struct table_found *found, struct cht_err *err)
-{
-	struct facts_run_resumed facts = { .cause = found->was_stopped ? STR("clean restart")
-								       : STR("unclean restart") };
-	struct cht_stamped stamped;
-
-	facts.lost_from = was->lost_from;
-	facts.lost_to = was->lost_to;
-	cell_stamp_resumed(&slot->cell, &facts, &line->now, &stamped);
-	return line_emit(line, slot, &stamped, err);
-}
-
-static int init_cell(struct line *line, uint32_t i, struct cht_str run_id, struct cht_str spec,
-		     struct cht_err *err)
-{
-	const struct conf_cell *c = &line->conf->cells[i];
-	struct cell_options options = { .cell_id = str_of(c->id), .run_id = run_id, .spec = spec };
-	char path[CONF_TEXT_MAX + 8];
-
-	options.channel = str_of(c->path);
-	if (c->base != NULL) {
-		if (cht_socket_path(c->base, path, sizeof(path)) < 0)
-			return cht_fail(err, CHT_E_CONFIG, 0, "cell %s: base is too long", c->id);
-		options.channel = str_of(path);
-	}
-	options.expected_uid = c->uid;
-	options.keepalive_window_ns = line->conf->keepalive_window_ns;
-	options.boot_window_ns = line->conf->boot_window_ns;
-	options.ledger_quota = line->conf->ledger_bytes_per_run;
-	return cell_init(&line->slots[i].cell, &options, &line->now, err);
-}
-
-static void take_over(struct cht_cell *cell, const struct earlier *was)
-{
-	run_continue(&cell->run, was->run.bits, was->run.sequence, was->run.first_index);
-	memcpy(cell->run.counts, was->run.counts, sizeof(cell->run.counts));
-	cell->frames = was->frames;
-	cell->connections = was->connections;
-}
-
-/* A run that ends here: it is told what was lost of it, then sealed, in a cell made for that. */
-static int seal_earlier(struct line *line, const struct earlier *was, const char *reason,
-			const struct table_found *found, struct cht_err *err)
-{
-	struct slot *temporary = calloc(1, sizeof(*temporary));
-	struct cell_options options = { .cell_id = str_of(was->run.cell_id),
-					.run_id = str_of(was->run.run_id),
-					.spec = str_of(was->run.spec) };
-	struct cht_stamped stamped;
-	int r;
-
-	if (temporary == NULL)
-		return cht_fail(err, CHT_E_NOMEM, 0, "no memory to seal a run");
-	temporary->table_slot = was->table_slot;
-	r = cell_init(&temporary->cell, &options, &line->now, err);
-	if (r == 0) {
-		take_over(&temporary->cell, was);
-		if (was->lost_to > 0)
-			r = tell_resumed(line, temporary, was, found, err);
-	}
-	if (r == 0)
-		r = line_await_durable(line, err);
-	if (r == 0) {
-		cell_stamp_sealed(&temporary->cell, str_of(reason), &line->now, &stamped);
-		r = line_emit(line, temporary, &stamped, err);
-	}
-	if (r == 0)
-		r = line_await_durable(line, err);
-	if (r == 0)
-		table_remove(&line->table, was->table_slot);
-	free(temporary);
-	return r;
-}
-
-static int go_on_earlier(struct line *line, uint32_t i, const struct earlier *was,
-			 const struct table_found *found, struct cht_err *err)
-{
-	struct slot *slot = &line->slots[i];
-	int r = init_cell(line, i, str_of(was->run.run_id), str_of(was->run.spec), err);
-
-	if (r < 0)
-		return r;
-	take_over(&slot->cell, was);
-	slot->table_slot = was->table_slot;
-	return tell_resumed(line, slot, was, found, err);
-}
-
-static int settle_earlier_runs(struct line *line, const struct table_found *found,
-			       struct cht_err *err)
-{
-	int at = -1, r = 0;
-
-	while (r == 0 && table_next(&line->table, &at)) {
-		struct earlier was = { .table_slot = at };
-		const struct conf_cell *c;
-		const char *reason;
-		uint32_t i;
-
-		if (!table_load(&line->table, at, &was.run, &was.frames, &was.connections)) {
-			diag(DIAG_WARNING,
-			     "a run in the run table cannot be read: it stays unsealed");
-			continue;
-		}
-		(void)table_hole(&line->table, at, &was.lost_from, &was.lost_to);
-		c = find_cell(line, &was.run, &i);
-		reason = why_seal(c, &was.run, found);
-		if (was.run.sequence == 0 ||
-		    was.lost_from == 1) { /* not even its run.opened was stored */
-			table_remove(&line->table, at);
-			continue;
-		}
-		if (reason != NULL)
-			r = seal_earlier(line, &was, reason, found, err);
-		else
-			r = go_on_earlier(line, i, &was, found, err);
-	}
-	return r;
-}
-
-static int open_run(struct line *line, uint32_t i, struct cht_err *err)
-{
-	const struct conf_cell *c = &line->conf->cells[i];
-	struct slot *slot = &line->slots[i];
-	struct cht_stamped stamped;
-	int r = init_cell(line, i, str_of(c->run), str_of(c->spec), err);
-
-	if (r < 0)
-		return r;
-	slot->cell.run.first_index = line_next_index(line);
-	slot->table_slot = table_add(&line->table, &slot->cell.run);
-	if (slot->table_slot < 0)
-		return cht_fail(err, CHT_E_LIMIT, 0, "the run table is full");
-	cell_stamp_opened(&slot->cell, &line->now, &stamped);
-	return line_emit(line, slot, &stamped, err);
-}
-
-/* Sockets first, so that a path that cannot be bound leaves no run behind. */
-static int register_cells(struct line *line, const struct table_found *found, struct cht_err *err)
+/* Before anything is written: a path that cannot be bound leaves no trace in the ledger. */
+static int bind_cells(struct line *line, struct cht_err *err)
 {
 	int r = 0;
 
 	for (uint32_t i = 0; i < line->n_slots && r == 0; i++)
 		r = cells_bind(line, i, err);
-	if (r == 0)
-		r = settle_earlier_runs(line, found, err);
-	for (uint32_t i = 0; i < line->n_slots && r == 0; i++) {
-		if (line->slots[i].table_slot < 0)
-			r = open_run(line, i, err);
-		deadlines_set(&line->deadlines, i, cell_deadline(&line->slots[i].cell));
-	}
 	return r;
 }
 
@@ -345,22 +172,24 @@ static int watch_scribe(struct line *line, struct cht_err *err)
 	return r;
 }
 
-static int begin_ledger(struct line *line, struct table_found *found, struct cht_err *err)
+static int begin_ledger(struct line *line, const char *boot_id, struct table_found *found,
+			struct cht_err *err)
 {
-	char boot_id[BOOT_ID_MAX];
 	struct handoff_msg ready = { 0 };
 	int r = send_ring(line, err);
 
 	if (r == 0)
 		r = await_ready(line, &ready, err);
 	if (r == 0)
-		r = read_boot_id(boot_id, err);
-	if (r == 0)
 		r = open_table(line, boot_id, found, err);
 	if (r == 0)
 		r = start_host_run(line, err);
 	if (r < 0)
 		return r;
+	if (ready.ready.is_new && !found->lost) {
+		table_discard(&line->table);
+		*found = (struct table_found){ .lost = true };
+	}
 	table_settle(&line->table, line->base_index);
 	clk_read(&line->now);
 	r = tell_start(line, boot_id, found, ready.ready.is_new != 0, err);
@@ -370,6 +199,7 @@ static int begin_ledger(struct line *line, struct table_found *found, struct cht
 int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct cht_err *err)
 {
 	struct table_found found = { 0 };
+	char boot_id[BOOT_ID_MAX];
 	int r;
 
 	line->conf = conf;
@@ -385,11 +215,19 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 	if (r == 0)
 		r = cells_open(line, err);
 	if (r == 0)
-		r = begin_ledger(line, &found, err);
+		r = bind_cells(line, err);
+	if (r == 0)
+		r = read_boot_id(boot_id, err);
+	if (r == 0)
+		r = begin_ledger(line, boot_id, &found, err);
 	if (r == 0)
 		r = watch_scribe(line, err);
 	if (r == 0)
-		r = register_cells(line, &found, err);
+		r = runs_settle(line, &found, err);
+	if (r < 0)
+		return r;
+	table_begin_boot(&line->table, boot_id);
+	r = runs_open(line, err);
 	return r < 0 ? r : line_await_durable(line, err);
 }
 

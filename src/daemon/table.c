@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -127,53 +129,123 @@ static bool is_usable(const struct table_file *f)
 	       f->n_slots == TABLE_SLOTS && memchr(f->boot_id, '\0', sizeof(f->boot_id)) != NULL;
 }
 
-static void begin(struct table_file *f, const char *boot_id)
+/* The stores before it stand in the file before those after it: a kill comes between two
+ * instructions, and all that it must not meet is the compiler's order instead of ours. */
+static void in_this_order(void)
 {
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static void take_boot(struct table_file *f, const char *boot_id)
+{
+	size_t n = strlen(boot_id);
+
 	memset(f->boot_id, 0, sizeof(f->boot_id));
-	memcpy(f->boot_id, boot_id, strnlen(boot_id, sizeof(f->boot_id) - 1));
-	f->magic = TABLE_MAGIC;
+	memcpy(f->boot_id, boot_id, n < sizeof(f->boot_id) ? n : sizeof(f->boot_id) - 1);
+}
+
+static void make_anew(struct table_file *f, const char *boot_id)
+{
+	memset(f, 0, sizeof(*f));
 	f->slot_bytes = sizeof(struct slot);
 	f->n_slots = TABLE_SLOTS;
-	f->running = 1;
+	take_boot(f, boot_id);
+	in_this_order();
+	f->magic = TABLE_MAGIC;
+}
+
+/* Sized, and with its space: a page that the disk has no room for would end us when it is
+ * written. */
+static int make_room(struct table *t, bool is_usable_size, struct cht_err *err)
+{
+	int sys;
+
+	if (!is_usable_size && ftruncate(t->fd, 0) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "size the run table");
+	do
+		sys = posix_fallocate(t->fd, 0, sizeof(struct table_file));
+	while (sys == EINTR);
+	if (sys != 0)
+		return cht_fail(err, sys == ENOSPC || sys == EDQUOT ? CHT_E_FULL : CHT_E_IO, sys,
+				"make room for the run table");
+	return 0;
+}
+
+static int open_file(struct table *t, int dirfd, struct table_found *found, struct cht_err *err)
+{
+	struct stat st;
+	void *at;
+	int r;
+
+	t->fd = openat(dirfd, "table", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (t->fd < 0)
+		return cht_fail(err, CHT_E_IO, errno, "open the run table");
+	if (flock(t->fd, LOCK_EX | LOCK_NB) < 0)
+		return cht_fail(err, CHT_E_STATE, errno, "another chtd has the run table");
+	if (fstat(t->fd, &st) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "stat the run table");
+	found->is_new = st.st_size == 0;
+	found->lost = st.st_size != (off_t)sizeof(struct table_file);
+	r = make_room(t, !found->lost, err);
+	if (r < 0)
+		return r;
+	at = mmap(NULL, sizeof(struct table_file), PROT_READ | PROT_WRITE, MAP_SHARED, t->fd, 0);
+	if (at == MAP_FAILED)
+		return cht_fail(err, CHT_E_IO, errno, "map the run table");
+	t->file = at;
+	return 0;
+}
+
+static int sync_file(const struct table *t, struct cht_err *err)
+{
+	if (msync(t->file, sizeof(*t->file), MS_SYNC) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "sync the run table");
+	return 0;
 }
 
 int table_open(struct table *t, int dirfd, const char *boot_id, struct table_found *found,
 	       struct cht_err *err)
 {
-	struct stat st;
-	void *at;
+	int r;
 
 	*t = (struct table)TABLE_NULL;
 	*found = (struct table_found){ 0 };
-	t->fd = openat(dirfd, "table", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (t->fd < 0)
-		return cht_fail(err, CHT_E_IO, errno, "open the run table");
-	if (fstat(t->fd, &st) < 0)
-		return cht_fail(err, CHT_E_IO, errno, "stat the run table");
-	found->is_new = st.st_size == 0;
-	found->lost = st.st_size != (off_t)sizeof(struct table_file);
-	if (found->lost &&
-	    (ftruncate(t->fd, 0) < 0 || ftruncate(t->fd, sizeof(struct table_file)) < 0))
-		return cht_fail(err, CHT_E_IO, errno, "size the run table");
-	at = mmap(NULL, sizeof(struct table_file), PROT_READ | PROT_WRITE, MAP_SHARED, t->fd, 0);
-	if (at == MAP_FAILED)
-		return cht_fail(err, CHT_E_IO, errno, "map the run table");
-	t->file = at;
-	if (!found->lost && !is_usable(t->file)) {
-		found->lost = true;
-		memset(t->file, 0, sizeof(*t->file));
-	}
+	r = open_file(t, dirfd, found, err);
+	if (r < 0)
+		return r;
+	found->lost = found->lost || !is_usable(t->file);
 	found->was_stopped = !found->lost && t->file->running == 0;
 	found->other_boot = !found->lost && strcmp(t->file->boot_id, boot_id) != 0;
-	begin(t->file, boot_id);
-	return 0;
+	if (found->other_boot && !found->was_stopped)
+		*found = (struct table_found){ .lost = true };
+	if (found->lost)
+		make_anew(t->file, boot_id);
+	/* What the disk has from here on is told from what an orderly end left. */
+	t->file->running = 1;
+	return sync_file(t, err);
+}
+
+void table_discard(struct table *t)
+{
+	char boot_id[sizeof(t->file->boot_id)];
+
+	memcpy(boot_id, t->file->boot_id, sizeof(boot_id));
+	make_anew(t->file, boot_id);
+	t->file->running = 1;
+}
+
+void table_begin_boot(struct table *t, const char *boot_id)
+{
+	take_boot(t->file, boot_id);
 }
 
 void table_close(struct table *t, bool stopped)
 {
 	if (t->file != NULL) {
-		if (stopped)
+		if (stopped && sync_file(t, NULL) == 0) {
 			t->file->running = 0;
+			(void)!sync_file(t, NULL);
+		}
 		(void)munmap(t->file, sizeof(*t->file));
 	}
 	t->file = NULL;
@@ -196,6 +268,7 @@ int table_add(struct table *t, const struct run *run)
 		s->identity_check = identity_sum(s);
 		s->marks[0].check = mark_sum(&s->marks[0]);
 		s->frames[0].check = frames_sum(&s->frames[0]);
+		in_this_order();
 		s->state = SLOT_OPEN;
 		return i;
 	}
@@ -211,7 +284,9 @@ void table_remove(struct table *t, int slot)
 static void note_owner(struct table_file *f, uint64_t index, uint16_t owner)
 {
 	f->owners[index % TABLE_OWNERS] = owner;
+	in_this_order();
 	f->newest_index = index;
+	in_this_order();
 }
 
 void table_note(struct table *t, int slot, const struct run *run, enum event_kind kind,
@@ -223,6 +298,7 @@ void table_note(struct table *t, int slot, const struct run *run, enum event_kin
 	note_owner(t->file, index, (uint16_t)slot);
 	*m = (struct mark){ .sequence = run->sequence, .index = index, .kind = kind };
 	m->check = mark_sum(m);
+	in_this_order();
 	s->counts[kind] = run->counts[kind];
 	if (run->sequence == 1) {
 		s->first_index = index;
@@ -244,6 +320,7 @@ void table_note_frames(struct table *t, int slot, const struct frame_counts *fra
 	struct frames_mark *m = &s->frames[turn & 1];
 
 	m->check = 0;
+	in_this_order();
 	m->frames = *frames;
 	m->connections = connections;
 	m->turn = turn;
@@ -326,14 +403,33 @@ bool table_hole(const struct table *t, int slot, uint64_t *from, uint64_t *to)
 	return true;
 }
 
-/* Indices of the last process that are not in the ledger and belong to the slot. */
-static uint64_t count_owned(const struct table_file *f, uint16_t slot, uint64_t kept)
+/* Indices of the last process, up to the slot's mark, that are not in the ledger and belong to the
+ * slot. Behind the mark there can be one more: of an event that was not accepted any more, because
+ * the process was killed before it noted the number. */
+static uint64_t count_owned(const struct table_file *f, uint16_t slot, uint64_t kept, uint64_t mark)
 {
-	uint64_t n = 0;
+	uint64_t last = mark < f->newest_index ? mark : f->newest_index, n = 0;
 
-	for (uint64_t i = kept; i <= f->newest_index && i - kept < TABLE_OWNERS; i++)
+	for (uint64_t i = kept; i <= last && i - kept < TABLE_OWNERS; i++)
 		n += f->owners[i % TABLE_OWNERS] == slot;
 	return n;
+}
+
+/* A kill in the middle leaves no hole that holds, and the owners to find it again, which an
+ * older hole has no more: so what is right already is not written again. */
+static void set_hole(struct hole *h, uint64_t from, uint64_t to)
+{
+	struct hole made = { .from = from, .to = to };
+
+	made.check = hole_sum(&made);
+	if (h->from == from && h->to == to && h->check == made.check)
+		return;
+	h->check = ~made.check;
+	in_this_order();
+	h->from = from;
+	h->to = to;
+	in_this_order();
+	h->check = made.check;
 }
 
 static void settle(struct table *t, int slot, uint64_t kept)
@@ -344,10 +440,9 @@ static void settle(struct table *t, int slot, uint64_t kept)
 
 	if (m == NULL || m->sequence == 0)
 		return;
-	lost = count_owned(t->file, (uint16_t)slot, kept);
-	/* Killed between the owner and the mark: the owner counts one that the mark has not. */
-	if (m->index < kept || lost > m->sequence)
-		lost = m->index < kept ? 0 : m->sequence;
+	lost = m->index < kept ? 0 : count_owned(t->file, (uint16_t)slot, kept, m->index);
+	if (lost > m->sequence)
+		lost = m->sequence;
 	stored = m->sequence - lost;
 	if (table_hole(t, slot, &from, &to) && stored <= to)
 		to = m->sequence; /* what declared the earlier hole is lost too */
@@ -355,10 +450,15 @@ static void settle(struct table *t, int slot, uint64_t kept)
 		from = stored + 1, to = m->sequence;
 	else
 		from = to = 0;
-	s->hole.check = 0;
-	s->hole.from = from;
-	s->hole.to = to;
-	s->hole.check = hole_sum(&s->hole);
+	set_hole(&s->hole, from, to);
+}
+
+bool table_is_sealed(const struct table *t, int slot)
+{
+	const struct mark *m = newest_mark(&t->file->slots[slot]);
+	uint64_t from, to;
+
+	return m != NULL && m->kind == EV_RUN_SEALED && !table_hole(t, slot, &from, &to);
 }
 
 void table_settle(struct table *t, uint64_t kept)

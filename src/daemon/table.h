@@ -45,10 +45,16 @@ struct table_found {
 	bool other_boot;  /* it ran before the last boot of this host */
 };
 
-/* Opens or makes dirfd/table. boot_id: this boot's, 36 characters. */
+/* Opens or makes dirfd/table, with all its disk space. boot_id: this boot's, 36 characters. A
+ * process that does not end in good order before the host does may leave pages of different
+ * ages: such a table is lost. CHT_E_FULL, CHT_E_STATE when another process has it, CHT_E_IO. */
 int table_open(struct table *t, int dirfd, const char *boot_id, struct table_found *found,
 	       struct cht_err *err) CHT_CHECKED;
-/* stopped: this process ends in good order. Safe on TABLE_NULL. */
+/* Forgets everything: the runs in it belong to another ledger. */
+void table_discard(struct table *t);
+/* All earlier runs are settled: from here on the runs in it are of this boot. */
+void table_begin_boot(struct table *t, const char *boot_id);
+/* stopped: this process ends in good order, and the disk has it all. Safe on TABLE_NULL. */
 void table_close(struct table *t, bool stopped);
 
 /* A slot for a run that begins; -1 when all are taken. Copies the identity. */
@@ -75,6 +81,8 @@ bool table_load(struct table *t, int slot, struct run *run, struct frame_counts 
  * anew from then on. What it finds stays in the file until the run's next event is stored, so
  * that a kill on the way loses no hole. */
 void table_settle(struct table *t, uint64_t kept);
+/* Whether the newest event of a settled run is its run.sealed: nothing is to be said of it. */
+bool table_is_sealed(const struct table *t, int slot);
 /* The hole that table_settle found in a run; false when there is none. */
 bool table_hole(const struct table *t, int slot, uint64_t *from, uint64_t *to);
 

@@ -8,10 +8,9 @@ import contextlib
 import os
 import resource
 import select
+import shutil
 import signal
-import socket
 import subprocess
-import tempfile
 import time
 
 from rig import (BIN, LIMIT_S, Daemon, await_count, await_type, check, cht, connect, equal, events, frame, main,
@@ -23,6 +22,17 @@ def conf(d, text):
     with open(path, "w") as f:
         f.write(text)
     return path
+
+
+def cpu_s(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wake_ups(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("voluntary"))
 
 
 def test_a_reader_of_diagnostics_that_goes_away_is_survived(d):
@@ -63,6 +73,190 @@ def test_standard_descriptors_may_be_closed(d):
         equal(os.readlink(f"/proc/{proc.pid}/fd/{fd}"), "/dev/null", f"descriptor {fd}")
     proc.send_signal(signal.SIGTERM)
     equal(proc.wait(LIMIT_S), 0, "exit status")
+
+
+@contextlib.contextmanager
+def small_disk(d, size):
+    path = d + "/disk"
+    os.mkdir(path)
+    r = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", path], capture_output=True, check=False)
+    if r.returncode != 0:
+        skip("a file system of its own needs root: " + r.stderr.decode().strip())
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "-l", path], check=False)
+
+
+def fill(path):
+    """Takes all space that is left."""
+    with open(path + "/ballast", "wb", 0) as f:
+        size = 1 << 20
+        while size >= 1:
+            try:
+                f.write(bytes(size))
+            except OSError:
+                size //= 2
+
+
+def feed(s, first):
+    """Frames until the socket has taken none for half a second; the number of the last one that
+    went whole, and how much of the next did."""
+    s.settimeout(None)
+    s.setblocking(False)
+    n, rest = first, b""
+    while True:
+        if not rest:
+            rest = frame(pid=n, comm="x" * 200)
+            n += 1
+        try:
+            rest = rest[s.send(rest):]
+        except BlockingIOError:
+            if not select.select([], [s], [], 0.5)[1]:
+                return n, rest
+
+
+def test_a_full_disk_that_stops_leaves_no_socket(d):
+    with small_disk(d, "12m") as disk:
+        with Daemon(disk + "/s", "--cell", f"a={d}/a", "--cell", f"b={d}/b") as daemon:
+            with connect(d + "/a_9001") as s:
+                s.sendall(frame())
+                await_count(daemon.state, "guest.process_spawned", 1)
+                fill(disk)
+                with contextlib.suppress(OSError):
+                    feed(s, 1)
+            daemon.wait(74)
+            check("space" in daemon.stderr(), daemon.stderr())
+        check(not os.path.exists(d + "/a_9001") and not os.path.exists(d + "/b_9001"), "the sockets are gone")
+        os.unlink(disk + "/ballast")
+        with Daemon(disk + "/s", "--seal", "--cell", f"a={d}/a", "--cell", f"b={d}/b") as daemon:
+            daemon.stop()
+        r = cht("verify", disk + "/s", want=None)
+        check(r.returncode in (10, 12), f"no damage: {r.returncode} {r.stdout.decode()}")
+
+
+def test_a_full_disk_that_pauses_loses_nothing(d):
+    c = conf(d, "[daemon]\non_full = pause\n[silence]\nkeepalive_window = 1s\nboot_window = 60s\n"
+                "[limits]\nframes_burst = 1000000\nframes_per_second = 1000000\n")
+    with small_disk(d, "64m") as disk:
+        with Daemon(disk + "/s", "--config", c, "--seal", "--cell", f"a={d}/a") as daemon:
+            s = connect(d + "/a_9001")
+            s.sendall(frame(pid=0))
+            await_count(daemon.state, "guest.process_spawned", 1)
+            fill(disk)
+            n, rest = feed(s, 1)
+            check("held back" in daemon.stderr(), "it is said: " + daemon.stderr())
+            before, woken, start = cpu_s(daemon.proc.pid), wake_ups(daemon.proc.pid), time.monotonic()
+            # Longer than the keep-alive window and than a frame may stall.
+            wait_for("time", lambda: time.monotonic() - start > 4)
+            check(cpu_s(daemon.proc.pid) - before < 0.5, "waiting costs nothing")
+            check(wake_ups(daemon.proc.pid) - woken < 100, "and wakes nobody")
+            os.unlink(disk + "/ballast")
+            s.setblocking(True)
+            s.settimeout(LIMIT_S)
+            s.sendall(rest)
+            s.sendall(frame(pid=n))
+            await_count(daemon.state, "guest.process_spawned", n + 1)
+            s.close()
+            daemon.stop()
+        seen = list(events(disk + "/s"))
+    got = [e["data"]["guest"]["guestPid"] for e in seen if short(e) == "guest.process_spawned"]
+    equal(got, list(range(n + 1)), "all frames, in order")
+    equal([short(e) for e in seen if "silenced" in short(e)], [], "nobody is called silent")
+    reasons = [e["data"]["reasons"] for e in seen if short(e) == "channel.closed"]
+    equal(reasons, [{"clean": 1}], "how the connection ended")
+
+
+def scribe_is_up(daemon):
+    try:
+        with open(f"/proc/{daemon.scribe_pid()}/comm") as f:
+            return f.read().strip() == "cht-scribe"
+    except (OSError, IndexError):
+        return False
+
+
+def test_a_socket_that_cannot_be_bound_leaves_the_ledger_alone(d):
+    for i in range(2):
+        with Daemon(d + "/s", "--cell", f"a={d}/a") as daemon:
+            daemon.stop()
+        if i == 0:
+            before = len(list(events(d + "/s")))
+            with Daemon(d + "/s", "--cell", f"a={d}/a", "--cell", f"b={d}/no/b", wait=False) as daemon:
+                daemon.await_ready(False)
+                daemon.wait(78)
+            equal(len(list(events(d + "/s"))), before, "entries")
+    started = [e["data"]["previous"] for e in events(d + "/s") if short(e) == "host.started"]
+    equal(started, ["none", "clean"], "previous")
+
+
+def test_a_new_ledger_beside_an_old_table_begins_anew(d):
+    with Daemon(d + "/s", "--cell", f"a={d}/a") as daemon:
+        with connect(d + "/a_9001") as s:
+            s.sendall(frame() * 5)
+            await_count(daemon.state, "guest.process_spawned", 5)
+        daemon.stop()
+    subprocess.run(["rm", "-r", d + "/s/ledger"], check=True)
+    with Daemon(d + "/s", "--seal", "--cell", f"a={d}/a") as daemon:
+        daemon.stop()
+    t = types(d + "/s")
+    equal((t.count("run.opened"), t.count("run.resumed")), (1, 0), "runs begin anew")
+
+
+def set_boot(state, boot):
+    """As if the table came from another boot of the host."""
+    with open(state + "/line/table", "r+b") as f:
+        raw = f.read(256)
+        with open("/proc/sys/kernel/random/boot_id", "rb") as own:
+            at = raw.index(own.read().strip())
+        f.seek(at)
+        f.write(boot)
+
+
+def test_after_a_reboot_runs_are_sealed_or_said_to_be_lost(d):
+    for orderly in (True, False):
+        state = f"{d}/{orderly}"
+        with Daemon(state, "--replace", "--cell", f"a={d}/a") as daemon:
+            with connect(d + "/a_9001") as s:
+                s.sendall(frame() * 5)
+                await_count(state, "guest.process_spawned", 5)
+            if orderly:
+                daemon.stop()
+            else:
+                scribe = daemon.scribe_pid()
+                daemon.proc.kill()
+                daemon.proc.wait()
+                wait_for("the scribe's end", lambda p=scribe: not os.path.exists(f"/proc/{p}"))
+        set_boot(state, b"00000000-0000-0000-0000-000000000000")
+        with Daemon(state, "--replace", "--seal", "--cell", f"a={d}/a") as daemon:
+            daemon.stop()
+        seen = list(events(state))
+        reasons = [e["data"]["reason"] for e in seen if short(e) == "run.sealed"]
+        equal(reasons, ["host restarted"] * orderly + ["requested"], "sealed")
+        lost = [e["data"].get("tableLost", False) for e in seen if short(e) == "host.started"]
+        equal(lost, [False, not orderly], "the table is lost")
+        r = cht("verify", state, want=None)
+        check(r.returncode in (10, 12), f"{r.returncode} {r.stdout.decode()}")
+
+
+def test_as_another_user(d):
+    if os.getuid() != 0:
+        skip("becoming another user needs root")
+    os.chmod(d, 0o755)
+    os.mkdir(d + "/own")
+    os.chown(d + "/own", 65534, 65534)
+    # The build may lie where nobody else may look.
+    for name in ("chtd", "cht-scribe"):
+        shutil.copy(os.path.join(BIN, name), d)
+
+    def drop():
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+    with Daemon(d + "/own/s", "--seal", "--cell", f"a={d}/own/a", preexec=drop, bin_dir=d) as daemon:
+        with connect(d + "/own/a_9001") as s:
+            s.sendall(frame())
+            await_count(daemon.state, "guest.process_spawned", 1)
+        daemon.stop()
 
 
 def test_secrets_given_twice_are_wiped_twice(d):

@@ -220,6 +220,144 @@ static void test_a_torn_mark_gives_the_one_before(void **state)
 	fd_close(&fd);
 }
 
+/* The whole file. */
+static uint8_t *snapshot(size_t *len)
+{
+	int fd = openat(dirfd_, "table", O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	uint8_t *bytes;
+
+	CHECK(fd >= 0 && fstat(fd, &st) == 0);
+	*len = (size_t)st.st_size;
+	bytes = malloc(*len);
+	CHECK(bytes != NULL && pread(fd, bytes, *len, 0) == st.st_size);
+	fd_close(&fd);
+	return bytes;
+}
+
+static void test_an_event_killed_before_its_number_is_no_loss(void **state)
+{
+	const size_t owners_end = (size_t)TABLE_OWNERS * 2 + 64;
+	struct run a = must_run("a");
+	struct table t = TABLE_NULL;
+	struct table_found found;
+	uint64_t index = 100;
+	uint8_t *before, *after;
+	size_t len;
+	int s, fd;
+
+	(void)state;
+	must_open(&t, boot, &found);
+	s = table_add(&t, &a);
+	note(&t, s, &a, 9, &index); /* 100..108 */
+	before = snapshot(&len);
+	note(&t, s, &a, 1, &index); /* 109: its owner stands, its number does not */
+	after = snapshot(&len);
+	CHECK(memcmp(before, after, owners_end) != 0);
+	fd = openat(dirfd_, "table", O_WRONLY | O_CLOEXEC);
+	CHECK(pwrite(fd, before + owners_end, len - owners_end, (off_t)owners_end) ==
+	      (ssize_t)(len - owners_end));
+	fd_close(&fd);
+	check_hole(&t, s, 106, 7, 9); /* 7, 8 and 9 are lost; 6 is stored */
+	table_close(&t, true);
+	free(before);
+	free(after);
+}
+
+static void test_a_seal_that_is_stored_ends_the_run(void **state)
+{
+	struct run a = must_run("a");
+	struct table t = TABLE_NULL;
+	struct table_found found;
+	uint64_t index = 0;
+	int s;
+
+	(void)state;
+	must_open(&t, boot, &found);
+	s = table_add(&t, &a);
+	note(&t, s, &a, 4, &index);
+	CHECK(!table_is_sealed(&t, s));
+	a.sequence++;
+	table_note(&t, s, &a, EV_RUN_SEALED, index++);
+	check_hole(&t, s, 4, 5, 5);
+	CHECK(!table_is_sealed(&t, s));
+	table_close(&t, false);
+	must_open(&t, boot, &found);
+	a.sequence++;
+	index = 4;
+	table_note(&t, s, &a, EV_RUN_SEALED, index++);
+	check_hole(&t, s, 5, 0, 0);
+	CHECK(table_is_sealed(&t, s));
+	table_close(&t, true);
+}
+
+static void test_a_boot_ends_what_no_orderly_stop_saved(void **state)
+{
+	static const struct {
+		bool stopped, lost;
+	} rows[] = { { true, false }, { false, true } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct run a = must_run("a");
+		struct table t = TABLE_NULL;
+		struct table_found found;
+		uint64_t index = 0;
+		int at = -1;
+
+		(void)unlinkat(dirfd_, "table", 0);
+		must_open(&t, boot, &found);
+		note(&t, table_add(&t, &a), &a, 3, &index);
+		table_close(&t, rows[i].stopped);
+		must_open(&t, other_boot, &found);
+		CHECK(found.lost == rows[i].lost && found.other_boot == !rows[i].lost);
+		CHECK(table_next(&t, &at) == !rows[i].lost);
+		/* Killed before all was settled, and not lost: the other boot is still told. */
+		table_close(&t, true);
+		must_open(&t, other_boot, &found);
+		CHECK(found.other_boot == !rows[i].lost);
+		table_begin_boot(&t, other_boot);
+		table_close(&t, true);
+		must_open(&t, other_boot, &found);
+		CHECK(!found.other_boot && !found.lost);
+		table_close(&t, true);
+	}
+}
+
+static void test_one_process_has_the_table(void **state)
+{
+	struct table t = TABLE_NULL, second = TABLE_NULL;
+	struct table_found found;
+	struct cht_err err;
+
+	(void)state;
+	must_open(&t, boot, &found);
+	CHECK_INT(table_open(&second, dirfd_, boot, &found, &err), CHT_E_STATE);
+	table_close(&second, false);
+	table_close(&t, true);
+}
+
+static void test_a_discarded_table_is_empty(void **state)
+{
+	struct run a = must_run("a");
+	struct table t = TABLE_NULL;
+	struct table_found found;
+	struct stat st;
+	int at = -1;
+
+	(void)state;
+	must_open(&t, boot, &found);
+	CHECK(fstat(t.fd, &st) == 0);
+	CHECK(st.st_blocks * 512 >= st.st_size); /* no page of it can fail to be written */
+	CHECK(table_add(&t, &a) >= 0);
+	table_discard(&t);
+	CHECK(!table_next(&t, &at));
+	table_close(&t, true);
+	must_open(&t, boot, &found);
+	CHECK(!found.lost && !found.other_boot && found.was_stopped);
+	table_close(&t, true);
+}
+
 static void test_a_spoiled_file_is_lost_and_made_anew(void **state)
 {
 	struct run a = must_run("a");
@@ -314,6 +452,14 @@ int main(void)
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_torn_mark_gives_the_one_before, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(test_an_event_killed_before_its_number_is_no_loss,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_seal_that_is_stored_ends_the_run, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_a_boot_ends_what_no_orderly_stop_saved, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_one_process_has_the_table, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_discarded_table_is_empty, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_spoiled_file_is_lost_and_made_anew, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_slots_come_back, set_up, tear_down),

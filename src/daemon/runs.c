@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs at a start: those that an earlier process left open go on in their cell or are sealed, and
+ * every cell that has none then begins one. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/diag.h"
+#include "base/err.h"
+#include "daemon/line.h"
+
+static const struct conf_cell *find_cell(const struct line *line, const struct run *run,
+					 uint32_t *i)
+{
+	for (*i = 0; *i < line->conf->n_cells; (*i)++)
+		if (strcmp(line->conf->cells[*i].id, run->cell_id) == 0)
+			return &line->conf->cells[*i];
+	return NULL;
+}
+
+/* A run of an earlier process: does it go on in this one? Null when it does. */
+static const char *why_seal(const struct conf_cell *c, const struct run *run,
+			    const struct table_found *found)
+{
+	if (found->other_boot)
+		return "host restarted";
+	if (c == NULL)
+		return "unregistered";
+	if (c->run[0] != '\0' && strcmp(c->run, run->run_id) != 0)
+		return "superseded";
+	if (c->spec[0] != '\0' && strcmp(c->spec, run->spec) != 0)
+		return "superseded";
+	return NULL;
+}
+
+struct earlier {
+	struct run run;
+	struct frame_counts frames;
+	uint64_t connections;
+	uint64_t lost_from, lost_to; /* 0, 0: nothing */
+	int table_slot;
+};
+
+static int tell_resumed(struct line *line, struct slot *slot, const struct earlier *was,
+			const struct table_found *found, struct cht_err *err)
+{
+	struct facts_run_resumed facts = { .cause = found->was_stopped ? STR("clean restart")
+								       : STR("unclean restart") };
+	struct cht_stamped stamped;
+
+	facts.lost_from = was->lost_from;
+	facts.lost_to = was->lost_to;
+	cell_stamp_resumed(&slot->cell, &facts, &line->now, &stamped);
+	return line_emit(line, slot, &stamped, err);
+}
+
+static int init_cell(struct line *line, uint32_t i, struct cht_str run_id, struct cht_str spec,
+		     struct cht_err *err)
+{
+	const struct conf_cell *c = &line->conf->cells[i];
+	struct cell_options options = { .cell_id = str_of(c->id), .run_id = run_id, .spec = spec };
+	char path[CONF_TEXT_MAX + 8];
+
+	options.channel = str_of(c->path);
+	if (c->base != NULL) {
+		if (cht_socket_path(c->base, path, sizeof(path)) < 0)
+			return cht_fail(err, CHT_E_CONFIG, 0, "cell %s: base is too long", c->id);
+		options.channel = str_of(path);
+	}
+	options.expected_uid = c->uid;
+	options.keepalive_window_ns = line->conf->keepalive_window_ns;
+	options.boot_window_ns = line->conf->boot_window_ns;
+	options.ledger_quota = line->conf->ledger_bytes_per_run;
+	return cell_init(&line->slots[i].cell, &options, &line->now, err);
+}
+
+static void take_over(struct cht_cell *cell, const struct earlier *was)
+{
+	run_continue(&cell->run, was->run.bits, was->run.sequence, was->run.first_index);
+	memcpy(cell->run.counts, was->run.counts, sizeof(cell->run.counts));
+	cell->frames = was->frames;
+	cell->connections = was->connections;
+}
+
+/* A run that ends here: it is told what was lost of it, then sealed, in a cell made for that. */
+static int seal_earlier(struct line *line, const struct earlier *was, const char *reason,
+			const struct table_found *found, struct cht_err *err)
+{
+	struct slot *temporary = calloc(1, sizeof(*temporary));
+	struct cell_options options = { .cell_id = str_of(was->run.cell_id),
+					.run_id = str_of(was->run.run_id),
+					.spec = str_of(was->run.spec) };
+	struct cht_stamped stamped;
+	int r;
+
+	if (temporary == NULL)
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory to seal a run");
+	temporary->table_slot = was->table_slot;
+	r = cell_init(&temporary->cell, &options, &line->now, err);
+	if (r == 0) {
+		take_over(&temporary->cell, was);
+		if (was->lost_to > 0)
+			r = tell_resumed(line, temporary, was, found, err);
+	}
+	if (r == 0)
+		r = line_await_durable(line, err);
+	if (r == 0) {
+		cell_stamp_sealed(&temporary->cell, str_of(reason), &line->now, &stamped);
+		r = line_emit(line, temporary, &stamped, err);
+	}
+	if (r == 0)
+		r = line_await_durable(line, err);
+	if (r == 0)
+		table_remove(&line->table, was->table_slot);
+	free(temporary);
+	return r;
+}
+
+static int go_on_earlier(struct line *line, uint32_t i, const struct earlier *was,
+			 const struct table_found *found, struct cht_err *err)
+{
+	struct slot *slot = &line->slots[i];
+	int r = init_cell(line, i, str_of(was->run.run_id), str_of(was->run.spec), err);
+
+	if (r < 0)
+		return r;
+	take_over(&slot->cell, was);
+	slot->table_slot = was->table_slot;
+	return tell_resumed(line, slot, was, found, err);
+}
+
+/* What the ledger has nothing of, and what it has the end of, needs no word. */
+static bool is_over(const struct line *line, const struct earlier *was)
+{
+	return was->run.sequence == 0 || was->lost_from == 1 ||
+	       table_is_sealed(&line->table, was->table_slot);
+}
+
+int runs_settle(struct line *line, const struct table_found *found, struct cht_err *err)
+{
+	int at = -1, r = 0;
+
+	while (r == 0 && table_next(&line->table, &at)) {
+		struct earlier was = { .table_slot = at };
+		const struct conf_cell *c;
+		const char *reason;
+		uint32_t i;
+
+		if (!table_load(&line->table, at, &was.run, &was.frames, &was.connections)) {
+			diag(DIAG_WARNING,
+			     "a run in the run table cannot be read: it stays unsealed");
+			continue;
+		}
+		(void)table_hole(&line->table, at, &was.lost_from, &was.lost_to);
+		c = find_cell(line, &was.run, &i);
+		reason = why_seal(c, &was.run, found);
+		if (is_over(line, &was)) {
+			table_remove(&line->table, at);
+			continue;
+		}
+		if (reason != NULL)
+			r = seal_earlier(line, &was, reason, found, err);
+		else if (line->slots[i].table_slot >= 0)
+			r = seal_earlier(line, &was, "superseded", found, err);
+		else
+			r = go_on_earlier(line, i, &was, found, err);
+	}
+	return r;
+}
+
+static int open_run(struct line *line, uint32_t i, struct cht_err *err)
+{
+	const struct conf_cell *c = &line->conf->cells[i];
+	struct slot *slot = &line->slots[i];
+	struct cht_stamped stamped;
+	int r = init_cell(line, i, str_of(c->run), str_of(c->spec), err);
+
+	if (r < 0)
+		return r;
+	slot->cell.run.first_index = line_next_index(line);
+	slot->table_slot = table_add(&line->table, &slot->cell.run);
+	if (slot->table_slot < 0)
+		return cht_fail(err, CHT_E_LIMIT, 0, "the run table is full");
+	cell_stamp_opened(&slot->cell, &line->now, &stamped);
+	return line_emit(line, slot, &stamped, err);
+}
+
+int runs_open(struct line *line, struct cht_err *err)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < line->n_slots && r == 0; i++) {
+		if (line->slots[i].table_slot < 0)
+			r = open_run(line, i, err);
+		deadlines_set(&line->deadlines, i, cell_deadline(&line->slots[i].cell));
+	}
+	return r;
+}
