@@ -16,6 +16,11 @@
 #include "ledger/ledger.h"
 #include "ledger/segment.h"
 
+enum {
+	KEEP_BYTES = 16 << 20, /* stays cached for those who follow */
+	DROP_BYTES = 1 << 20,  /* dropped in one call */
+};
+
 /* The first n entries' bytes; those of all when there are no more. */
 static size_t bytes_of(struct cht_bytes bytes, unsigned n)
 {
@@ -62,6 +67,19 @@ static int sync_tail(const struct ledger_tail *tail, struct cht_err *err)
 	return 0;
 }
 
+/* Gives back the page cache of what is durable and lies `keep` behind the end: readers that
+ * follow are nearer, and the next write finds pages that are warm. Only a hint (ADR 13). */
+static void drop_behind(struct ledger_tail *tail, uint64_t keep)
+{
+	uint64_t to = tail->bytes > keep ? tail->bytes - keep : 0;
+
+	if (to < tail->dropped + DROP_BYTES && keep > 0)
+		return;
+	(void)posix_fadvise(tail->fd, (off_t)tail->dropped, (off_t)(to - tail->dropped),
+			    POSIX_FADV_DONTNEED);
+	tail->dropped = to;
+}
+
 /* Opens the segment that begins at first. It cannot exist: recovery saw the names, and a
  * commit that failed unlinked what it made. */
 static int create_segment(int entries_fd, uint64_t first, struct ledger_tail *out,
@@ -106,6 +124,8 @@ static int next_segment(struct ledger *ledger, struct ledger_tail *now, uint64_t
 	bool is_synced = now->fd < 0 || (!ledger->is_dirty && now->bytes == ledger->tail.bytes);
 	int r = is_synced ? 0 : sync_tail(now, err);
 
+	if (r == 0 && now->fd >= 0)
+		drop_behind(now, 0);
 	return r < 0 ? r : create_segment(ledger->entries_fd, first, now, err);
 }
 
@@ -190,6 +210,8 @@ int ledger_sync(struct ledger *ledger, struct cht_err *err)
 	if (!ledger->is_dirty)
 		return 0;
 	r = sync_tail(&ledger->tail, err);
+	if (r == 0)
+		drop_behind(&ledger->tail, KEEP_BYTES);
 	ledger->is_dirty = false;
 	ledger->is_broken = r < 0;
 	return r;

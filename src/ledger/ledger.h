@@ -20,9 +20,10 @@ enum {
 
 /* The end of the segment that is written to. */
 struct ledger_tail {
-	int fd;         /* -1: no segment yet */
-	uint64_t first; /* index of its first entry */
-	uint64_t bytes; /* committed length */
+	int fd;           /* -1: no segment yet */
+	uint64_t first;   /* index of its first entry */
+	uint64_t bytes;   /* committed length */
+	uint64_t dropped; /* of these no longer asked to be cached */
 };
 
 /* The one writer. All of it is private to src/ledger, except origin and next. */
