@@ -173,15 +173,13 @@ static void on_timer(struct line *line)
 		line->loop.timer_ns = UINT64_MAX;
 }
 
-/* Every readable connection has at most one read. Returns how many there were. */
-static int turn_connections(struct line *line, int *n, struct cht_err *err)
+/* One read of each connection that was found ready, until the ring is full. */
+static int serve_ready(struct line *line, struct cht_err *err)
 {
-	struct epoll_event events[LOOP_EVENTS];
 	int r = 0;
 
-	*n = loop_connections(&line->loop, events, LOOP_EVENTS);
-	for (int i = 0; i < *n && r == 0; i++) {
-		union fd_ref ref = { .u64 = events[i].data.u64 };
+	for (; line->ready_at < line->n_ready && r == 0; line->ready_at++) {
+		union fd_ref ref = { .u64 = line->ready[line->ready_at].data.u64 };
 		const struct conn *c = &line->conns[ref.slot];
 		bool had_bytes;
 
@@ -195,6 +193,20 @@ static int turn_connections(struct line *line, int *n, struct cht_err *err)
 		r = conns_on_readable(line, ref.slot, &had_bytes, err);
 	}
 	return r;
+}
+
+/* Every readable connection has its read. Those for which the turn before had no room come first:
+ * the kernel names them in the same order each time, and whoever stands behind a flood would
+ * otherwise never be read. *n: how many were ready. */
+static int turn_connections(struct line *line, int *n, struct cht_err *err)
+{
+	int r = serve_ready(line, err);
+
+	if (r < 0 || line->is_full)
+		return r;
+	*n = line->n_ready = loop_connections(&line->loop, line->ready, LOOP_EVENTS);
+	line->ready_at = 0;
+	return serve_ready(line, err);
 }
 
 static int turn_events(struct line *line, const struct epoll_event *events, int n,

@@ -75,6 +75,9 @@ struct line {
 	size_t pool_bytes, conns_bytes;
 	struct channel_spare spare;
 	uint8_t receive[RECEIVE_BYTES];
+	struct epoll_event
+		ready[LOOP_EVENTS]; /* connections found ready, and how far they were read */
+	int n_ready, ready_at;
 
 	struct cht_now now; /* read once a turn */
 	uint64_t next_sweep_ns, full_since_ns;
