@@ -169,11 +169,12 @@ static enum close_reason judge_peer(struct line *line, uint32_t i, const struct 
 	return CLOSE_N_REASONS;
 }
 
-void cells_on_accept(struct line *line, uint32_t i)
+bool cells_on_accept(struct line *line, uint32_t i)
 {
 	struct slot *slot = &line->slots[i];
+	int k;
 
-	for (int k = 0; k < ACCEPTS_PER_TURN; k++) {
+	for (k = 0; k < ACCEPTS_PER_TURN; k++) {
 		struct channel_peer peer;
 		enum close_reason no;
 		struct cht_err err;
@@ -199,6 +200,7 @@ void cells_on_accept(struct line *line, uint32_t i)
 		cell_note_closed(&slot->cell, 0, no, false, 0, 0);
 	}
 	cells_hurry(line, i);
+	return k == ACCEPTS_PER_TURN;
 }
 
 /* Reads of a cell that is over its budget wait; its silence clock stands still. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,9 @@ static const char *const handed_over[] = {
 	"CELLOS_HOST_TELEMETRY_SIGN_HMAC_KEY",
 	"CELLOS_HOST_TELEMETRY_SIGN_ED25519_SK",
 };
+
+/* Told not to wait, we give the scribe so long for what it may be about to say. */
+enum { LEAVE_AFTER_MS = 1000 };
 
 enum { N_HANDED_OVER = sizeof(handed_over) / sizeof(handed_over[0]), HANDED_OVER_MAX = 16384 };
 
@@ -190,18 +194,30 @@ int child_start(struct child *child, const struct conf *conf, int env_fd, struct
 	return 0;
 }
 
-int child_wait(struct child *child)
+/* Whether it ended; a second look, because who sends a signal to us may have ended it first. */
+static bool has_ended(const struct child *child, int enough_fd)
+{
+	struct pollfd fds[] = { { .fd = child->pidfd, .events = POLLIN },
+				{ .fd = enough_fd, .events = POLLIN } };
+	int n;
+
+	do
+		n = poll(fds, 2, -1);
+	while (n < 0 && errno == EINTR);
+	return n < 0 || fds[0].revents != 0 || poll(fds, 1, LEAVE_AFTER_MS) > 0;
+}
+
+int child_wait(struct child *child, int enough_fd)
 {
 	int status = 0;
-	pid_t got;
+	pid_t got = -1;
 
 	fd_close(&child->sock);
+	if (child->pid >= 0 && (child->pidfd < 0 || has_ended(child, enough_fd)))
+		do
+			got = waitpid(child->pid, &status, 0);
+		while (got < 0 && errno == EINTR);
 	fd_close(&child->pidfd);
-	if (child->pid < 0)
-		return -1;
-	do
-		got = waitpid(child->pid, &status, 0);
-	while (got < 0 && errno == EINTR);
 	child->pid = -1;
 	if (got < 0)
 		return -1;

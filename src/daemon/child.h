@@ -13,7 +13,7 @@
 struct child {
 	pid_t pid; /* -1: none */
 	int pidfd; /* readable once it ended */
-	int sock;  /* SOCK_SEQPACKET to it, blocking */
+	int sock;  /* SOCK_SEQPACKET to it */
 };
 
 #define CHILD_NULL                                                                                 \
@@ -31,8 +31,9 @@ int child_take_secrets(int *env_fd, struct cht_err *err) CHT_CHECKED;
 int child_start(struct child *child, const struct conf *conf, int env_fd,
 		struct cht_err *err) CHT_CHECKED;
 
-/* Closes the socket, so that the scribe commits what it has, and waits for its end. Returns its
- * exit status, 128 + signal if it was killed, or -1 if there was none. */
-int child_wait(struct child *child);
+/* Closes the socket, so that the scribe commits what it has, and waits for its end, or until
+ * enough_fd, unless -1, is readable. Returns its exit status, 128 + signal if it was killed, or -1
+ * if there was none or it goes on alone. */
+int child_wait(struct child *child, int enough_fd);
 
 #endif

@@ -65,17 +65,60 @@ int line_hear_scribe(struct line *line, struct cht_err *err)
 	return r;
 }
 
-/* Sleeps until the ring moved or the scribe spoke. */
-static int await_scribe(struct line *line, struct cht_err *err)
+static bool read_signal(struct line *line)
+{
+	struct signalfd_siginfo info;
+
+	if (read(line->loop.signal_fd, &info, sizeof(info)) != sizeof(info))
+		return false;
+	line->stop_signal = (int)info.ssi_signo;
+	return true;
+}
+
+/* A signal while we wait for the scribe. One that ends the waiting is left where it is: line_close
+ * shall not wait either. */
+static int on_signal_waiting(struct line *line, struct cht_err *err)
+{
+	if (line->stop_signal != 0)
+		return cht_fail(err, CHT_E_STATE, 0,
+				"told twice to stop: cht-scribe is left to store the rest alone");
+	if (line->is_ready)
+		return read_signal(line) ? 0 : cht_fail(err, CHT_E_IO, errno, "read a signal");
+	line->stop_signal = SIGTERM;
+	return cht_fail(err, CHT_E_STATE, 0, "told to stop before everything was ready");
+}
+
+/* For poll: for ever, but for space only until its time is over. */
+static int patience_ms(const struct line *line)
+{
+	uint64_t now = clk_monotonic_ns();
+
+	if (!line->disk_full || line->space_until_ns == 0)
+		return -1;
+	return line->space_until_ns <= now ? 0
+					   : (int)((line->space_until_ns - now) / NS_PER_MS) + 1;
+}
+
+int line_sleep(struct line *line, struct cht_err *err)
 {
 	struct pollfd fds[] = { { .fd = line->ring.durable_fd, .events = POLLIN },
-				{ .fd = line->scribe.sock, .events = POLLIN } };
+				{ .fd = line->scribe.sock, .events = POLLIN },
+				{ .fd = line->loop.signal_fd, .events = POLLIN } };
+	int n = poll(fds, 3, patience_ms(line));
 
-	if (poll(fds, 2, -1) < 0 && errno != EINTR)
+	if (n < 0 && errno != EINTR)
 		return cht_fail(err, CHT_E_IO, errno, "poll");
-	if (fds[1].revents != 0)
-		return line_hear_scribe(line, err);
-	return 0;
+	if (n == 0)
+		return cht_fail(err, CHT_E_FULL, 0,
+				"no space for what was accepted last: the next start declares it");
+	return fds[2].revents != 0 ? on_signal_waiting(line, err) : 0;
+}
+
+static int await_scribe(struct line *line, struct cht_err *err)
+{
+	int r = line_sleep(line, err);
+
+	return r < 0 ? r : line_hear_scribe(line, err);
 }
 
 int line_await_durable(struct line *line, struct cht_err *err)
@@ -156,14 +199,6 @@ static void go_on_reading(struct line *line)
 	line->is_paused = false;
 }
 
-static void on_signal(struct line *line)
-{
-	struct signalfd_siginfo info;
-
-	if (read(line->loop.signal_fd, &info, sizeof(info)) == sizeof(info))
-		line->stop_signal = (int)info.ssi_signo;
-}
-
 static void on_timer(struct line *line)
 {
 	uint64_t expirations;
@@ -219,7 +254,7 @@ static int turn_events(struct line *line, const struct epoll_event *events, int 
 		union fd_ref ref = { .u64 = events[i].data.u64 };
 
 		switch ((enum fd_kind)ref.kind) {
-		case FD_SIGNAL: on_signal(line); break;
+		case FD_SIGNAL: (void)read_signal(line); break;
 		case FD_TIMER: on_timer(line); break;
 		case FD_SCRIBE:
 		case FD_SCRIBE_END: r = line_hear_scribe(line, err); break;
@@ -227,7 +262,7 @@ static int turn_events(struct line *line, const struct epoll_event *events, int 
 			ring_clear(line->ring.durable_fd);
 			go_on_reading(line);
 			break;
-		case FD_LISTENER: cells_on_accept(line, ref.slot); break;
+		case FD_LISTENER: (void)cells_on_accept(line, ref.slot); break;
 		case FD_CONNECTIONS: *connections = true; break;
 		case FD_CONNECTION: break; /* only in the second set */
 		}

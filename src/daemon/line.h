@@ -82,11 +82,13 @@ struct line {
 	struct cht_now now; /* read once a turn */
 	uint64_t next_sweep_ns, full_since_ns;
 	unsigned turns_unjudged;
-	bool is_full;      /* the ring had no room: no connection is read */
-	bool is_paused;    /* for so long that silence clocks stand still */
-	bool disk_full;    /* the scribe waits for space */
-	int stop_signal;   /* 0: go on */
-	int scribe_status; /* what its last word said; -1: none */
+	bool is_full;            /* the ring had no room: no connection is read */
+	bool is_paused;          /* for so long that silence clocks stand still */
+	bool disk_full;          /* the scribe waits for space */
+	bool is_ready;           /* every cell listens and has its run */
+	int stop_signal;         /* 0: go on */
+	uint64_t space_until_ns; /* told to stop: so long may space come back */
+	int scribe_status;       /* what its last word said; -1: none */
 };
 
 #define LINE_NULL                                                                                  \
@@ -99,7 +101,8 @@ struct line {
  * every cell; when it returns 0, every run.opened is durable and every socket listens. */
 int line_open(struct line *line, const struct conf *conf, int secrets_fd,
 	      struct cht_err *err) CHT_CHECKED;
-/* Closes and unlinks everything; the scribe has ended when it returns. Safe on LINE_NULL. */
+/* Closes and unlinks everything; the scribe has ended when it returns, unless a signal said not
+ * to wait for it: then it stores what it has by itself. Safe on LINE_NULL. */
 void line_close(struct line *line);
 
 /* runs.c */
@@ -111,7 +114,7 @@ int runs_open(struct line *line, struct cht_err *err) CHT_CHECKED;
 
 /* line.c: turns until a signal (0) or until the scribe is gone (CHT_E_PEER). */
 int line_run(struct line *line, struct cht_err *err) CHT_CHECKED;
-/* stop.c: the end in good order: 0, or CHT_E_PEER. */
+/* stop.c: the end in good order: 0, or as line_await_durable. */
 int line_stop(struct line *line, struct cht_err *err) CHT_CHECKED;
 
 /* Renders one stamped value of a cell (null: of the host) into the ring, after the run table
@@ -121,7 +124,11 @@ int line_emit(struct line *line, struct slot *slot, const struct cht_stamped *st
 	      struct cht_err *err) CHT_CHECKED;
 /* Whether all that one connection's turn can give rise to has room. */
 bool line_has_room(struct line *line);
-/* Waits until everything emitted is durable. */
+/* Sleeps until the ring moved or the scribe spoke. CHT_E_STATE when a signal says not to wait: any
+ * before we are ready, later the second one. CHT_E_FULL when the disk is full and we are to
+ * stop, and no space came in time. */
+int line_sleep(struct line *line, struct cht_err *err) CHT_CHECKED;
+/* Waits until everything emitted is durable. As line_sleep; CHT_E_PEER. */
 int line_await_durable(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* Reads what the scribe has to say; CHT_E_PEER when it is gone, with its last word as text. */
 int line_hear_scribe(struct line *line, struct cht_err *err) CHT_CHECKED;
@@ -133,7 +140,8 @@ int cells_bind(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
 /* Closes every listener and unlinks its socket. */
 void cells_close_listeners(struct line *line);
 void cells_free(struct line *line);
-void cells_on_accept(struct line *line, uint32_t i);
+/* Takes who waits, at most ACCEPTS_PER_TURN; true when there may be more. */
+bool cells_on_accept(struct line *line, uint32_t i);
 /* Emits what a cell has to say at line->now. CHT_E_PEER as line_emit. */
 int cells_emit_due(struct line *line, struct slot *slot, struct cht_err *err) CHT_CHECKED;
 /* Takes a cell's next time into the heap when it comes earlier; what was moved later is found

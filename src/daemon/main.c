@@ -104,6 +104,9 @@ int main(int argc, char **argv)
 	}
 	if (r < 0)
 		diag_err(&err);
+	/* Nothing was accepted yet: then to stop at once is what was asked for. */
+	if (r == CHT_E_STATE && line.stop_signal != 0)
+		r = line.is_ready ? CHT_E_PEER : 0;
 	line_close(&line);
 	table_close(&line.table, false);
 	conf_free(&conf);

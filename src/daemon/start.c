@@ -2,6 +2,7 @@
 /* The order of a start: the scribe is there, every cell's socket is bound, the host says how its
  * last stop went, earlier runs go on or end (runs.c), new ones begin. Nothing is accepted, and
  * nobody told that we are ready, before all of it is durable. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,15 +25,24 @@ static int send_ring(struct line *line, struct cht_err *err)
 {
 	const struct handoff_msg hello = { .kind = HANDOFF_RING, .version = HANDOFF_VERSION };
 	const int fds[] = { line->ring.mem_fd, line->ring.ready_fd, line->ring.durable_fd };
+	int r = handoff_send(line->scribe.sock, &hello, fds, 3, err);
 
-	return handoff_send(line->scribe.sock, &hello, fds, 3, err);
+	return r == CHT_E_PEER ? 0 : r; /* why it ended is to be heard */
 }
 
 /* The scribe's first word: READY, or why not. */
 static int await_ready(struct line *line, struct handoff_msg *msg, struct cht_err *err)
 {
-	int r = handoff_recv(line->scribe.sock, msg, NULL, 0, err);
+	int r;
 
+	if (fcntl(line->scribe.sock, F_SETFL, O_NONBLOCK) < 0)
+		return cht_fail(err, CHT_E_IO, errno,
+				"cannot make the scribe's socket non-blocking");
+	while ((r = handoff_recv(line->scribe.sock, msg, NULL, 0, err)) == CHT_E_FULL) {
+		r = line_sleep(line, err);
+		if (r < 0)
+			break;
+	}
 	if (r < 0)
 		return r;
 	if (r == 0)
@@ -45,8 +55,6 @@ static int await_ready(struct line *line, struct handoff_msg *msg, struct cht_er
 		return cht_fail(err, CHT_E_PEER, 0, "cht-scribe sent an unexpected first message");
 	line->base_index = msg->ready.next_index;
 	memcpy(line->origin, msg->ready.origin, sizeof(line->origin));
-	if (fcntl(line->scribe.sock, F_SETFL, O_NONBLOCK) < 0)
-		return cht_fail(err, CHT_E_IO, 0, "cannot make the scribe's socket non-blocking");
 	return 0;
 }
 
@@ -228,7 +236,10 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 		return r;
 	table_begin_boot(&line->table, boot_id);
 	r = runs_open(line, err);
-	return r < 0 ? r : line_await_durable(line, err);
+	if (r == 0)
+		r = line_await_durable(line, err);
+	line->is_ready = r == 0;
+	return r;
 }
 
 void line_close(struct line *line)
@@ -241,7 +252,7 @@ void line_close(struct line *line)
 			fd_close(&line->conns[at].fd);
 	}
 	cells_free(line);
-	status = child_wait(&line->scribe);
+	status = child_wait(&line->scribe, line->loop.signal_fd);
 	if (line->scribe_status < 0)
 		line->scribe_status = status;
 	ring_close(&line->ring);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The end in good order. The listeners go first, so that no VMM waits for us; then what the
- * kernel already holds is read, for at most LIMIT_DRAIN_NS. */
+/* The end in good order. Who waits is accepted and the listeners go, so that no VMM waits for us;
+ * then what the kernel already holds is read, for at most LIMIT_DRAIN_NS. */
 #include <signal.h>
 #include <string.h>
 
@@ -31,9 +31,18 @@ static int drain_once(struct line *line, uint64_t until_ns, bool *more, struct c
 	return r;
 }
 
+/* Who connected before the listeners close may have sent all it had to say; as many as could. */
+static void accept_rest(struct line *line)
+{
+	clk_read(&line->now);
+	for (uint32_t i = 0; i < line->n_slots; i++)
+		for (int n = 0; n < LISTEN_BACKLOG && cells_on_accept(line, i);)
+			n += ACCEPTS_PER_TURN;
+}
+
 static int drain(struct line *line, struct cht_err *err)
 {
-	uint64_t until_ns = line->now.monotonic_ns + LIMIT_DRAIN_NS;
+	uint64_t until_ns = clk_monotonic_ns() + LIMIT_DRAIN_NS;
 	bool more = true;
 	int r = 0;
 
@@ -77,6 +86,8 @@ int line_stop(struct line *line, struct cht_err *err)
 	int r;
 
 	diag(DIAG_INFO, "stopping: reading what the kernel still holds");
+	line->space_until_ns = clk_monotonic_ns() + LIMIT_DRAIN_NS;
+	accept_rest(line);
 	cells_close_listeners(line);
 	r = drain(line, err);
 	clk_read(&line->now);

@@ -14,7 +14,7 @@ import subprocess
 import time
 
 from rig import (BIN, LIMIT_S, Daemon, await_count, await_type, check, cht, connect, equal, events, frame, main,
-                 short, skip, types, wait_for)
+                 short, skip, sums, types, wait_for)
 
 
 def conf(d, text):
@@ -165,6 +165,91 @@ def test_a_full_disk_that_pauses_loses_nothing(d):
     equal([short(e) for e in seen if "silenced" in short(e)], [], "nobody is called silent")
     reasons = [e["data"]["reasons"] for e in seen if short(e) == "channel.closed"]
     equal(reasons, [{"clean": 1}], "how the connection ended")
+
+
+def test_told_to_stop_with_the_disk_full_it_ends(d):
+    c = conf(d, "[daemon]\non_full = pause\n[limits]\nframes_burst = 1000000\nframes_per_second = 1000000\n")
+    with small_disk(d, "64m") as disk:
+        with Daemon(disk + "/s", "--config", c, "--cell", f"a={d}/a") as daemon:
+            with connect(d + "/a_9001") as s:
+                s.sendall(frame(pid=0))
+                await_count(daemon.state, "guest.process_spawned", 1)
+                fill(disk)
+                feed(s, 1)
+                daemon.stop(74)
+        check(not os.path.exists(d + "/a_9001"), "the socket is gone")
+        os.unlink(disk + "/ballast")
+        with Daemon(disk + "/s", "--seal", "--cell", f"a={d}/a") as daemon:
+            daemon.stop()
+        r = cht("verify", disk + "/s", want=None)
+        check(r.returncode in (10, 12), f"what was lost is declared: {r.returncode} {r.stdout.decode()}")
+
+
+def test_no_space_for_the_first_event_does_not_hold_up_a_stop(d):
+    c = conf(d, "[daemon]\non_full = pause\n")
+    with small_disk(d, "16m") as disk:
+        with Daemon(disk + "/s", "--cell", f"a={d}/a") as daemon:
+            daemon.stop()
+        fill(disk)
+        # More than one page of events: the last one of the ledger has room left.
+        cells = [x for i in range(20) for x in ("--cell", f"b{i}={d}/b{i}")]
+        with Daemon(disk + "/s", "--config", c, "--cell", f"a={d}/a", *cells, wait=False) as daemon:
+            wait_for("the pause", lambda: "paused" in daemon.stderr() or daemon.proc.poll() is not None)
+            daemon.stop(74)
+            os.close(daemon.ready_fd)
+        check(not os.path.exists(d + "/a_9001"), "the socket is gone")
+
+
+def test_a_second_signal_does_not_wait_for_a_scribe_that_hangs(d):
+    with Daemon(d + "/s", "--cell", f"a={d}/a") as daemon:
+        scribe = daemon.scribe_pid()
+        with connect(d + "/a_9001") as s:
+            s.sendall(frame())
+            await_count(daemon.state, "guest.process_spawned", 1)
+            os.kill(scribe, signal.SIGSTOP)
+            try:
+                s.sendall(frame() * 10)
+                daemon.proc.send_signal(signal.SIGTERM)
+                wait_for("the listener's end", lambda: not os.path.exists(d + "/a_9001"))
+                daemon.proc.send_signal(signal.SIGTERM)
+                daemon.wait(70)
+                check("cht-scribe" in daemon.stderr(), daemon.stderr())
+            finally:
+                os.kill(scribe, signal.SIGCONT)
+        # It stores what was accepted all the same.
+        await_count(daemon.state, "guest.process_spawned", 11)
+        wait_for("the scribe's end", lambda: not os.path.exists(f"/proc/{scribe}"))
+    with Daemon(d + "/s", "--seal", "--cell", f"a={d}/a") as daemon:
+        daemon.stop()
+    r = cht("verify", d + "/s", want=None)
+    check(r.returncode in (10, 12), f"{r.returncode} {r.stdout.decode()}")
+
+
+def test_who_waits_at_the_end_is_heard(d):
+    c = conf(d, "[limits]\nconnections = 300\nconnects_per_second = 1000\n")
+    with Daemon(d + "/s", "--config", c, "--seal", "--cell", f"a={d}/a") as daemon:
+        daemon.proc.send_signal(signal.SIGSTOP)
+        for i in range(200):
+            with connect(d + "/a_9001") as s:
+                s.sendall(frame(pid=i))
+        daemon.proc.send_signal(signal.SIGTERM)
+        daemon.proc.send_signal(signal.SIGCONT)
+        daemon.wait(0)
+    equal(sums(d + "/s")["frames"]["stored"], 200, "stored")
+
+
+def test_a_start_can_be_stopped(d):
+    with Daemon(d + "/s", "--cell", f"a={d}/a") as first:
+        # The second waits for the lock of the first one's scribe.
+        with Daemon(d + "/s", "--cell", f"b={d}/b", wait=False) as daemon:
+            wait_for("its scribe", lambda: scribe_is_up(daemon))
+            daemon.proc.send_signal(signal.SIGTERM)
+            start = time.monotonic()
+            daemon.proc.wait(LIMIT_S)
+            os.close(daemon.ready_fd)
+            check(time.monotonic() - start < 8, "before the lock's time was over")
+        check(not os.path.exists(d + "/b_9001"), "no socket is left")
+        first.stop()
 
 
 def scribe_is_up(daemon):
