@@ -22,6 +22,11 @@ enum {
 	RESUME_FRAMES = 100,
 };
 
+/* An accept that fails for want of something that the whole host is short of fails again at once,
+ * for ever: the listener rests for so long, and so often the operator is told. */
+#define REST_NS      (100 * NS_PER_MS)
+#define COMPLAINT_NS (60 * NS_PER_S)
+
 /* Whether the descriptors that this process may have suffice for every cell; sets how many
  * connections there can be in all. */
 static int budget_descriptors(struct line *line, struct cht_err *err)
@@ -77,15 +82,15 @@ int cells_open(struct line *line, struct cht_err *err)
 	line->slots = calloc(line->n_slots + 1, sizeof(*line->slots));
 	line->pool_mem = reserve(line->pool_bytes);
 	line->conns = reserve(line->conns_bytes);
-	if (line->slots == NULL || line->pool_mem == NULL || line->conns == NULL)
-		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for %u cells", line->n_slots);
-	frame_pool_init(&line->pool, line->pool_mem, blocks,
-			(uint8_t *)line->pool_mem + blocks * sizeof(struct frame_block));
-	for (uint32_t i = 0; i < line->n_slots; i++)
+	for (uint32_t i = 0; line->slots != NULL && i < line->n_slots; i++)
 		line->slots[i] = (struct slot){ .socket = CHANNEL_SOCKET_NULL,
 						.conns = NOBODY,
 						.table_slot = -1,
 						.quota = { .max = LIMIT_PARTIAL_BLOCKS } };
+	if (line->slots == NULL || line->pool_mem == NULL || line->conns == NULL)
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for %u cells", line->n_slots);
+	frame_pool_init(&line->pool, line->pool_mem, blocks,
+			(uint8_t *)line->pool_mem + blocks * sizeof(struct frame_block));
 	return 0;
 }
 
@@ -169,6 +174,38 @@ static enum close_reason judge_peer(struct line *line, uint32_t i, const struct 
 	return CLOSE_N_REASONS;
 }
 
+static void rest(struct line *line, uint32_t i, const char *why)
+{
+	struct slot *slot = &line->slots[i];
+	uint64_t now = line->now.monotonic_ns;
+
+	loop_remove(&line->loop, slot->socket.fd, FD_LISTENER);
+	slot->is_deaf = true;
+	if (line->n_deaf++ == 0)
+		line->listen_again_ns = now + REST_NS;
+	if (now < line->next_complaint_ns)
+		return;
+	line->next_complaint_ns = now + COMPLAINT_NS;
+	diag(DIAG_WARNING, "cell %s: %s; trying again every %llu ms", line->conf->cells[i].id, why,
+	     (unsigned long long)(REST_NS / NS_PER_MS));
+}
+
+void cells_listen_again(struct line *line)
+{
+	if (line->n_deaf == 0 || line->now.monotonic_ns < line->listen_again_ns)
+		return;
+	line->listen_again_ns = line->now.monotonic_ns + REST_NS;
+	for (uint32_t i = 0; i < line->n_slots; i++) {
+		struct slot *slot = &line->slots[i];
+
+		if (slot->is_deaf &&
+		    loop_add(&line->loop, slot->socket.fd, FD_LISTENER, i, 0, NULL) == 0) {
+			slot->is_deaf = false;
+			line->n_deaf--;
+		}
+	}
+}
+
 bool cells_on_accept(struct line *line, uint32_t i)
 {
 	struct slot *slot = &line->slots[i];
@@ -184,8 +221,7 @@ bool cells_on_accept(struct line *line, uint32_t i)
 		if (r == 0)
 			break;
 		if (r < 0 && r != CHT_E_LIMIT) {
-			diag(DIAG_WARNING, "cell %s: %s; going on", line->conf->cells[i].id,
-			     err.text);
+			rest(line, i, err.text);
 			break;
 		}
 		no = r == CHT_E_LIMIT ? CLOSE_NO_DESCRIPTOR : judge_peer(line, i, &peer);
@@ -243,6 +279,9 @@ static int serve(struct line *line, uint32_t i, struct cht_err *err)
 		if (!line->is_paused)
 			cell_note_paused(&slot->cell, false, &line->now);
 		conns_set_read_all(line, slot, true);
+		/* Judged in the next turn, after what waits was read. */
+		deadlines_set(&line->deadlines, i, now + 1);
+		return 0;
 	}
 	r = cells_emit_due(line, slot, err);
 	at = cell_deadline(&slot->cell);
@@ -289,11 +328,14 @@ int cells_flush(struct line *line, struct cht_err *err)
 	return r;
 }
 
-void cells_note_paused(struct line *line, bool paused)
+void cells_note_paused(struct line *line, bool paused, uint64_t since_ns)
 {
+	struct cht_now at = line->now;
+
+	at.monotonic_ns = since_ns;
 	for (uint32_t i = 0; i < line->n_slots; i++)
 		if (line->slots[i].paused_until_ns == 0)
-			cell_note_paused(&line->slots[i].cell, paused, &line->now);
+			cell_note_paused(&line->slots[i].cell, paused, &at);
 	for (uint32_t i = 0; !paused && i < line->n_slots; i++)
 		cells_hurry(line, i);
 }
@@ -301,7 +343,7 @@ void cells_note_paused(struct line *line, bool paused)
 void cells_close_listeners(struct line *line)
 {
 	for (uint32_t i = 0; i < line->n_slots; i++) {
-		if (line->slots[i].socket.fd >= 0)
+		if (line->slots[i].socket.fd >= 0 && !line->slots[i].is_deaf)
 			loop_remove(&line->loop, line->slots[i].socket.fd, FD_LISTENER);
 		channel_unbind(&line->slots[i].socket);
 	}

@@ -7,23 +7,35 @@
 #include "base/clk.h"
 #include "base/fd.h"
 
-/* Reads a connection, or leaves it alone. */
-static void set_read(struct line *line, uint32_t at, bool on)
+static void leave_alone(struct line *line, uint32_t at)
 {
 	struct conn *c = &line->conns[at];
 
-	if (on && !c->is_read)
-		c->is_read = loop_add(&line->loop, c->fd, FD_CONNECTION, at, c->gen, NULL) == 0;
-	if (!on && c->is_read) {
+	if (c->is_read)
 		loop_remove(&line->loop, c->fd, FD_CONNECTION);
-		c->is_read = false;
-	}
+	c->is_read = false;
+}
+
+/* One that the kernel has no room to watch for us would never be read, nor its end be seen. */
+static void read_again(struct line *line, uint32_t at)
+{
+	struct conn *c = &line->conns[at];
+
+	if (!c->is_read)
+		c->is_read = loop_add(&line->loop, c->fd, FD_CONNECTION, at, c->gen, NULL) == 0;
+	if (!c->is_read)
+		conns_close(line, at, CLOSE_NO_DESCRIPTOR);
 }
 
 void conns_set_read_all(struct line *line, const struct slot *slot, bool on)
 {
-	for (uint32_t at = slot->conns; at != NOBODY; at = line->conns[at].next)
-		set_read(line, at, on);
+	for (uint32_t next, at = slot->conns; at != NOBODY; at = next) {
+		next = line->conns[at].next;
+		if (on)
+			read_again(line, at);
+		else
+			leave_alone(line, at);
+	}
 }
 
 void conns_close(struct line *line, uint32_t at, enum close_reason reason)
@@ -33,7 +45,7 @@ void conns_close(struct line *line, uint32_t at, enum close_reason reason)
 
 	line->partial -= c->framer.have > 0;
 	framer_reset(&c->framer, &line->pool, &slot->quota);
-	set_read(line, at, false);
+	leave_alone(line, at);
 	fd_close(&c->fd);
 	cell_note_closed(&slot->cell, c->facts.connection, reason, true, c->frames, c->bytes);
 	if (c->prev == NOBODY)
@@ -76,7 +88,7 @@ void conns_open(struct line *line, uint32_t i, uint32_t at, int fd, const struct
 	slot->conns = at;
 	slot->n_conns++;
 	if (slot->paused_until_ns == 0)
-		set_read(line, at, true);
+		read_again(line, at);
 }
 
 /* A body that does not decode. True when the connection has sent too many of them. */
@@ -163,7 +175,7 @@ int conns_on_readable(struct line *line, uint32_t at, bool *had_bytes, struct ch
 	*had_bytes = false;
 	if (room == 0) {
 		line->slots[i].blocks_short = true;
-		set_read(line, at, false);
+		leave_alone(line, at);
 		return 0;
 	}
 	n = read(c->fd, line->receive, room);

@@ -188,15 +188,17 @@ static void stop_reading(struct line *line)
 	loop_set_reading(&line->loop, false);
 }
 
-static void go_on_reading(struct line *line)
+/* True when the ring had been full and has room again. */
+static bool go_on_reading(struct line *line)
 {
 	if (!line->is_full || ring_await_room(&line->ring, TURN_BYTES))
-		return;
+		return false;
 	line->is_full = false;
 	loop_set_reading(&line->loop, true);
 	if (line->is_paused)
-		cells_note_paused(line, false);
+		cells_note_paused(line, false, line->now.monotonic_ns);
 	line->is_paused = false;
+	return true;
 }
 
 static void on_timer(struct line *line)
@@ -218,7 +220,8 @@ static int serve_ready(struct line *line, struct cht_err *err)
 		const struct conn *c = &line->conns[ref.slot];
 		bool had_bytes;
 
-		if (c->fd < 0 || (c->gen & 0xffffff) != ref.gen)
+		/* Closed, or its cell went over its budget, since the kernel was asked. */
+		if (c->fd < 0 || (c->gen & 0xffffff) != ref.gen || !c->is_read)
 			continue;
 		if (!line_has_room(line)) {
 			stop_reading(line);
@@ -244,12 +247,13 @@ static int turn_connections(struct line *line, int *n, struct cht_err *err)
 	return serve_ready(line, err);
 }
 
+/* *connections: some may be readable. */
 static int turn_events(struct line *line, const struct epoll_event *events, int n,
 		       bool *connections, struct cht_err *err)
 {
 	int r = 0;
 
-	*connections = false;
+	*connections = n == LOOP_EVENTS;
 	for (int i = 0; i < n && r == 0; i++) {
 		union fd_ref ref = { .u64 = events[i].data.u64 };
 
@@ -260,7 +264,7 @@ static int turn_events(struct line *line, const struct epoll_event *events, int 
 		case FD_SCRIBE_END: r = line_hear_scribe(line, err); break;
 		case FD_DURABLE:
 			ring_clear(line->ring.durable_fd);
-			go_on_reading(line);
+			*connections = go_on_reading(line) || *connections;
 			break;
 		case FD_LISTENER: (void)cells_on_accept(line, ref.slot); break;
 		case FD_CONNECTIONS: *connections = true; break;
@@ -280,7 +284,7 @@ static int judge(struct line *line, int n_ready, struct cht_err *err)
 	if (line->is_full) {
 		if (!line->is_paused && now - line->full_since_ns >= PAUSE_AFTER_NS) {
 			line->is_paused = true;
-			cells_note_paused(line, true);
+			cells_note_paused(line, true, line->full_since_ns);
 		}
 		return 0;
 	}
@@ -296,9 +300,13 @@ static int judge(struct line *line, int n_ready, struct cht_err *err)
 
 static uint64_t next_timer(const struct line *line)
 {
+	uint64_t at = UINT64_MAX;
+
 	if (!line->is_full)
-		return cells_deadline(line);
-	return line->is_paused ? UINT64_MAX : line->full_since_ns + PAUSE_AFTER_NS;
+		at = cells_deadline(line);
+	else if (!line->is_paused)
+		at = line->full_since_ns + PAUSE_AFTER_NS;
+	return line->n_deaf > 0 && line->listen_again_ns < at ? line->listen_again_ns : at;
 }
 
 int line_run(struct line *line, struct cht_err *err)
@@ -314,6 +322,7 @@ int line_run(struct line *line, struct cht_err *err)
 		n = loop_wait(&line->loop, events, LOOP_EVENTS, -1);
 		clk_read(&line->now);
 		r = turn_events(line, events, n, &connections, err);
+		cells_listen_again(line);
 		if (r == 0 && connections && !line->is_full)
 			r = turn_connections(line, &n_ready, err);
 		if (r == 0)

@@ -51,6 +51,7 @@ struct slot {
 	uint64_t last_index;      /* of its newest event */
 	uint64_t paused_until_ns; /* over its frame budget: not read before; 0 = read */
 	bool blocks_short;        /* a connection waits for blocks of this cell */
+	bool is_deaf;             /* accept failed: its listener rests */
 };
 
 struct line {
@@ -81,6 +82,9 @@ struct line {
 
 	struct cht_now now; /* read once a turn */
 	uint64_t next_sweep_ns, full_since_ns;
+	uint32_t n_deaf;          /* listeners that rest */
+	uint64_t listen_again_ns; /* until then */
+	uint64_t next_complaint_ns;
 	unsigned turns_unjudged;
 	bool is_full;            /* the ring had no room: no connection is read */
 	bool is_paused;          /* for so long that silence clocks stand still */
@@ -142,6 +146,8 @@ void cells_close_listeners(struct line *line);
 void cells_free(struct line *line);
 /* Takes who waits, at most ACCEPTS_PER_TURN; true when there may be more. */
 bool cells_on_accept(struct line *line, uint32_t i);
+/* Hears the listeners again that rested long enough after a failed accept. */
+void cells_listen_again(struct line *line);
 /* Emits what a cell has to say at line->now. CHT_E_PEER as line_emit. */
 int cells_emit_due(struct line *line, struct slot *slot, struct cht_err *err) CHT_CHECKED;
 /* Takes a cell's next time into the heap when it comes earlier; what was moved later is found
@@ -155,8 +161,9 @@ int cells_on_time(struct line *line, struct cht_err *err) CHT_CHECKED;
 int cells_flush(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* When cells_on_time must be called next. */
 uint64_t cells_deadline(const struct line *line);
-/* The cells are not being read, or are again: their silence clocks stand still meanwhile. */
-void cells_note_paused(struct line *line, bool paused);
+/* The cells are not being read since that time, or are again: their silence clocks stand still
+ * meanwhile. */
+void cells_note_paused(struct line *line, bool paused, uint64_t since_ns);
 
 /* conns.c */
 /* A free place; NOBODY when there is none. */

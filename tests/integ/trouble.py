@@ -75,6 +75,26 @@ def test_standard_descriptors_may_be_closed(d):
     equal(proc.wait(LIMIT_S), 0, "exit status")
 
 
+def test_an_accept_that_fails_for_ever_costs_nothing_and_ends(d):
+    with Daemon(d + "/s", "--cell", f"a={d}/a") as daemon:
+        pid = daemon.proc.pid
+        _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        # Fewer than are open: not even the spare descriptor can be had again.
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, hard))
+        s = connect(d + "/a_9001")
+        s.sendall(frame(pid=7))
+        before, start = cpu_s(pid), time.monotonic()
+        wait_for("time", lambda: time.monotonic() - start > 2)
+        spent = cpu_s(pid) - before
+        said = daemon.stderr().count("\n")
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
+        await_count(daemon.state, "guest.process_spawned", 1)
+        s.close()
+        daemon.stop()
+    check(spent < 0.5, f"{spent} s of processor time in 2 s of waiting")
+    check(said <= 2, f"{said} lines of diagnostics")
+
+
 @contextlib.contextmanager
 def small_disk(d, size):
     path = d + "/disk"
