@@ -72,6 +72,8 @@ static void on_operand(struct cli_args *args, struct request *q)
 		q->action = args->value;
 	else if (strcmp(q->action, "show") == 0 && q->file == NULL)
 		q->file = args->value;
+	else if (strcmp(q->action, "gen") == 0)
+		(void)cli_usage_error(args, "'%s'? gen takes its file as --out FILE", args->value);
 	else
 		(void)cli_usage_error(args, "'%s' is one too many", args->value);
 }
@@ -82,7 +84,7 @@ static void check(struct cli_args *args, const struct request *q, const char *ou
 	const char *near;
 
 	if (q->action == NULL) {
-		(void)cli_usage_error(args, "gen or show?");
+		(void)cli_usage_error(args, "what should it do, gen or show");
 	} else if (strcmp(q->action, "gen") == 0) {
 		if (out == NULL)
 			(void)cli_usage_error(args, "gen needs --out FILE");

@@ -18,16 +18,15 @@ static int status_of(int code, const struct scribe *scribe)
 	}
 }
 
-/* The last word; a line that is gone does not hear it, and then stderr has it. */
+/* The last word: the line's to print. Where no line hears it, stderr has it. */
 static void tell_failed(int line_fd, int status, const struct cht_err *err)
 {
 	struct handoff_msg msg = { .kind = HANDOFF_FAILED, .failed = { .exit_status = status } };
 
 	_Static_assert(sizeof(msg.failed.text) == sizeof(err->text), "one text");
 	memcpy(msg.failed.text, err->text, sizeof(msg.failed.text));
-	diag_err(err);
-	if (line_fd >= 0 && handoff_send(line_fd, &msg, NULL, 0, NULL) < 0)
-		diag(DIAG_INFO, "the line is gone");
+	if (line_fd < 0 || handoff_send(line_fd, &msg, NULL, 0, NULL) < 0)
+		diag_err(err);
 }
 
 int main(int argc, char **argv)

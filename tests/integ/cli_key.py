@@ -97,6 +97,7 @@ class Key(Scratch):
                 said = cht("key", *args, cwd=self.dir)
                 self.assertEqual((said.returncode, said.stdout), (2, b""))
         self.assertEqual(list(self.dir.iterdir()), [])
+        self.assertIn(b"--out FILE", cht("key", "gen", "x").stderr)
 
 
 class Verify(Scratch):

@@ -352,6 +352,15 @@ def test_errors_name_the_fix(d):
         for w in words:
             check(w in text, f"{w!r} in {text!r}")
 
+    once = d + "/wrong"
+    os.mkdir(once)
+    with Daemon(once, "--cell", f"a={d}/no/such/dir/v", env={"CELLOS_HOST_TELEMETRY_SIGN_ALG": "md5"}, wait=False) as daemon:
+        daemon.await_ready(False)
+        daemon.wait(78)
+        equal(daemon.stderr().count("\n"), 1, "what the scribe could not do is told once")
+    with Daemon(d + "/none") as daemon:
+        daemon.stop()
+        check("no cell" in daemon.stderr(), "a receiver of nothing is told")
     refused(2, ["--cell", "expected"], "--cell", "nonsense")
     refused(78, ["2", "unknown key"], "--config", conf(d, "[daemon]\nstat = x\n"))
     refused(78, ["no/such"], "--cell", f"a={d}/no/such/dir/v")

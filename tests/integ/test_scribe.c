@@ -127,7 +127,8 @@ static void nothing(void)
 {
 }
 
-/* Starts that must fail: the line hears why, stderr has one line, the status says the kind. */
+/* Starts that must fail: the line hears why and is the one to print it; the status says the kind.
+ */
 static void test_a_start_that_fails_says_why(void **state)
 {
 	static const struct {
@@ -173,9 +174,7 @@ static void test_a_start_that_fails_says_why(void **state)
 		CHECK_INT(msg.failed.exit_status, rows[i].status);
 		CHECK(strstr(msg.failed.text, rows[i].text) != NULL);
 		CHECK_INT(await_exit(&line), rows[i].status);
-		CHECK(fd_read_all(err[0], text, sizeof(text) - 1, NULL) > 0);
-		CHECK(strncmp(text, "cht-scribe: error: ", 19) == 0);
-		CHECK(strchr(text, '\n') == text + strlen(text) - 1);
+		CHECK_INT(fd_read_all(err[0], text, sizeof(text) - 1, NULL), 0);
 		fd_close(&err[0]);
 		(void)teardown_ledger(state);
 		CHECK_INT(setup_ledger(state), 0);
