@@ -354,7 +354,7 @@ def test_errors_name_the_fix(d):
 
     once = d + "/wrong"
     os.mkdir(once)
-    with Daemon(once, "--cell", f"a={d}/no/such/dir/v", env={"CELLOS_HOST_TELEMETRY_SIGN_ALG": "md5"}, wait=False) as daemon:
+    with Daemon(once, "--cell", f"a={d}/one", env={"CELLOS_HOST_TELEMETRY_SIGN_ALG": "md5"}, wait=False) as daemon:
         daemon.await_ready(False)
         daemon.wait(78)
         equal(daemon.stderr().count("\n"), 1, "what the scribe could not do is told once")
