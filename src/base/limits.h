@@ -31,7 +31,8 @@ enum {
 
 /* Ledger bytes of one run. [limits] ledger_bytes_per_run */
 #define LIMIT_LEDGER_BYTES_PER_RUN (UINT64_C(1) << 30)
-/* A frame must be whole this long after its first byte. */
+/* A frame must be whole this long after its first byte; what we did not read of it does not count.
+ * [limits] stall */
 #define LIMIT_STALL_NS (30 * NS_PER_S)
 /* One event a second, cell and kind, for what a guest can provoke. */
 #define LIMIT_PROVOKED_EVENT_NS NS_PER_S

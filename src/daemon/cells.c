@@ -244,6 +244,7 @@ static void pause_slot(struct line *line, uint32_t i)
 {
 	struct slot *slot = &line->slots[i];
 
+	slot->paused_at_ns = line_reading_ns(line);
 	slot->paused_until_ns = budget_ready_ns(&slot->frame_budget, RESUME_FRAMES);
 	conns_set_read_all(line, slot, false);
 	cell_note_paused(&slot->cell, true, &line->now);
@@ -268,6 +269,13 @@ void cells_after_turn(struct line *line, uint32_t i, uint64_t n_frames)
 	cells_hurry(line, i);
 }
 
+uint64_t cells_reading_ns(const struct line *line, const struct slot *slot)
+{
+	uint64_t at = slot->paused_until_ns != 0 ? slot->paused_at_ns : line_reading_ns(line);
+
+	return at - slot->unread_ns;
+}
+
 static int serve(struct line *line, uint32_t i, struct cht_err *err)
 {
 	struct slot *slot = &line->slots[i];
@@ -276,6 +284,7 @@ static int serve(struct line *line, uint32_t i, struct cht_err *err)
 
 	if (slot->paused_until_ns != 0 && slot->paused_until_ns <= now) {
 		slot->paused_until_ns = 0;
+		slot->unread_ns += line_reading_ns(line) - slot->paused_at_ns;
 		if (!line->is_paused)
 			cell_note_paused(&slot->cell, false, &line->now);
 		conns_set_read_all(line, slot, true);

@@ -445,6 +445,7 @@ void conf_init(struct conf *conf)
 	*conf = (struct conf){ .ready_fd = -1,
 			       .keepalive_window_ns = 10 * NS_PER_S,
 			       .boot_window_ns = LIMIT_BOOT_WINDOW_NS,
+			       .stall_ns = LIMIT_STALL_NS,
 			       .connections = LIMIT_CONNECTIONS,
 			       .connects_per_s = LIMIT_CONNECTS_PER_S,
 			       .frames_per_s = LIMIT_FRAMES_PER_S,

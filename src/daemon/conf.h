@@ -32,7 +32,7 @@ struct conf {
 	int ready_fd; /* -1: none */
 	enum cht_shape shape;
 	char *on_full; /* "stop" | "pause"; null: the scribe's default */
-	uint64_t keepalive_window_ns, boot_window_ns;
+	uint64_t keepalive_window_ns, boot_window_ns, stall_ns;
 	uint64_t connections, connects_per_s, frames_per_s, frames_burst, ledger_bytes_per_run;
 	char *sign_alg, *sign_kid, *sign_key_file, *sign_order; /* for the scribe, unread */
 	struct conf_cell *cells;

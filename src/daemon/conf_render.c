@@ -55,6 +55,7 @@ void conf_render(const struct conf *conf, struct buf *b)
 	number(b, STR("framesBurst"), (int64_t)conf->frames_burst);
 	number(b, STR("framesPerSecond"), (int64_t)conf->frames_per_s);
 	number(b, STR("ledgerBytesPerRun"), (int64_t)conf->ledger_bytes_per_run);
+	number(b, STR("stallMs"), (int64_t)(conf->stall_ns / 1000000));
 	buf_put_lit(b, "},\"onFull\":");
 	json_put_str(b, conf->on_full != NULL ? str_of(conf->on_full) : STR("stop"));
 	buf_put_lit(b, ",\"shape\":");

@@ -138,7 +138,7 @@ static int on_bytes(struct line *line, struct conn *c, struct cht_bytes in,
 
 	while (r == 0 && !over) {
 		int more = framer_next(&c->framer, &line->pool, &slot->quota, &in,
-				       line->now.monotonic_ns, &body);
+				       cells_reading_ns(line, slot), &body);
 
 		if (more < 0)
 			*close = CLOSE_BAD_LENGTH;
@@ -200,14 +200,17 @@ int conns_on_readable(struct line *line, uint32_t at, bool *had_bytes, struct ch
 
 void conns_sweep_stalled(struct line *line)
 {
+	uint64_t limit = line->conf->stall_ns;
+
 	if (line->partial == 0 || line->now.monotonic_ns < line->next_sweep_ns)
 		return;
-	line->next_sweep_ns = line->now.monotonic_ns + NS_PER_S;
+	line->next_sweep_ns = line->now.monotonic_ns + (limit < NS_PER_S ? limit : NS_PER_S);
 	for (uint32_t at = 0; at < line->conns_used; at++) {
-		uint32_t i = line->conns[at].cell;
+		const struct conn *c = &line->conns[at];
+		uint32_t i = c->cell;
 
-		if (line->conns[at].fd < 0 ||
-		    !framer_is_stalled(&line->conns[at].framer, line->now.monotonic_ns))
+		if (c->fd < 0 ||
+		    !framer_is_stalled(&c->framer, cells_reading_ns(line, &line->slots[i]), limit))
 			continue;
 		conns_close(line, at, CLOSE_STALLED);
 		cells_after_turn(line, i, 0);

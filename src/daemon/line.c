@@ -179,6 +179,13 @@ int line_emit(struct line *line, struct slot *slot, const struct cht_stamped *st
 	return 0;
 }
 
+uint64_t line_reading_ns(const struct line *line)
+{
+	uint64_t at = line->is_full ? line->full_since_ns : line->now.monotonic_ns;
+
+	return at - line->unread_ns;
+}
+
 static void stop_reading(struct line *line)
 {
 	if (line->is_full || !ring_await_room(&line->ring, TURN_BYTES))
@@ -194,6 +201,7 @@ static bool go_on_reading(struct line *line)
 	if (!line->is_full || ring_await_room(&line->ring, TURN_BYTES))
 		return false;
 	line->is_full = false;
+	line->unread_ns += line->now.monotonic_ns - line->full_since_ns;
 	loop_set_reading(&line->loop, true);
 	if (line->is_paused)
 		cells_note_paused(line, false, line->now.monotonic_ns);

@@ -50,6 +50,8 @@ struct slot {
 	int table_slot;
 	uint64_t last_index;      /* of its newest event */
 	uint64_t paused_until_ns; /* over its frame budget: not read before; 0 = read */
+	uint64_t paused_at_ns;    /* since then, by the line's reading time */
+	uint64_t unread_ns;       /* of the line's reading time, not the cell's */
 	bool blocks_short;        /* a connection waits for blocks of this cell */
 	bool is_deaf;             /* accept failed: its listener rests */
 };
@@ -82,6 +84,7 @@ struct line {
 
 	struct cht_now now; /* read once a turn */
 	uint64_t next_sweep_ns, full_since_ns;
+	uint64_t unread_ns;       /* so long in all was the ring full */
 	uint32_t n_deaf;          /* listeners that rest */
 	uint64_t listen_again_ns; /* until then */
 	uint64_t next_complaint_ns;
@@ -137,6 +140,8 @@ int line_await_durable(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* Reads what the scribe has to say; CHT_E_PEER when it is gone, with its last word as text. */
 int line_hear_scribe(struct line *line, struct cht_err *err) CHT_CHECKED;
 uint64_t line_next_index(const struct line *line);
+/* Monotonic time without that during which the ring was full. */
+uint64_t line_reading_ns(const struct line *line);
 
 /* cells.c */
 int cells_open(struct line *line, struct cht_err *err) CHT_CHECKED;
@@ -157,6 +162,8 @@ void cells_hurry(struct line *line, uint32_t i);
 void cells_after_turn(struct line *line, uint32_t i, uint64_t n_frames);
 /* Everything that is due at line->now: host events of cells, budgets, stalls. */
 int cells_on_time(struct line *line, struct cht_err *err) CHT_CHECKED;
+/* The same without the cell's own pauses: by it a frame stalls. */
+uint64_t cells_reading_ns(const struct line *line, const struct slot *slot);
 /* What is counted and not yet told, of all cells. */
 int cells_flush(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* When cells_on_time must be called next. */
@@ -179,7 +186,8 @@ void conns_set_read_all(struct line *line, const struct slot *slot, bool on);
  * line_emit. */
 int conns_on_readable(struct line *line, uint32_t at, bool *had_bytes,
 		      struct cht_err *err) CHT_CHECKED;
-/* Closes those that have been in the middle of a frame for too long; once a second. */
+/* Closes those that have been in the middle of a frame for too long, by the time during which we
+ * read: what we keep waiting does not stall. Once a second, or as often as the limit. */
 void conns_sweep_stalled(struct line *line);
 
 #endif

@@ -50,7 +50,7 @@ static int fill(struct cht_connection *c, uint64_t now_ns, struct ending *end, s
 		end->reason = CLOSE_READ_ERROR;
 		return cht_fail(err, CHT_E_IO, errno, "read from a connection");
 	}
-	if (framer_is_stalled(&c->framer, now_ns))
+	if (framer_is_stalled(&c->framer, now_ns, LIMIT_STALL_NS))
 		return lost(end, CLOSE_STALLED, err, "30 s in the middle of a frame");
 	return CHT_RECEIVED_NOTHING;
 }

@@ -189,9 +189,9 @@ enum framer_eof framer_at_eof(const struct framer *f)
 	return f->have < CHT_FRAME_HEAD_BYTES ? FRAMER_EOF_IN_LENGTH : FRAMER_EOF_IN_BODY;
 }
 
-bool framer_is_stalled(const struct framer *f, uint64_t now_ns)
+bool framer_is_stalled(const struct framer *f, uint64_t now_ns, uint64_t limit_ns)
 {
-	return f->have > 0 && now_ns >= f->started_ns && now_ns - f->started_ns >= LIMIT_STALL_NS;
+	return f->have > 0 && now_ns >= f->started_ns && now_ns - f->started_ns >= limit_ns;
 }
 
 void framer_reset(struct framer *f, struct frame_pool *pool, struct frame_quota *quota)

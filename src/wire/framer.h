@@ -37,7 +37,7 @@ struct framer {
 	struct frame_block *first, *last;
 	uint32_t have;                      /* bytes of the current frame kept, length included */
 	uint32_t need;                      /* its whole size; 0 until the length is known */
-	uint64_t started_ns;                /* monotonic: when its first byte was kept */
+	uint64_t started_ns;                /* framer_next's now: when its first byte was kept */
 	uint8_t head[CHT_FRAME_HEAD_BYTES]; /* its length; not in blocks */
 };
 
@@ -62,8 +62,9 @@ int framer_next(struct framer *f, struct frame_pool *pool, struct frame_quota *q
 
 /* Where the stream would end if it ended now. */
 enum framer_eof framer_at_eof(const struct framer *f);
-/* Whether the current frame has been partial for LIMIT_STALL_NS. */
-bool framer_is_stalled(const struct framer *f, uint64_t now_ns);
+/* Whether the current frame has been partial for so long, by the clock that framer_next is given.
+ */
+bool framer_is_stalled(const struct framer *f, uint64_t now_ns, uint64_t limit_ns);
 /* Gives blocks back. */
 void framer_reset(struct framer *f, struct frame_pool *pool, struct frame_quota *quota);
 

@@ -19,7 +19,7 @@ static void test_every_key_reaches_its_place(void **state)
 		"[silence]\nkeepalive_window = 250ms\nboot_window = 2m\n"
 		"[limits]\nconnections = 7\nconnects_per_second = 8\n"
 		"frames_per_second = 9\nframes_burst = 10\n"
-		"ledger_bytes_per_run = 3MiB\n"
+		"ledger_bytes_per_run = 3MiB\nstall = 1500ms\n"
 		"[sign]\nalg = ed25519\nkid = k\nkey_file = /k\norder = sorted\n"
 		"[cell web-1]\nbase = /b\nrun = r:1\nspec = sha256:00\nuid = 12\n"
 		"owner = 13\ngroup = 14\nmode = 0660\n"
@@ -39,6 +39,7 @@ static void test_every_key_reaches_its_place(void **state)
 	CHECK_INT(c.frames_per_s, 9);
 	CHECK_INT(c.frames_burst, 10);
 	CHECK_INT(c.ledger_bytes_per_run, 3 << 20);
+	CHECK_INT(c.stall_ns, 1500 * NS_PER_MS);
 	CHECK_STR(str_of(c.sign_alg), "ed25519");
 	CHECK_STR(str_of(c.sign_kid), "k");
 	CHECK_STR(str_of(c.sign_key_file), "/k");

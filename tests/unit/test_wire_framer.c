@@ -307,23 +307,23 @@ static void test_a_frame_stalls_from_its_first_byte(void **state)
 	struct cht_bytes in = { stream, 1 }, body;
 
 	(void)state;
-	CHECK(!framer_is_stalled(&r.f, UINT64_MAX));
+	CHECK(!framer_is_stalled(&r.f, UINT64_MAX, LIMIT_STALL_NS));
 	CHECK_INT(next(&r, &in, start, &body), 0);
-	CHECK(!framer_is_stalled(&r.f, start - 1));
-	CHECK(!framer_is_stalled(&r.f, start + LIMIT_STALL_NS - 1));
+	CHECK(!framer_is_stalled(&r.f, start - 1, LIMIT_STALL_NS));
+	CHECK(!framer_is_stalled(&r.f, start + LIMIT_STALL_NS - 1, LIMIT_STALL_NS));
 	in = (struct cht_bytes){ stream + 1, 20 };
 	CHECK_INT(next(&r, &in, start + LIMIT_STALL_NS - 1, &body), 0);
-	CHECK(framer_is_stalled(&r.f, start + LIMIT_STALL_NS));
+	CHECK(framer_is_stalled(&r.f, start + LIMIT_STALL_NS, LIMIT_STALL_NS));
 	/* the rest, and the beginning of the next: another clock */
 	in = (struct cht_bytes){ stream + 21, 54 - 21 + 3 };
 	CHECK_INT(next(&r, &in, start + LIMIT_STALL_NS, &body), 1);
 	CHECK_INT(r.f.started_ns, 0);
 	CHECK_INT(next(&r, &in, start + LIMIT_STALL_NS, &body), 0);
-	CHECK(!framer_is_stalled(&r.f, start + 2 * LIMIT_STALL_NS - 1));
-	CHECK(framer_is_stalled(&r.f, start + 2 * LIMIT_STALL_NS));
+	CHECK(!framer_is_stalled(&r.f, start + 2 * LIMIT_STALL_NS - 1, LIMIT_STALL_NS));
+	CHECK(framer_is_stalled(&r.f, start + 2 * LIMIT_STALL_NS, LIMIT_STALL_NS));
 	in = (struct cht_bytes){ stream + 57, end - 57 };
 	CHECK_INT(next(&r, &in, start + 3 * LIMIT_STALL_NS, &body), 1);
-	CHECK(!framer_is_stalled(&r.f, UINT64_MAX));
+	CHECK(!framer_is_stalled(&r.f, UINT64_MAX, LIMIT_STALL_NS));
 }
 
 int main(void)
