@@ -148,7 +148,8 @@ static void run_scribe(const char *program, const struct conf *conf, int sock, i
 	add(&a, "--line-fd", line_fd);
 	add(&a, "--env-fd", e >= 0 ? secrets_fd : NULL);
 	add(&a, "--on-full", conf->on_full);
-	add(&a, "--sign-alg", conf->sign_alg);
+	if (conf->sign_alg != NULL && strcmp(conf->sign_alg, "off") != 0)
+		add(&a, "--sign-alg", conf->sign_alg);
 	add(&a, "--sign-kid", conf->sign_kid);
 	add(&a, "--sign-key-file", conf->sign_key_file);
 	add(&a, "--sign-order", conf->sign_order);

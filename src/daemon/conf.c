@@ -14,12 +14,25 @@
 #include "base/text.h"
 #include "daemon/value.h"
 
-enum key_kind { TEXT, SHAPE, ON_FULL, ORDER, DURATION, COUNT, SIZE, ATTRIBUTION, ID, MODE };
+enum key_kind {
+	TEXT,
+	SHAPE,
+	ON_FULL,
+	ALGORITHM,
+	ORDER,
+	DURATION,
+	COUNT,
+	SIZE,
+	ATTRIBUTION,
+	ID,
+	MODE
+};
 
 static const char *const expected[] = {
 	[TEXT] = "a text that is not empty",
 	[SHAPE] = "full or rust",
 	[ON_FULL] = "stop or pause",
+	[ALGORITHM] = "off, hmac-sha256 or ed25519",
 	[ORDER] = "struct or sorted",
 	[DURATION] = "a duration such as 500ms, 10s or 2m",
 	[COUNT] = "a whole number",
@@ -120,6 +133,9 @@ static bool store(const struct key *key, void *base, struct cht_str s)
 			str_eq(s, STR("rust")) ? CHT_SHAPE_RUST : CHT_SHAPE_FULL;
 		return is_either(s, "rust", "full");
 	case ON_FULL: return is_either(s, "stop", "pause") && replace_text((char **)(void *)at, s);
+	case ALGORITHM:
+		return (str_eq(s, STR("off")) || is_either(s, "hmac-sha256", "ed25519")) &&
+		       replace_text((char **)(void *)at, s);
 	case ORDER: return is_either(s, "struct", "sorted") && replace_text((char **)(void *)at, s);
 	case DURATION:
 		if (!value_duration(s, &v))
@@ -409,64 +425,4 @@ int conf_add_cell(struct conf *conf, const char *text, struct cht_err *err)
 			return r;
 	}
 	return 0;
-}
-
-static bool is_same(const char *a, const char *b)
-{
-	return a != NULL && b != NULL && strcmp(a, b) == 0;
-}
-
-int conf_check(const struct conf *conf, struct cht_err *err)
-{
-	if (conf->state == NULL)
-		return cht_fail(err, CHT_E_RANGE, 0,
-				"--state DIR is missing: where the ledger is kept");
-	for (size_t i = 0; i < conf->n_cells; i++) {
-		const struct conf_cell *a = &conf->cells[i];
-
-		if ((a->base == NULL) == (a->path == NULL))
-			return cht_fail_value(
-				err, a->line == 0 ? CHT_E_RANGE : CHT_E_CONFIG, a->line,
-				"cell %s: give one of base (the VMM's uds_path) and path", a->id);
-		for (size_t j = 0; j < i; j++) {
-			const struct conf_cell *b = &conf->cells[j];
-
-			if (is_same(a->base, b->base) || is_same(a->path, b->path))
-				return cht_fail(err, CHT_E_CONFIG, 0,
-						"cells %s and %s have the same socket", b->id,
-						a->id);
-		}
-	}
-	return 0;
-}
-
-void conf_init(struct conf *conf)
-{
-	*conf = (struct conf){ .ready_fd = -1,
-			       .keepalive_window_ns = 10 * NS_PER_S,
-			       .boot_window_ns = LIMIT_BOOT_WINDOW_NS,
-			       .stall_ns = LIMIT_STALL_NS,
-			       .connections = LIMIT_CONNECTIONS,
-			       .connects_per_s = LIMIT_CONNECTS_PER_S,
-			       .frames_per_s = LIMIT_FRAMES_PER_S,
-			       .frames_burst = LIMIT_FRAMES_BURST,
-			       .ledger_bytes_per_run = LIMIT_LEDGER_BYTES_PER_RUN };
-}
-
-void conf_free(struct conf *conf)
-{
-	char **texts[] = { &conf->state,    &conf->on_full,       &conf->sign_alg,
-			   &conf->sign_kid, &conf->sign_key_file, &conf->sign_order };
-
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		free(*texts[i]);
-		*texts[i] = NULL;
-	}
-	for (size_t i = 0; i < conf->n_cells; i++) {
-		free(conf->cells[i].base);
-		free(conf->cells[i].path);
-	}
-	free(conf->cells);
-	conf->cells = NULL;
-	conf->n_cells = conf->cells_cap = 0;
 }

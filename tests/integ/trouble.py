@@ -300,6 +300,27 @@ def test_a_socket_that_cannot_be_bound_leaves_the_ledger_alone(d):
     equal(started, ["none", "clean"], "previous")
 
 
+def test_what_the_scribe_would_refuse_is_a_configuration_error(d):
+    for text, status in (("alg = rsa", 78), ("alg = ed25519", 78), ("alg = off", 0), ("kid = k", 78)):
+        c = conf(d, f"[sign]\n{text}\n")
+        with Daemon(d + "/s", "--config", c, "--cell", f"a={d}/a", wait=False) as daemon:
+            daemon.await_ready(False)
+            equal(daemon.is_ready, status == 0, f"{text}: ready")
+            if status == 0:
+                daemon.stop()
+            else:
+                daemon.wait(status)
+
+
+def test_a_path_too_long_for_an_event_is_a_configuration_error(d):
+    deep = d + "".join("/" + "x" * 250 for _ in range(5))
+    os.makedirs(deep)
+    with Daemon(d + "/s", "--cell", f"a=,path={deep}/a", wait=False) as daemon:
+        daemon.await_ready(False)
+        daemon.wait(78)
+        check("cell a" in daemon.stderr(), daemon.stderr())
+
+
 def test_a_new_ledger_beside_an_old_table_begins_anew(d):
     with Daemon(d + "/s", "--cell", f"a={d}/a") as daemon:
         with connect(d + "/a_9001") as s:

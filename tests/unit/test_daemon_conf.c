@@ -73,6 +73,7 @@ static void test_errors_name_file_line_and_what_was_expected(void **state)
 		{ "[daemon]\nstate = a\n[limits]\nconnections = 1\n[daemon]\nstate = b\n",
 		  "f:6: the key stands twice: state", 6 },
 		{ "[daemon]\nshape = round\n", "f:2: shape: expected full or rust", 2 },
+		{ "[sign]\nalg = rsa\n", "f:2: alg: expected off, hmac-sha256 or ed25519", 2 },
 		{ "[daemon]\nstate =\n", "f:2: state: expected a text that is not empty", 2 },
 		{ "[silence]\nkeepalive_window = 10\n",
 		  "f:2: keepalive_window: expected a duration such as 500ms, 10s or 2m", 2 },
@@ -206,6 +207,70 @@ static void test_the_whole_is_checked(void **state)
 	}
 }
 
+static void test_signing_words_go_together(void **state)
+{
+	static const struct {
+		const char *text;
+		int want;
+	} rows[] = {
+		{ "[sign]\nalg = off\n", 0 },
+		{ "[sign]\norder = sorted\n", 0 }, /* the key comes from the environment */
+		{ "[sign]\nalg = ed25519\nkid = k\nkey_file = /k\n", 0 },
+		{ "[sign]\nalg = ed25519\nkid = k\n", CHT_E_CONFIG },
+		{ "[sign]\nalg = ed25519\nkey_file = /k\n", CHT_E_CONFIG },
+		{ "[sign]\nalg = off\nkid = k\n", CHT_E_CONFIG },
+		{ "[sign]\nkey_file = /k\n", CHT_E_CONFIG },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct cht_err err = { 0 };
+		struct conf c;
+
+		check_row = rows[i].text;
+		CHECK_INT(read_text(&c, rows[i].text, &err), 0);
+		c.state = strdup("/s");
+		CHECK_INT(conf_check(&c, &err), rows[i].want);
+		conf_free(&c);
+	}
+}
+
+static void test_a_path_has_room_in_an_event(void **state)
+{
+	static const struct {
+		const char *first; /* of the argument */
+		size_t len;        /* of the path */
+		const char *last;  /* byte of it */
+		int want;
+	} rows[] = {
+		{ "a=", 1018, "x", 0 },
+		{ "a=", 1019, "x", CHT_E_CONFIG },
+		{ "a=,path=", 1023, "x", 0 },
+		{ "a=,path=", 1024, "x", CHT_E_CONFIG },
+		{ "a=", 10, "\xff", CHT_E_CONFIG },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t n = strlen(rows[i].first);
+		struct cht_err err = { 0 };
+		struct conf c;
+		char text[2048];
+
+		check_row = rows[i].first;
+		memcpy(text, rows[i].first, n);
+		memset(text + n, 'x', rows[i].len);
+		text[n] = '/';
+		text[n + rows[i].len - 1] = rows[i].last[0];
+		text[n + rows[i].len] = '\0';
+		conf_init(&c);
+		c.state = strdup("/s");
+		CHECK_INT(conf_add_cell(&c, text, &err), 0);
+		CHECK_INT(conf_check(&c, &err), rows[i].want);
+		conf_free(&c);
+	}
+}
+
 static void test_values_at_their_borders(void **state)
 {
 	uint64_t v;
@@ -259,6 +324,8 @@ int main(void)
 		cmocka_unit_test(test_a_line_too_long_is_an_error_not_two_lines),
 		cmocka_unit_test(test_cells_from_the_command_line),
 		cmocka_unit_test(test_the_whole_is_checked),
+		cmocka_unit_test(test_signing_words_go_together),
+		cmocka_unit_test(test_a_path_has_room_in_an_event),
 		cmocka_unit_test(test_values_at_their_borders),
 		cmocka_unit_test(test_the_rendered_configuration_is_stable),
 	};

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/text.h"
+#include "cell/cell.h"
+#include "daemon/conf.h"
+
+static bool is_same(const char *a, const char *b)
+{
+	return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
+
+/* What an event must be able to say of a cell's channel. */
+static int check_channel(const struct conf_cell *c, struct cht_err *err)
+{
+	const char *path = c->base != NULL ? c->base : c->path;
+	size_t suffix = c->base != NULL ? strlen("_9001") : 0;
+
+	if ((c->base == NULL) == (c->path == NULL))
+		return cht_fail_value(err, c->line == 0 ? CHT_E_RANGE : CHT_E_CONFIG, c->line,
+				      "cell %s: give one of base (the VMM's uds_path) and path",
+				      c->id);
+	if (strlen(path) + suffix > CELL_CHANNEL_MAX)
+		return cht_fail_value(err, CHT_E_CONFIG, c->line,
+				      "cell %s: a socket's path has at most %d bytes", c->id,
+				      CELL_CHANNEL_MAX);
+	if (!utf8_is_valid((const uint8_t *)path, strlen(path)))
+		return cht_fail_value(err, CHT_E_CONFIG, c->line,
+				      "cell %s: a socket's path is UTF-8 text", c->id);
+	return 0;
+}
+
+static bool is_off(const char *alg)
+{
+	return alg == NULL || strcmp(alg, "off") == 0;
+}
+
+static int check_sign(const struct conf *conf, struct cht_err *err)
+{
+	bool has_key = conf->sign_kid != NULL || conf->sign_key_file != NULL;
+
+	if (is_off(conf->sign_alg) && has_key)
+		return cht_fail(err, CHT_E_CONFIG, 0, "[sign] kid and key_file need an alg");
+	if (!is_off(conf->sign_alg) && (conf->sign_kid == NULL || conf->sign_key_file == NULL))
+		return cht_fail(err, CHT_E_CONFIG, 0, "[sign] alg needs kid and key_file");
+	return 0;
+}
+
+int conf_check(const struct conf *conf, struct cht_err *err)
+{
+	int r = 0;
+
+	if (conf->state == NULL)
+		return cht_fail(err, CHT_E_RANGE, 0,
+				"--state DIR is missing: where the ledger is kept");
+	for (size_t i = 0; i < conf->n_cells && r == 0; i++) {
+		const struct conf_cell *a = &conf->cells[i];
+
+		r = check_channel(a, err);
+		for (size_t j = 0; j < i && r == 0; j++) {
+			const struct conf_cell *b = &conf->cells[j];
+
+			if (is_same(a->base, b->base) || is_same(a->path, b->path))
+				r = cht_fail(err, CHT_E_CONFIG, 0,
+					     "cells %s and %s have the same socket", b->id, a->id);
+		}
+	}
+	return r < 0 ? r : check_sign(conf, err);
+}
+
+void conf_init(struct conf *conf)
+{
+	*conf = (struct conf){ .ready_fd = -1,
+			       .keepalive_window_ns = 10 * NS_PER_S,
+			       .boot_window_ns = LIMIT_BOOT_WINDOW_NS,
+			       .stall_ns = LIMIT_STALL_NS,
+			       .connections = LIMIT_CONNECTIONS,
+			       .connects_per_s = LIMIT_CONNECTS_PER_S,
+			       .frames_per_s = LIMIT_FRAMES_PER_S,
+			       .frames_burst = LIMIT_FRAMES_BURST,
+			       .ledger_bytes_per_run = LIMIT_LEDGER_BYTES_PER_RUN };
+}
+
+void conf_free(struct conf *conf)
+{
+	char **texts[] = { &conf->state,    &conf->on_full,       &conf->sign_alg,
+			   &conf->sign_kid, &conf->sign_key_file, &conf->sign_order };
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		free(*texts[i]);
+		*texts[i] = NULL;
+	}
+	for (size_t i = 0; i < conf->n_cells; i++) {
+		free(conf->cells[i].base);
+		free(conf->cells[i].path);
+	}
+	free(conf->cells);
+	conf->cells = NULL;
+	conf->n_cells = conf->cells_cap = 0;
+}
