@@ -22,7 +22,8 @@ enum {
 	/* Ten times what a busy build makes. [limits] frames_per_second, frames_burst */
 	LIMIT_FRAMES_PER_S = 10000,
 	LIMIT_FRAMES_BURST = 50000,
-	/* 128 KiB: two frames of the largest size, or 32 connections in the middle of one. */
+	/* 128 KiB: two frames of the largest size, or 32 connections in the middle of one.
+	 * [limits] partial_blocks */
 	LIMIT_PARTIAL_BLOCKS = 32,
 	PARTIAL_BLOCK_BYTES = 4096,
 	/* Bodies that do not decode in a minute on one connection before it is closed. */

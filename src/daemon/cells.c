@@ -76,17 +76,18 @@ int cells_open(struct line *line, struct cht_err *err)
 		r = channel_spare_open(&line->spare, err);
 	if (r < 0)
 		return r;
-	blocks = (size_t)line->n_slots * LIMIT_PARTIAL_BLOCKS;
+	blocks = (size_t)line->n_slots * line->conf->partial_blocks;
 	line->pool_bytes = scratch + blocks * sizeof(struct frame_block);
 	line->conns_bytes = (line->n_conns + 1) * sizeof(struct conn);
 	line->slots = calloc(line->n_slots + 1, sizeof(*line->slots));
 	line->pool_mem = reserve(line->pool_bytes);
 	line->conns = reserve(line->conns_bytes);
 	for (uint32_t i = 0; line->slots != NULL && i < line->n_slots; i++)
-		line->slots[i] = (struct slot){ .socket = CHANNEL_SOCKET_NULL,
-						.conns = NOBODY,
-						.table_slot = -1,
-						.quota = { .max = LIMIT_PARTIAL_BLOCKS } };
+		line->slots[i] =
+			(struct slot){ .socket = CHANNEL_SOCKET_NULL,
+				       .conns = NOBODY,
+				       .table_slot = -1,
+				       .quota = { .max = (uint16_t)line->conf->partial_blocks } };
 	if (line->slots == NULL || line->pool_mem == NULL || line->conns == NULL)
 		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for %u cells", line->n_slots);
 	frame_pool_init(&line->pool, line->pool_mem, blocks,

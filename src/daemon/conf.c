@@ -19,6 +19,7 @@ enum key_kind {
 	SHAPE,
 	ON_FULL,
 	ALGORITHM,
+	SILENCE,
 	ORDER,
 	DURATION,
 	COUNT,
@@ -33,6 +34,7 @@ static const char *const expected[] = {
 	[SHAPE] = "full or rust",
 	[ON_FULL] = "stop or pause",
 	[ALGORITHM] = "off, hmac-sha256 or ed25519",
+	[SILENCE] = "each or once",
 	[ORDER] = "struct or sorted",
 	[DURATION] = "a duration such as 500ms, 10s or 2m",
 	[COUNT] = "a whole number",
@@ -136,6 +138,7 @@ static bool store(const struct key *key, void *base, struct cht_str s)
 	case ALGORITHM:
 		return (str_eq(s, STR("off")) || is_either(s, "hmac-sha256", "ed25519")) &&
 		       replace_text((char **)(void *)at, s);
+	case SILENCE: return is_either(s, "each", "once") && replace_text((char **)(void *)at, s);
 	case ORDER: return is_either(s, "struct", "sorted") && replace_text((char **)(void *)at, s);
 	case DURATION:
 		if (!value_duration(s, &v))

@@ -32,8 +32,10 @@ struct conf {
 	int ready_fd; /* -1: none */
 	enum cht_shape shape;
 	char *on_full; /* "stop" | "pause"; null: the scribe's default */
+	char *silence; /* "each" | "once" a run; null: each */
 	uint64_t keepalive_window_ns, boot_window_ns, stall_ns;
 	uint64_t connections, connects_per_s, frames_per_s, frames_burst, ledger_bytes_per_run;
+	uint64_t partial_blocks;                                /* PARTIAL_BLOCK_BYTES each */
 	char *sign_alg, *sign_kid, *sign_key_file, *sign_order; /* for the scribe, unread */
 	struct conf_cell *cells;
 	size_t n_cells, cells_cap;

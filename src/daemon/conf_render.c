@@ -55,6 +55,7 @@ void conf_render(const struct conf *conf, struct buf *b)
 	number(b, STR("framesBurst"), (int64_t)conf->frames_burst);
 	number(b, STR("framesPerSecond"), (int64_t)conf->frames_per_s);
 	number(b, STR("ledgerBytesPerRun"), (int64_t)conf->ledger_bytes_per_run);
+	number(b, STR("partialBlocks"), (int64_t)conf->partial_blocks);
 	number(b, STR("stallMs"), (int64_t)(conf->stall_ns / 1000000));
 	buf_put_lit(b, "},\"onFull\":");
 	json_put_str(b, conf->on_full != NULL ? str_of(conf->on_full) : STR("stop"));
@@ -68,5 +69,6 @@ void conf_render(const struct conf *conf, struct buf *b)
 	buf_put_lit(b, "},\"silence\":{");
 	number(b, STR("bootWindowMs"), (int64_t)(conf->boot_window_ns / 1000000));
 	number(b, STR("keepaliveWindowMs"), (int64_t)(conf->keepalive_window_ns / 1000000));
+	text(b, STR("told"), conf->silence != NULL ? conf->silence : "each");
 	buf_put_lit(b, "},\"version\":\"" CHT_VERSION "\"}");
 }

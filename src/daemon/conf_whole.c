@@ -82,12 +82,13 @@ void conf_init(struct conf *conf)
 			       .connects_per_s = LIMIT_CONNECTS_PER_S,
 			       .frames_per_s = LIMIT_FRAMES_PER_S,
 			       .frames_burst = LIMIT_FRAMES_BURST,
+			       .partial_blocks = LIMIT_PARTIAL_BLOCKS,
 			       .ledger_bytes_per_run = LIMIT_LEDGER_BYTES_PER_RUN };
 }
 
 void conf_free(struct conf *conf)
 {
-	char **texts[] = { &conf->state,    &conf->on_full,       &conf->sign_alg,
+	char **texts[] = { &conf->state,    &conf->on_full,       &conf->silence,   &conf->sign_alg,
 			   &conf->sign_kid, &conf->sign_key_file, &conf->sign_order };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

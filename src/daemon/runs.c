@@ -71,6 +71,8 @@ static int init_cell(struct line *line, uint32_t i, struct cht_str run_id, struc
 	options.keepalive_window_ns = line->conf->keepalive_window_ns;
 	options.boot_window_ns = line->conf->boot_window_ns;
 	options.ledger_quota = line->conf->ledger_bytes_per_run;
+	options.silence_once =
+		line->conf->silence != NULL && strcmp(line->conf->silence, "once") == 0;
 	return cell_init(&line->slots[i].cell, &options, &line->now, err);
 }
 

@@ -211,6 +211,20 @@ def test_silence_is_noticed_once_and_its_end_is_told(d):
     equal(types(d + "/s").count("guest.agent_silenced"), 2, "once an episode")
 
 
+def test_silence_once_is_told_once_a_run(d):
+    c = conf(d, "[daemon]\nsilence = once\n[silence]\nkeepalive_window = 100ms\nboot_window = 100ms\n")
+    with Daemon(d + "/s", "--config", c, "--cell", f"a={d}/a", "--cell", f"b={d}/b") as daemon:
+        await_count(daemon.state, "guest.agent_silenced", 2)
+        with connect(d + "/a_9001") as s:
+            s.sendall(frame())
+            await_count(daemon.state, "channel.opened", 1)
+            connect(d + "/a_9001").close()
+            await_count(daemon.state, "channel.opened", 2)  # a second after the first: ten windows
+        daemon.stop()
+    equal(types(d + "/s").count("guest.agent_silenced"), 2, "once a run")
+    check("guest.agent_resumed" not in types(d + "/s"), "and no end")
+
+
 def test_a_pause_is_recorded_as_ours(d):
     c = conf(d, "[limits]\nframes_per_second = 2000\nframes_burst = 100\n")
     with Daemon(d + "/s", "--config", c, "--seal", "--cell", f"fast={d}/a", "--cell", f"slow={d}/b") as daemon:

@@ -15,11 +15,11 @@ static void test_every_key_reaches_its_place(void **state)
 {
 	static const char text[] =
 		"# a comment\n"
-		"[daemon]\nstate = /s\nshape = rust\non_full = pause\n"
+		"[daemon]\nstate = /s\nshape = rust\non_full = pause\nsilence = once\n"
 		"[silence]\nkeepalive_window = 250ms\nboot_window = 2m\n"
 		"[limits]\nconnections = 7\nconnects_per_second = 8\n"
 		"frames_per_second = 9\nframes_burst = 10\n"
-		"ledger_bytes_per_run = 3MiB\nstall = 1500ms\n"
+		"partial_blocks = 16\nledger_bytes_per_run = 3MiB\nstall = 1500ms\n"
 		"[sign]\nalg = ed25519\nkid = k\nkey_file = /k\norder = sorted\n"
 		"[cell web-1]\nbase = /b\nrun = r:1\nspec = sha256:00\nuid = 12\n"
 		"owner = 13\ngroup = 14\nmode = 0660\n"
@@ -32,6 +32,8 @@ static void test_every_key_reaches_its_place(void **state)
 	CHECK_STR(str_of(c.state), "/s");
 	CHECK_INT(c.shape, CHT_SHAPE_RUST);
 	CHECK_STR(str_of(c.on_full), "pause");
+	CHECK_STR(str_of(c.silence), "once");
+	CHECK_INT(c.partial_blocks, 16);
 	CHECK_INT(c.keepalive_window_ns, 250 * NS_PER_MS);
 	CHECK_INT(c.boot_window_ns, 120 * NS_PER_S);
 	CHECK_INT(c.connections, 7);
@@ -81,6 +83,9 @@ static void test_errors_name_file_line_and_what_was_expected(void **state)
 		  "f:2: connections: expected a whole number, 1 to 1023", 2 },
 		{ "[limits]\nconnections = 0x10\n",
 		  "f:2: connections: expected a whole number, 1 to 1023", 2 },
+		{ "[daemon]\nsilence = never\n", "f:2: silence: expected each or once", 2 },
+		{ "[limits]\npartial_blocks = 15\n",
+		  "f:2: partial_blocks: expected a whole number, 16 to 1024", 2 },
 		{ "[limits]\nledger_bytes_per_run = 1GB\n",
 		  "f:2: ledger_bytes_per_run: expected a size such as 65536, 64MiB or 1GiB", 2 },
 		{ "[cell a b]\nbase = x\n", "f:1: a cell id is 1 to 64 of A-Z a-z 0-9 . _ -", 1 },
