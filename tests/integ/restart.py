@@ -9,8 +9,8 @@ import re
 import signal
 import threading
 
-from rig import (Daemon, await_count, check, cht, connect, entries, equal, events, frame, main, short, skip, types,
-                 wait_for)
+from rig import (Daemon, await_count, check, cht, connect, entries, equal, events, frame, is_gone, main, short, skip,
+                 types, wait_for)
 
 KEY = "CwsLCwsLCwsLCwsLCwsLCwsLCwsLCwsLCwsLCwsLCws"
 
@@ -96,7 +96,7 @@ def kill_round(d, state, rng, whom):
             daemon.proc.wait()
         stop.set()
         t.join()
-        wait_for("the scribe's end", lambda: not os.path.exists(f"/proc/{scribe}"))
+        wait_for("the scribe's end", lambda: is_gone(scribe))
 
 
 def newest(state):
@@ -191,7 +191,7 @@ def test_the_scribe_ends_at_the_end_of_the_line(d):
             await_count(daemon.state, "guest.process_spawned", 50)
         daemon.proc.kill()
         daemon.proc.wait()
-        wait_for("the scribe's end", lambda: not os.path.exists(f"/proc/{scribe}"))
+        wait_for("the scribe's end", lambda: is_gone(scribe))
         # A new start takes the lock that the old scribe let go.
         with Daemon(d + "/s", "--replace", "--cell", f"a={d}/a") as again:
             again.stop()

@@ -55,6 +55,15 @@ def wait_for(what, probe, limit_s=LIMIT_S):
         select.select([], [], [], 0.005)
 
 
+def is_gone(pid):
+    """Also when its new parent, the first process of a container, does not reap it."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as f:
+            return f.read().rpartition(b")")[2].split()[0] == b"Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 # Frames.
 
 def cbor(value):

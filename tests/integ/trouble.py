@@ -13,8 +13,8 @@ import signal
 import subprocess
 import time
 
-from rig import (BIN, LIMIT_S, Daemon, await_count, await_type, check, cht, connect, equal, events, frame, main,
-                 short, skip, sums, types, wait_for)
+from rig import (BIN, LIMIT_S, Daemon, await_count, await_type, check, cht, connect, equal, events, frame, is_gone,
+                 main, short, skip, sums, types, wait_for)
 
 
 def conf(d, text):
@@ -246,7 +246,7 @@ def test_a_second_signal_does_not_wait_for_a_scribe_that_hangs(d):
                     os.kill(scribe, signal.SIGCONT)
         # It stores what was accepted all the same.
         await_count(daemon.state, "guest.process_spawned", 11)
-        wait_for("the scribe's end", lambda: not os.path.exists(f"/proc/{scribe}"))
+        wait_for("the scribe's end", lambda: is_gone(scribe))
     with Daemon(d + "/s", "--seal", "--cell", f"a={d}/a") as daemon:
         daemon.stop()
     r = cht("verify", d + "/s", want=None)
@@ -359,7 +359,7 @@ def test_after_a_reboot_runs_are_sealed_or_said_to_be_lost(d):
                 scribe = daemon.scribe_pid()
                 daemon.proc.kill()
                 daemon.proc.wait()
-                wait_for("the scribe's end", lambda p=scribe: not os.path.exists(f"/proc/{p}"))
+                wait_for("the scribe's end", lambda p=scribe: is_gone(p))
         set_boot(state, b"00000000-0000-0000-0000-000000000000")
         with Daemon(state, "--replace", "--seal", "--cell", f"a={d}/a") as daemon:
             daemon.stop()
