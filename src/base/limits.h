@@ -47,6 +47,8 @@ enum {
 enum {
 	/* accept is prompt, but a full backlog freezes a whole VM: as many as it can open. */
 	LISTEN_BACKLOG = 1024,
+	/* Frames, some microseconds' work, after which the time of receipt is read anew. */
+	CLOCK_FRAMES = 16,
 	/* Connections taken from one listener before the next one's turn. */
 	ACCEPTS_PER_TURN = 64,
 	/* One receive buffer serves all connections; what it can hold is one connection's turn:

@@ -115,19 +115,29 @@ static const char base64url_digits[] =
 
 void put_base64url(struct buf *b, const uint8_t *bytes, size_t n)
 {
-	uint32_t bits = 0;
-	unsigned have = 0;
+	size_t len = n / 3 * 4 + (n % 3 > 0 ? n % 3 + 1 : 0);
+	uint8_t *p = buf_room(b, len);
 
-	for (size_t i = 0; i < n; i++) {
-		bits = bits << 8 | bytes[i];
-		have += 8;
-		while (have >= 6) {
-			have -= 6;
-			buf_put_byte(b, (uint8_t)base64url_digits[bits >> have & 63]);
-		}
+	if (p == NULL)
+		return;
+	b->at += len;
+	for (; n >= 3; n -= 3, bytes += 3) {
+		uint32_t bits = (uint32_t)bytes[0] << 16 | (uint32_t)bytes[1] << 8 | bytes[2];
+
+		*p++ = (uint8_t)base64url_digits[bits >> 18];
+		*p++ = (uint8_t)base64url_digits[bits >> 12 & 63];
+		*p++ = (uint8_t)base64url_digits[bits >> 6 & 63];
+		*p++ = (uint8_t)base64url_digits[bits & 63];
 	}
-	if (have > 0)
-		buf_put_byte(b, (uint8_t)base64url_digits[bits << (6 - have) & 63]);
+	if (n == 0)
+		return;
+	*p++ = (uint8_t)base64url_digits[bytes[0] >> 2];
+	if (n == 1) {
+		*p = (uint8_t)base64url_digits[(bytes[0] & 3) << 4];
+		return;
+	}
+	*p++ = (uint8_t)base64url_digits[(bytes[0] & 3) << 4 | bytes[1] >> 4];
+	*p = (uint8_t)base64url_digits[(bytes[1] & 15) << 2];
 }
 
 /* Without a table: this reads keys, and an index must not depend on them. */

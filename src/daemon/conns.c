@@ -187,11 +187,15 @@ int conns_on_readable(struct line *line, uint32_t at, bool *had_bytes, struct ch
 		return 0;
 	}
 	*had_bytes = true;
-	clk_read(&line->now);
+	if (line->unclocked >= CLOCK_FRAMES) {
+		clk_read(&line->now);
+		line->unclocked = 0;
+	}
 	c->bytes += (uint64_t)n;
 	r = on_bytes(line, c, (struct cht_bytes){ line->receive, (size_t)n }, &close, err);
 	line->partial += (uint32_t)(c->framer.have > 0) - (uint32_t)was_partial;
 	before = c->frames - before;
+	line->unclocked += before + 1;
 	if (close != CLOSE_N_REASONS)
 		conns_close(line, at, close);
 	cells_after_turn(line, i, before);

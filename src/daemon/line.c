@@ -329,6 +329,7 @@ int line_run(struct line *line, struct cht_err *err)
 		loop_set_timer(&line->loop, next_timer(line));
 		n = loop_wait(&line->loop, events, LOOP_EVENTS, -1);
 		clk_read(&line->now);
+		line->unclocked = 0;
 		r = turn_events(line, events, n, &connections, err);
 		cells_listen_again(line);
 		if (r == 0 && connections && !line->is_full)

@@ -82,7 +82,8 @@ struct line {
 		ready[LOOP_EVENTS]; /* connections found ready, and how far they were read */
 	int n_ready, ready_at;
 
-	struct cht_now now; /* read once a turn */
+	struct cht_now now; /* read once a turn, and again after CLOCK_FRAMES in it */
+	uint64_t unclocked; /* frames and reads since */
 	uint64_t next_sweep_ns, full_since_ns;
 	uint64_t unread_ns;       /* so long in all was the ring full */
 	uint32_t n_deaf;          /* listeners that rest */

@@ -141,11 +141,12 @@ class Append(Receiver):
 class Ours(Receiver):
     sign = None
     sync = True
+    shape = "full"
 
     def start(self):
         self.sockets = [f"{self.dir}/c{i}" for i in range(CELLS)]
         with open(self.dir + "/conf", "w") as f:
-            f.write(LIMITS + "".join(f"[cell c{i}]\npath = {p}\n" for i, p in enumerate(self.sockets)))
+            f.write(LIMITS + f"[daemon]\nshape = {self.shape}\n" + "".join(f"[cell c{i}]\npath = {p}\n" for i, p in enumerate(self.sockets)))
         env = dict(os.environ, **KEYS.get(self.sign, {}))
         if not self.sync:
             env["LD_PRELOAD"] = self.build + "/tests/bench/libnosync.so"
@@ -183,15 +184,17 @@ class RsyslogFields(Rsyslog):
     values, parse = BY_PLACE, False
 
 
-def variant(name, sign=None, sync=True):
-    return type(name, (Ours,), {"sign": sign, "sync": sync})
+def variant(name, sign=None, sync=True, shape="full"):
+    return type(name, (Ours,), {"sign": sign, "sync": sync, "shape": shape})
 
 
 CONTENDERS = {"append": Append, "off": variant("Off"), "off, no sync": variant("OffNoSync", None, False),
-              "hmac": variant("Hmac", "hmac"), "ed25519": variant("Ed25519", "ed25519"), "rsyslog": Rsyslog,
+              "hmac": variant("Hmac", "hmac"),
+              "hmac, rust shape": variant("HmacRust", "hmac", True, "rust"), "ed25519": variant("Ed25519", "ed25519"), "rsyslog": Rsyslog,
               "rsyslog, fields": RsyslogFields}
 # Messages a run: a second or two each.
-COUNTS = {"append": 800000, "off": 500000, "off, no sync": 500000, "hmac": 500000, "ed25519": 60000, "rsyslog": 150000,
+COUNTS = {"append": 800000, "off": 500000, "off, no sync": 500000, "hmac": 500000,
+          "hmac, rust shape": 500000, "ed25519": 60000, "rsyslog": 150000,
           "rsyslog, fields": 300000}
 
 
@@ -251,7 +254,8 @@ def ratios(rounds, of, to, key):
     return [r[of][key] / r[to][key] for r in rounds if r[to][key] > 0]
 
 
-ROWS = [("hmac", "rsyslog", "rate"), ("hmac", "rsyslog", "cpuUs"), ("hmac", "rsyslog, fields", "rate"),
+ROWS = [("hmac", "rsyslog", "rate"), ("hmac", "rsyslog", "cpuUs"), ("hmac, rust shape", "rsyslog", "rate"),
+        ("hmac, rust shape", "rsyslog", "cpuUs"), ("hmac", "rsyslog, fields", "rate"),
         ("hmac", "rsyslog, fields", "cpuUs"), ("off", "rsyslog", "rate"), ("off", "off, no sync", "rate"), ("off", "append", "rate"), ("hmac", "append", "rate"),
         ("ed25519", "rsyslog", "rate")]
 
@@ -279,7 +283,7 @@ def show(args, connections, batch, rounds):
         if args.output == "json":
             print(json.dumps(row), flush=True)
         else:
-            print(f"  {row['ratio']:26}{word:16}{row['median']:7.2f}   ({row['min']:.2f} to {row['max']:.2f})")
+            print(f"  {row['ratio']:28}{word:16}{row['median']:7.2f}   ({row['min']:.2f} to {row['max']:.2f})")
 
 
 def memory(args):
@@ -313,6 +317,7 @@ def main():
         print("the whole path, from write(2) in the guest's place to the disk; limits raised for all of it:")
         print("  " + LIMITS.replace("[limits]\n", "").strip().replace("\n", ", "))
         print("rsyslog: named values of RFC 5424 structured data; fields: the same at fixed places of the text, unparsed")
+        print("bytes an event: ours about 1,060 in the full shape, 565 in the rust shape, and 140 for an envelope; rsyslog's 766")
         print("ours: fdatasync at each group commit (10 ms or 4,096 entries); append and rsyslog: no sync, which favours them")
     for connections, batch in ((1, 1), (1, 64), (100, 1), (100, 64)):
         if args.only is None or f"{connections},{batch}" in args.only:
