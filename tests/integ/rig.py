@@ -190,8 +190,10 @@ class Daemon:
 
 def connect(path):
     s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    s.settimeout(LIMIT_S)
+    # Python's own time limit makes the socket non-blocking, and then a full backlog is an error at once.
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", LIMIT_S, 0))
     s.connect(path)
+    s.settimeout(LIMIT_S)
     return s
 
 
