@@ -75,6 +75,26 @@ def test_standard_descriptors_may_be_closed(d):
     equal(proc.wait(LIMIT_S), 0, "exit status")
 
 
+def test_doing_nothing_costs_nothing(d):
+    c = conf(d, "[limits]\nconnections = 200\nconnects_per_second = 1000\n"
+                "[silence]\nkeepalive_window = 1h\nboot_window = 1h\n")
+    with Daemon(d + "/s", "--config", c, "--cell", f"a={d}/a") as daemon:
+        socks = [connect(d + "/a_9001") for _ in range(100)]
+        for s in socks:
+            s.sendall(frame())
+        await_count(daemon.state, "guest.process_spawned", 100)
+        pids = daemon.proc.pid, daemon.scribe_pid()
+        # The last event that connects give rise to comes within a second; then there is no more.
+        start = time.monotonic()
+        wait_for("time", lambda: time.monotonic() - start > 2.5)
+        before, start = [wake_ups(p) for p in pids], time.monotonic()
+        wait_for("time", lambda: time.monotonic() - start > 2)
+        equal([wake_ups(p) for p in pids], before, "wake-ups of line and scribe")
+        for s in socks:
+            s.close()
+        daemon.stop()
+
+
 def test_an_accept_that_fails_for_ever_costs_nothing_and_ends(d):
     with Daemon(d + "/s", "--cell", f"a={d}/a") as daemon:
         pid = daemon.proc.pid
