@@ -19,14 +19,15 @@
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 
+#include "base/clk.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/limits.h"
 
 enum {
 	BUFFER_BYTES = 8 << 20, /* about 10,000 events: what a storm makes while we are not run */
 	EVENTS_PER_TURN = 256,
 	ACK_WAIT_MS = 500,
-	ANSWERS_MAX = 100000, /* messages looked at for the answer */
 	OP_BYTES = NLMSG_HDRLEN + sizeof(struct cn_msg) + sizeof(uint32_t)
 };
 
@@ -119,19 +120,21 @@ static int next_event(int fd, struct event *out)
 }
 
 /* The kernel answers within the send. What else waits before the answer is older than the scan
- * of /proc that follows. */
+ * of /proc that follows. The wait is bounded by the clock, not by messages: where we get no
+ * answer, a listener elsewhere can have the kernel send us its events for ever. */
 static int await_answer(int fd, uint32_t token, struct cht_err *err)
 {
+	const uint64_t until_ns = clk_monotonic_ns() + ACK_WAIT_MS * NS_PER_MS;
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	struct event event;
 
-	for (int i = 0; i < ANSWERS_MAX; i++) {
+	for (uint64_t now_ns = 0; now_ns < until_ns; now_ns = clk_monotonic_ns()) {
 		int r = next_event(fd, &event);
 
 		if (r < 0 && errno != ENOBUFS)
 			return cht_fail(err, CHT_E_UNSUPPORTED, errno, "proc connector");
-		if (r == 0 && poll(&p, 1, ACK_WAIT_MS) == 0)
-			break;
+		if (r == 0)
+			(void)poll(&p, 1, ACK_WAIT_MS);
 		if (r <= 0 || event.proc.what != PROC_EVENT_NONE || event.ack != token + 1)
 			continue;
 		if (event.proc.event_data.ack.err != 0)

@@ -307,6 +307,28 @@ def test_without_the_connector_proc_is_polled():
         finish(host, agent)
 
 
+def test_events_for_another_listener_are_no_answer():
+    prefix = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if subprocess.run([*prefix, "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        return "namespaces are not allowed here"
+    host, inner = Host().listen(), Host().listen()
+    with Agent(host) as agent:
+        reason = connector_reason(host.accept())
+        if reason:
+            finish(host, agent)
+            return reason
+        # As long as one listens in the first namespace, the kernel sends to all of this network.
+        busy = subprocess.Popen(["sh", "-c", "while :; do true & sleep 0.05; done"])
+        try:
+            with Agent(inner, prefix=prefix):
+                hello = inner.accept().until_source("agent.hello")
+                same(tuple(coverage(hello, "process.spawned")[:2]), ("degraded", "proc-poll"), "coverage")
+        finally:
+            busy.kill()
+            busy.wait()
+        finish(host, agent)
+
+
 def test_a_proc_that_is_mounted_later_is_found():
     hide = ["unshare", "-rnm", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
     if subprocess.run([*hide, "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
