@@ -76,7 +76,8 @@ int cells_open(struct line *line, struct cht_err *err)
 		r = channel_spare_open(&line->spare, err);
 	if (r < 0)
 		return r;
-	blocks = (size_t)line->n_slots * line->conf->partial_blocks;
+	/* And those on which one of each cell may finish its frame. */
+	blocks = (size_t)line->n_slots * (line->conf->partial_blocks + FRAME_BLOCKS);
 	line->pool_bytes = scratch + blocks * sizeof(struct frame_block);
 	line->conns_bytes = (line->n_conns + 1) * sizeof(struct conn);
 	line->slots = calloc(line->n_slots + 1, sizeof(*line->slots));
@@ -86,6 +87,7 @@ int cells_open(struct line *line, struct cht_err *err)
 		line->slots[i] =
 			(struct slot){ .socket = CHANNEL_SOCKET_NULL,
 				       .conns = NOBODY,
+				       .finishing = NOBODY,
 				       .table_slot = -1,
 				       .quota = { .max = (uint16_t)line->conf->partial_blocks } };
 	if (line->slots == NULL || line->pool_mem == NULL || line->conns == NULL)
@@ -262,11 +264,12 @@ void cells_after_turn(struct line *line, uint32_t i, uint64_t n_frames)
 	if (!budget_spend(&slot->frame_budget, n_frames, line->now.monotonic_ns) &&
 	    slot->paused_until_ns == 0)
 		pause_slot(line, i);
-	if (slot->blocks_short && slot->quota.used < slot->quota.max &&
-	    slot->paused_until_ns == 0) {
+	if (slot->blocks_short && slot->paused_until_ns == 0 &&
+	    (slot->quota.used < slot->quota.max || slot->has_finished)) {
 		slot->blocks_short = false;
 		conns_set_read_all(line, slot, true);
 	}
+	slot->has_finished = false;
 	cells_hurry(line, i);
 }
 

@@ -38,6 +38,14 @@ void conns_set_read_all(struct line *line, const struct slot *slot, bool on)
 	}
 }
 
+static void stop_finishing(struct slot *slot, uint32_t at)
+{
+	if (slot->finishing != at)
+		return;
+	slot->finishing = NOBODY;
+	slot->has_finished = true;
+}
+
 void conns_close(struct line *line, uint32_t at, enum close_reason reason)
 {
 	struct conn *c = &line->conns[at];
@@ -45,6 +53,7 @@ void conns_close(struct line *line, uint32_t at, enum close_reason reason)
 
 	line->partial -= c->framer.have > 0;
 	framer_reset(&c->framer, &line->pool, &slot->quota);
+	stop_finishing(slot, at);
 	leave_alone(line, at);
 	fd_close(&c->fd);
 	cell_note_closed(&slot->cell, c->facts.connection, reason, true, c->frames, c->bytes);
@@ -161,13 +170,47 @@ static enum close_reason reason_at_eof(const struct framer *f)
 	return CLOSE_IN_BODY;
 }
 
+/* How much may be read of it now. The frames that are in their middle may hold all blocks of their
+ * cell, and would wait for each other until they stall: one at a time may finish on blocks beyond,
+ * and reads no further than that. */
+static size_t room_for(struct line *line, uint32_t at)
+{
+	const struct framer *f = &line->conns[at].framer;
+	struct slot *slot = &line->slots[line->conns[at].cell];
+	size_t room = framer_room(f, &line->pool, &slot->quota), rest;
+
+	if (room == 0 && f->have > 0 && slot->finishing == NOBODY)
+		slot->finishing = at;
+	if (slot->finishing != at)
+		return room;
+	rest = (f->need > 0 ? f->need : CHT_FRAME_HEAD_BYTES) - f->have;
+	return rest < RECEIVE_BYTES ? rest : RECEIVE_BYTES;
+}
+
+/* All whole frames of what was read, with the blocks that room_for counted on. */
+static int on_read(struct line *line, uint32_t at, size_t n, enum close_reason *close,
+		   struct cht_err *err)
+{
+	struct conn *c = &line->conns[at];
+	struct slot *slot = &line->slots[c->cell];
+	uint16_t lent = slot->finishing == at ? FRAME_BLOCKS : 0;
+	int r;
+
+	slot->quota.max = (uint16_t)(slot->quota.max + lent);
+	r = on_bytes(line, c, (struct cht_bytes){ line->receive, n }, close, err);
+	slot->quota.max = (uint16_t)(slot->quota.max - lent);
+	if (c->framer.have == 0)
+		stop_finishing(slot, at);
+	return r;
+}
+
 int conns_on_readable(struct line *line, uint32_t at, bool *had_bytes, struct cht_err *err)
 {
 	struct conn *c = &line->conns[at];
 	uint32_t i = c->cell;
 	uint64_t before = c->frames;
 	bool was_partial = c->framer.have > 0;
-	size_t room = framer_room(&c->framer, &line->pool, &line->slots[i].quota);
+	size_t room = room_for(line, at);
 	enum close_reason close = CLOSE_N_REASONS;
 	ssize_t n;
 	int r = 0;
@@ -192,7 +235,7 @@ int conns_on_readable(struct line *line, uint32_t at, bool *had_bytes, struct ch
 		line->unclocked = 0;
 	}
 	c->bytes += (uint64_t)n;
-	r = on_bytes(line, c, (struct cht_bytes){ line->receive, (size_t)n }, &close, err);
+	r = on_read(line, at, (size_t)n, &close, err);
 	line->partial += (uint32_t)(c->framer.have > 0) - (uint32_t)was_partial;
 	before = c->frames - before;
 	line->unclocked += before + 1;

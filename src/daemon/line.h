@@ -27,6 +27,9 @@
 
 #define NOBODY UINT32_MAX
 
+/* Blocks of the longest body. */
+enum { FRAME_BLOCKS = (CHT_FRAME_MAX_BYTES + PARTIAL_BLOCK_BYTES - 1) / PARTIAL_BLOCK_BYTES };
+
 /* One accepted connection; free ones are threaded by .next. */
 struct conn {
 	int fd; /* -1: free */
@@ -53,6 +56,8 @@ struct slot {
 	uint64_t paused_at_ns;    /* since then, by the line's reading time */
 	uint64_t unread_ns;       /* of the line's reading time, not the cell's */
 	bool blocks_short;        /* a connection waits for blocks of this cell */
+	uint32_t finishing;       /* one that may finish its frame on blocks beyond; or NOBODY */
+	bool has_finished;        /* it has, or has gone: another may */
 	bool is_deaf;             /* accept failed: its listener rests */
 };
 

@@ -211,6 +211,22 @@ def test_partial_frames_hold_up_their_own_cell_only(d):
     equal(reasons(d + "/s"), {"stalled": 32, "clean": 9}, "reasons")
 
 
+def test_long_frames_on_many_connections_do_not_lock_each_other(d):
+    n = 12
+    with Daemon(d + "/s", "--seal", "--cell", f"a={d}/a") as daemon:
+        # Together they need six times the blocks that the cell has; each has all its bytes sent.
+        stop(daemon)
+        socks = [connect(d + "/a_9001") for _ in range(n)]
+        for i, s in enumerate(socks):
+            s.sendall(frame(pid=i, pad=bytes(60000)))
+        go_on(daemon)
+        await_count(daemon.state, "guest.process_spawned", n)
+        for s in socks:
+            s.close()
+        daemon.stop()
+    equal(reasons(d + "/s"), {"clean": n}, "how they ended")
+
+
 def test_garbage_of_every_kind_is_counted_and_costs_its_cell_alone(d):
     with Daemon(d + "/s", "--config", conf(d, OPEN), "--seal", "--cell", f"bad={d}/bad",
                 "--cell", f"good={d}/good") as daemon:
