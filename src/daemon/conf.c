@@ -114,52 +114,53 @@ static bool is_either(struct cht_str s, const char *a, const char *b)
 	return str_eq(s, str_of(a)) || str_eq(s, str_of(b));
 }
 
+/* Kinds that are a number between the key's bounds. */
+static bool read_number(const struct key *key, struct cht_str s, uint64_t *out)
+{
+	uint64_t v = 0;
+	bool is_read = key->kind == DURATION ? value_duration(s, &v)
+		       : key->kind == SIZE   ? value_size(s, &v)
+		       : key->kind == MODE   ? value_mode(s, &v)
+					     : read_u64(s, key->most, &v);
+
+	*out = v;
+	return is_read && v >= key->least && v <= key->most;
+}
+
 /* Puts one value where its key says; false when it is not of the key's kind or out of bounds. */
 static bool store(const struct key *key, void *base, struct cht_str s)
 {
-	uint8_t *at = (uint8_t *)base + key->at;
-	uint64_t v = 0;
+	void *at = (uint8_t *)base + key->at;
+	uint64_t v;
 
 	switch (key->kind) {
-	case TEXT:
-		return s.len >= key->least && s.len <= key->most &&
-		       replace_text((char **)(void *)at, s);
+	case TEXT: return s.len >= key->least && s.len <= key->most && replace_text(at, s);
 	case ATTRIBUTION:
 		if (!value_is_attribution(s))
 			return false;
 		memcpy(at, s.ptr, s.len);
-		at[s.len] = '\0';
+		((char *)at)[s.len] = '\0';
 		return true;
 	case SHAPE:
-		*(enum cht_shape *)(void *)at =
-			str_eq(s, STR("rust")) ? CHT_SHAPE_RUST : CHT_SHAPE_FULL;
+		*(enum cht_shape *)at = str_eq(s, STR("rust")) ? CHT_SHAPE_RUST : CHT_SHAPE_FULL;
 		return is_either(s, "rust", "full");
-	case ON_FULL: return is_either(s, "stop", "pause") && replace_text((char **)(void *)at, s);
+	case ON_FULL: return is_either(s, "stop", "pause") && replace_text(at, s);
 	case ALGORITHM:
 		return (str_eq(s, STR("off")) || is_either(s, "hmac-sha256", "ed25519")) &&
-		       replace_text((char **)(void *)at, s);
-	case SILENCE: return is_either(s, "each", "once") && replace_text((char **)(void *)at, s);
-	case ORDER: return is_either(s, "struct", "sorted") && replace_text((char **)(void *)at, s);
-	case DURATION:
-		if (!value_duration(s, &v))
-			return false;
-		break;
-	case SIZE:
-		if (!value_size(s, &v))
-			return false;
-		break;
+		       replace_text(at, s);
+	case SILENCE: return is_either(s, "each", "once") && replace_text(at, s);
+	case ORDER: return is_either(s, "struct", "sorted") && replace_text(at, s);
 	case MODE:
-		if (!value_mode(s, &v) || v < key->least || v > key->most)
+		if (!read_number(key, s, &v))
 			return false;
-		*(uint32_t *)(void *)at = (uint32_t)v;
+		*(uint32_t *)at = (uint32_t)v;
 		return true;
+	case DURATION:
+	case SIZE:
 	case COUNT:
-	case ID:
-		if (!read_u64(s, key->most, &v))
-			return false;
-		break;
+	case ID: break;
 	}
-	if (v < key->least || v > key->most)
+	if (!read_number(key, s, &v))
 		return false;
 	memcpy(at, &v, sizeof(v));
 	return true;
