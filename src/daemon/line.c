@@ -16,11 +16,11 @@
 #include "base/err.h"
 
 enum {
-	/* What one turn can give rise to: RECEIVE_BYTES hold at most 205 frames that decode (80
+	/* What one turn can give rise to: RECEIVE_BYTES hold at most 207 frames that decode (79
 	 * bytes is the shortest), each an event of at most 1,500 bytes and six for each byte that
 	 * must be escaped; a frame that this read completes is at most one event of the largest
 	 * size; and the events that were pending. */
-	TURN_BYTES = 205 * 1500 + 6 * RECEIVE_BYTES + CHT_EVENT_MAX_BYTES + 16 * 2048,
+	TURN_BYTES = 208 * 1500 + 6 * RECEIVE_BYTES + CHT_EVENT_MAX_BYTES + 16 * 2048,
 };
 _Static_assert(TURN_BYTES < RING_BYTES / 4, "a ring that wakes us for room has room for a turn");
 
