@@ -172,7 +172,6 @@ int line_emit(struct line *line, struct slot *slot, const struct cht_stamped *st
 		table_note_host(&line->table, index);
 	} else {
 		table_note(&line->table, slot->table_slot, stamped->run, stamped->kind, index);
-		slot->last_index = index;
 		cell_note_stored(&slot->cell, buf_len(&b));
 	}
 	ring_publish(&line->ring, buf_len(&b));

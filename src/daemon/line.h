@@ -51,7 +51,6 @@ struct slot {
 	uint32_t conns; /* first of its connections, or NOBODY */
 	uint32_t n_conns;
 	int table_slot;
-	uint64_t last_index;      /* of its newest event */
 	uint64_t paused_until_ns; /* over its frame budget: not read before; 0 = read */
 	uint64_t paused_at_ns;    /* since then, by the line's reading time */
 	uint64_t unread_ns;       /* of the line's reading time, not the cell's */
