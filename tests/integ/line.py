@@ -6,6 +6,7 @@ import bisect
 import multiprocessing
 import os
 import resource
+import signal
 import socket
 import struct
 import time
@@ -332,11 +333,16 @@ def good_count(state):
 def test_stop_reads_what_the_kernel_holds(d):
     with Daemon(d + "/s", "--seal", "--cell", f"a={d}/a") as daemon:
         s = connect(d + "/a_9001")
-        for i in range(250):
-            s.sendall(frame(pid=i))
-        daemon.stop()
+        s.sendall(frame())
+        await_count(daemon.state, "guest.process_spawned", 1)
+        # More than one turn reads is in the kernel when the signal comes.
+        daemon.proc.send_signal(signal.SIGSTOP)
+        s.sendall(b"".join(frame(pid=i) for i in range(500)))
+        daemon.proc.send_signal(signal.SIGTERM)
+        daemon.proc.send_signal(signal.SIGCONT)
+        daemon.wait(0)
         s.close()
-    equal(sums(d + "/s")["frames"]["stored"], 250, "stored")
+    equal(sums(d + "/s")["frames"]["stored"], 501, "stored")
 
 
 def test_a_service_manager_is_told(d):
