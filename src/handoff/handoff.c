@@ -16,8 +16,12 @@ int handoff_send(int sock, const struct handoff_msg *msg, const int *fds, unsign
 
 static void end_texts(struct handoff_msg *msg)
 {
-	if (msg->kind == HANDOFF_READY)
+	if (msg->kind == HANDOFF_READY) {
 		msg->ready.origin[sizeof(msg->ready.origin) - 1] = '\0';
+		msg->ready.vkey[sizeof(msg->ready.vkey) - 1] = '\0';
+		msg->ready.reason[sizeof(msg->ready.reason) - 1] = '\0';
+		msg->ready.predecessor[sizeof(msg->ready.predecessor) - 1] = '\0';
+	}
 	if (msg->kind == HANDOFF_FAILED)
 		msg->failed.text[sizeof(msg->failed.text) - 1] = '\0';
 }
@@ -30,7 +34,7 @@ int handoff_recv(int sock, struct handoff_msg *msg, int *fds, unsigned n_fds, st
 	if (n <= 0)
 		return (int)n;
 	if ((size_t)n != sizeof(got) || got.version != HANDOFF_VERSION || got.kind < HANDOFF_RING ||
-	    got.kind > HANDOFF_FAILED) {
+	    got.kind > HANDOFF_CLOSE) {
 		for (unsigned i = 0; i < n_fds; i++)
 			fd_close(&fds[i]);
 		return cht_fail(err, CHT_E_PEER, 0,

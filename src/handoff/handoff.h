@@ -1,22 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * handoff.h - what line and scribe say to each other beside the ring, over a SOCK_SEQPACKET
- * pair: four fixed messages, each of one size (docs/PROTOCOL.ledger, "Line and scribe").
+ * pair: a few fixed messages, each of one size (docs/PROTOCOL.ledger, "Line and scribe").
  *
  * line -> scribe  HANDOFF_RING    once, first, with three descriptors: memfd, ready, durable
- * scribe -> line  HANDOFF_READY   once, after recovery: what is stored, what was cut
- * scribe -> line  HANDOFF_STATE   writing has paused for want of space, or goes on
- * scribe -> line  HANDOFF_FAILED  the last word: exit status and text for the operator
- * The end of the line's side means: commit the ring, then exit 0.
+ * scribe -> line  HANDOFF_READY   once, after recovery: what is stored, what was cut, whose log it
+ * is scribe -> line  HANDOFF_STATE   writing has paused for want of space, or goes on scribe ->
+ * line  HANDOFF_FAILED  the last word: exit status and text for the operator scribe -> line
+ * HANDOFF_PRUNE   by the retention policy, segments below an index may go line -> scribe
+ * HANDOFF_PRUNED  the answer: so many may, and the event that says so is durable line -> scribe
+ * HANDOFF_CLOSE   this log has a successor: it is not to be opened again The end of the line's side
+ * means: commit the ring, then exit 0.
  */
 #ifndef HANDOFF_HANDOFF_H
 #define HANDOFF_HANDOFF_H
 
 #include <cht/err.h>
 
-enum handoff_kind { HANDOFF_RING = 1, HANDOFF_READY, HANDOFF_STATE, HANDOFF_FAILED };
+enum handoff_kind {
+	HANDOFF_RING = 1,
+	HANDOFF_READY,
+	HANDOFF_STATE,
+	HANDOFF_FAILED,
+	HANDOFF_PRUNE,
+	HANDOFF_PRUNED,
+	HANDOFF_CLOSE,
+};
 
-enum { HANDOFF_VERSION = 1, HANDOFF_ORIGIN_MAX = 128 };
+enum {
+	HANDOFF_VERSION = 1,
+	HANDOFF_ORIGIN_MAX = 128,
+	HANDOFF_VKEY_MAX = 255,
+	HANDOFF_NOTE_MAX = 512,
+	HANDOFF_REASON_MAX = 16,
+};
 
 struct handoff_msg {
 	uint32_t kind;    /* enum handoff_kind */
@@ -30,8 +47,15 @@ struct handoff_msg {
 			uint64_t cut_bytes;      /* torn tail that was cut off */
 			uint32_t was_clean; /* 1: the last scribe ended in good order, or the ledger
 					       is new */
-			uint32_t is_new;    /* 1: made just now */
+			uint32_t is_new;    /* 1: nothing is stored yet; log.opened comes first */
+			uint64_t min_index; /* entries below were pruned */
+			/* retention policy of the log: 0 and 0, nothing is ever removed */
+			uint64_t retain_age_s, retain_bytes;
 			char origin[HANDOFF_ORIGIN_MAX + 1];
+			char vkey[HANDOFF_VKEY_MAX + 1]; /* C2SP verifier key */
+			char reason[HANDOFF_REASON_MAX +
+				    1]; /* why the log was begun: "init", ... */
+			char predecessor[HANDOFF_NOTE_MAX + 1]; /* its last note, or "" */
 		} ready;
 		struct {
 			uint32_t paused; /* 1: waiting for space; 0: writing */
@@ -41,6 +65,10 @@ struct handoff_msg {
 			int32_t exit_status;
 			char text[160];
 		} failed;
+		struct {
+			uint64_t min_index; /* HANDOFF_PRUNE: proposed; HANDOFF_PRUNED: agreed, or 0
+					     */
+		} prune;
 	};
 };
 

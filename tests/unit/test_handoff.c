@@ -89,10 +89,13 @@ static void test_texts_end_whatever_the_peer_sent(void **state)
 	CHECK_INT(handoff_recv(line, &msg, NULL, 0, NULL), 1);
 	CHECK_INT(strlen(msg.failed.text), sizeof(msg.failed.text) - 1);
 	msg = (struct handoff_msg){ .kind = HANDOFF_READY };
-	memset(msg.ready.origin, 'x', sizeof(msg.ready.origin));
+	memset(&msg.ready, 'x', sizeof(msg.ready));
 	CHECK_INT(handoff_send(scribe, &msg, NULL, 0, NULL), 0);
 	CHECK_INT(handoff_recv(line, &msg, NULL, 0, NULL), 1);
 	CHECK_INT(strlen(msg.ready.origin), HANDOFF_ORIGIN_MAX);
+	CHECK_INT(strlen(msg.ready.vkey), HANDOFF_VKEY_MAX);
+	CHECK_INT(strlen(msg.ready.reason), HANDOFF_REASON_MAX);
+	CHECK_INT(strlen(msg.ready.predecessor), HANDOFF_NOTE_MAX);
 }
 
 static void test_a_message_of_another_shape_is_refused(void **state)
@@ -107,7 +110,7 @@ static void test_a_message_of_another_shape_is_refused(void **state)
 		{ "one byte long", HANDOFF_READY, HANDOFF_VERSION, sizeof(struct handoff_msg) + 1 },
 		{ "kind alone", HANDOFF_READY, HANDOFF_VERSION, 4 },
 		{ "no kind", 0, HANDOFF_VERSION, sizeof(struct handoff_msg) },
-		{ "unknown kind", 5, HANDOFF_VERSION, sizeof(struct handoff_msg) },
+		{ "unknown kind", HANDOFF_CLOSE + 1, HANDOFF_VERSION, sizeof(struct handoff_msg) },
 		{ "next version", HANDOFF_READY, HANDOFF_VERSION + 1, sizeof(struct handoff_msg) },
 	};
 
