@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "ledger/ledger.h"
+#include "ledger/read.h"
 
 static char scratch[64]; /* STATE */
 static bool on_disk;     /* where syncs are real, and slow; memory otherwise */

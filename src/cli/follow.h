@@ -5,7 +5,7 @@
 #ifndef CLI_FOLLOW_H
 #define CLI_FOLLOW_H
 
-#include "ledger/ledger.h"
+#include "ledger/read.h"
 
 struct follow {
 	struct ledger_reader reader;

@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/limits.h"
-#include "ledger/ledger.h"
+#include "ledger/read.h"
 #include "ledger/segment.h"
 
 enum { READ_BYTES = 1 << 18 };
@@ -57,6 +57,7 @@ int ledger_reader_open(struct ledger_reader *reader, const char *dir, struct cht
 	/* A hole is told when it is reached: what stands before it can still be read. */
 	r = segment_list(made.entries_fd, &list, err);
 	made.next = made.segment_first = list.first;
+	made.limit = LEDGER_NO_LIMIT;
 	made.buf_cap = READ_BYTES;
 	made.buf = malloc(READ_BYTES);
 	if (r == 0 && made.buf == NULL)
@@ -224,11 +225,10 @@ static int next_in_segment(struct ledger_reader *reader, struct cht_bytes *entry
 	}
 }
 
-int ledger_next(struct ledger_reader *reader, struct cht_bytes *entry, struct cht_err *err)
+static int next_entry(struct ledger_reader *reader, struct cht_bytes *entry, struct cht_err *err)
 {
 	int r;
 
-	reader->torn = 0;
 	if (reader->segment_fd >= 0 && reader->next - reader->segment_first == SEGMENT_ENTRIES) {
 		r = leave_segment(reader, err);
 		if (r < 0)
@@ -240,6 +240,22 @@ int ledger_next(struct ledger_reader *reader, struct cht_bytes *entry, struct ch
 			return r;
 	}
 	return next_in_segment(reader, entry, err);
+}
+
+int ledger_next(struct ledger_reader *reader, struct cht_bytes *entry, struct cht_err *err)
+{
+	int r;
+
+	reader->torn = 0;
+	if (reader->next >= reader->limit) {
+		/* What was read beyond may be cut off and written anew before it is covered. */
+		reader->buf_at = reader->buf_len = 0;
+		return 0;
+	}
+	r = next_entry(reader, entry, err);
+	if (r == 0 && reader->limit != LEDGER_NO_LIMIT)
+		return damaged(reader, "the entries end here, below the checkpoint", err);
+	return r;
 }
 
 uint64_t ledger_reader_torn(const struct ledger_reader *reader)

@@ -7,7 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
-#include "ledger/ledger.h"
+#include "ledger/read.h"
 #include "verify/walk.h"
 
 enum { PROGRESS_ENTRIES = 1024 };

@@ -141,6 +141,69 @@ static void test_a_seek_goes_to_the_start_of_a_segment_present(void **state)
 	ledger_reader_close(&reader);
 }
 
+static void test_nothing_at_or_above_the_limit_is_given(void **state)
+{
+	struct ledger_reader reader = LEDGER_READER_NULL;
+	struct cht_bytes entry;
+	uint8_t again[42];
+
+	(void)state;
+	make_ledger(7, true);
+	CHECK_INT(ledger_reader_open(&reader, scratch, NULL), 0);
+	for (reader.limit = 0; reader.limit < 7; reader.limit++) {
+		CHECK_INT(ledger_next(&reader, &entry, NULL), 0);
+		CHECK_INT(reader.next, reader.limit);
+		/* Bytes above the limit may yet change, and what was read ahead is forgotten. */
+		entry_fill(again, reader.next);
+		again[2] = (uint8_t)(0x80 + reader.limit);
+		write_at(segment_path(0), (long long)bytes_up_to(reader.next), again,
+			 2 + entry_len(reader.next));
+		reader.limit++;
+		CHECK_INT(ledger_next(&reader, &entry, NULL), 1);
+		CHECK_INT(entry.ptr[0], again[2]);
+		reader.limit--;
+	}
+	CHECK_INT(ledger_next(&reader, &entry, NULL), 0);
+	ledger_reader_close(&reader);
+}
+
+static void test_an_end_below_the_limit_is_damage(void **state)
+{
+	static const struct {
+		uint64_t n, limit;
+		long long cut; /* of the last segment: -1 keeps it */
+		uint64_t readable;
+	} rows[] = {
+		{ 5, 6, -1, 5 },
+		{ 5, 5, 12, 1 },
+		{ SEGMENT_ENTRIES, SEGMENT_ENTRIES + 1, -1, SEGMENT_ENTRIES },
+		{ SEGMENT_ENTRIES + 3, SEGMENT_ENTRIES + 3, 0, SEGMENT_ENTRIES },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ledger_reader reader = LEDGER_READER_NULL;
+		struct cht_bytes entry;
+		struct cht_err err = { 0 };
+		int r;
+
+		make_ledger(rows[i].n, true);
+		if (rows[i].cut >= 0)
+			CHECK_INT(truncate(segment_path(rows[i].n - rows[i].n % SEGMENT_ENTRIES),
+					   rows[i].cut),
+				  0);
+		CHECK_INT(ledger_reader_open(&reader, scratch, NULL), 0);
+		reader.limit = rows[i].limit;
+		while ((r = ledger_next(&reader, &entry, &err)) == 1)
+			continue;
+		CHECK_INT(r, CHT_E_STATE);
+		CHECK_INT(reader.next, rows[i].readable);
+		CHECK(strstr(err.text, "below the checkpoint") != NULL);
+		ledger_reader_close(&reader);
+		(void)teardown_ledger(state);
+		CHECK_INT(setup_ledger(state), 0);
+	}
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup_ledger, teardown_ledger)
 
 int main(void)
@@ -150,6 +213,8 @@ int main(void)
 		CASE(test_a_reader_stops_at_a_cut_entry_and_goes_on_when_it_is_whole),
 		CASE(test_a_reader_says_where_damage_is),
 		CASE(test_a_reader_begins_at_the_first_segment_present),
+		CASE(test_nothing_at_or_above_the_limit_is_given),
+		CASE(test_an_end_below_the_limit_is_damage),
 		CASE(test_a_seek_goes_to_the_start_of_a_segment_present),
 	};
 
