@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * text.h - small exact conversions: decimal, hex, base64url, UTF-8, RFC 3339. All pure, none
+ * text.h - small exact conversions: decimal, hex, base64, UTF-8, RFC 3339. All pure, none
  * locale-dependent, each strict in what it takes.
  */
 #ifndef BASE_TEXT_H
@@ -29,6 +29,15 @@ void put_base64url(struct buf *b, const uint8_t *bytes, size_t n);
 /* Either way of ending is taken when padded_ok; stray bits, white space and any other
  * character are not. False: *len is untouched. out needs 3 bytes for every 4 characters. */
 bool read_base64url(struct cht_str s, bool padded_ok, uint8_t *out, size_t cap, size_t *len);
+
+/* base64 with padding (RFC 4648 section 4). */
+void put_base64(struct buf *b, const uint8_t *bytes, size_t n);
+/* One text for any bytes: padding must be there; stray bits, white space and any other character
+ * are not taken. False, also for more than cap bytes: *len is untouched. */
+bool read_base64(struct cht_str s, uint8_t *out, size_t cap, size_t *len);
+/* Whether s is such a text, and of how many bytes. False: *at is the first offending byte, s.len
+ * when it ends early; *len is untouched. */
+bool base64_is_valid(struct cht_str s, size_t *len, size_t *at);
 
 /* Strict: no overlong form, no surrogate, nothing above U+10FFFF (RFC 3629). */
 bool utf8_is_valid(const uint8_t *bytes, size_t n);

@@ -99,6 +99,66 @@ static void test_bad_base64url_is_refused(void **state)
 	CHECK(!read_base64url(STR("Zm9vYmFy"), false, out, 5, &n));
 }
 
+static void test_base64_of_rfc4648(void **state)
+{
+	static const struct {
+		const char *plain, *coded;
+	} rows[] = { { "", "" },
+		     { "f", "Zg==" },
+		     { "fo", "Zm8=" },
+		     { "foo", "Zm9v" },
+		     { "foob", "Zm9vYg==" },
+		     { "fooba", "Zm9vYmE=" },
+		     { "foobar", "Zm9vYmFy" },
+		     { "\xfb\xff\xbf", "+/+/" } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t n = 99, at = 99, plain = strlen(rows[i].plain);
+		char mem[32];
+		uint8_t back[32];
+		struct buf b = buf_init(mem, sizeof(mem));
+
+		check_row = rows[i].coded;
+		put_base64(&b, (const uint8_t *)rows[i].plain, plain);
+		CHECK_STR(text_of(&b), rows[i].coded);
+		CHECK(base64_is_valid(text_of(&b), &n, &at));
+		CHECK_INT(n, plain);
+		CHECK(read_base64(text_of(&b), back, plain, &n));
+		CHECK_INT(n, plain);
+		CHECK(memcmp(back, rows[i].plain, n) == 0);
+		CHECK(plain == 0 || !read_base64(text_of(&b), back, plain - 1, &n));
+		b = buf_init(mem, strlen(rows[i].coded) - (plain > 0));
+		put_base64(&b, (const uint8_t *)rows[i].plain, plain);
+		CHECK(b.full == (plain > 0) && buf_len(&b) == 0);
+	}
+}
+
+static void test_bad_base64_is_refused_where_it_is_bad(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t at;
+	} bad[] = { { "=", 0 },        { "==", 0 },       { "A", 1 },        { "A=", 1 },
+		    { "A===", 1 },     { "AA", 2 },       { "AA=", 3 },      { "AB==", 1 },
+		    { "AP==", 1 },     { "AA=A", 3 },     { "AA===", 4 },    { "AAB=", 2 },
+		    { "AAA", 3 },      { "AAA==", 4 },    { "AAAA=", 4 },    { "AAAA\n", 4 },
+		    { " AAA", 0 },     { "AA A", 2 },     { "A-AA", 1 },     { "AA_A", 2 },
+		    { "AA==AAAA", 4 }, { "AAAAA===", 5 }, { "AAAAAA=\n", 7 } };
+	uint8_t out[8];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		size_t n = 99, at = 99;
+
+		check_row = bad[i].text;
+		CHECK(!base64_is_valid(str_of(bad[i].text), &n, &at));
+		CHECK_INT(at, bad[i].at);
+		CHECK(!read_base64(str_of(bad[i].text), out, sizeof(out), &n));
+		CHECK_INT(n, 99);
+	}
+}
+
 static void test_utf8_borders(void **state)
 {
 	static const struct {
@@ -204,6 +264,8 @@ int main(void)
 		cmocka_unit_test(test_bad_decimals_are_refused),
 		cmocka_unit_test(test_base64url_of_rfc4648),
 		cmocka_unit_test(test_bad_base64url_is_refused),
+		cmocka_unit_test(test_base64_of_rfc4648),
+		cmocka_unit_test(test_bad_base64_is_refused_where_it_is_bad),
 		cmocka_unit_test(test_utf8_borders),
 		cmocka_unit_test(test_times_go_both_ways),
 		cmocka_unit_test(test_json_escapes_what_must_be_and_nothing_else),
