@@ -17,7 +17,7 @@
 
 enum {
 	TLOG_HASH_BYTES = 32,
-	TLOG_TILE_BITS = 8,          /* a tile holds 2^8 hashes, of level 0, 1, 2, ... */
+	TLOG_TILE_BITS = 8, /* a tile holds 2^8 hashes, of level 0, 1, 2, ... */
 	TLOG_TILE_WIDTH = 1 << TLOG_TILE_BITS,
 	TLOG_LEVELS = 8,             /* tile levels of any tree up to 2^63 leaves */
 	TLOG_PROOF_MAX = 64,         /* hashes in a proof of either kind */
@@ -25,6 +25,9 @@ enum {
 	TLOG_SIGNATURES_MAX = 16,    /* lines of a note that are looked at; more: refused */
 	TLOG_NOTE_MAX_BYTES = 16384, /* a note longer than this is refused */
 };
+
+/* A tree of more leaves is nobody's: sizes above are refused. */
+#define TLOG_SIZE_MAX ((uint64_t)INT64_MAX)
 
 struct tlog_hash {
 	uint8_t b[TLOG_HASH_BYTES];
@@ -146,8 +149,9 @@ bool tlog_vkey_eq(const struct tlog_vkey *a, const struct tlog_vkey *b);
 struct tlog_signature {
 	struct cht_str name;
 	uint8_t id[TLOG_KEY_ID_BYTES];
-	uint8_t bytes[8 + TLOG_SIGNATURE_BYTES]; /* what follows the id: 64, or 8 + 64 of a witness */
-	size_t len;                              /* 0: longer than this; it is of no type we know */
+	uint8_t bytes[8 +
+		      TLOG_SIGNATURE_BYTES]; /* what follows the id: 64, or 8 + 64 of a witness */
+	size_t len;                          /* 0: longer than this; it is of no type we know */
 };
 struct tlog_note {
 	struct cht_str text; /* what is signed: ends with the newline before the blank line */
@@ -221,7 +225,7 @@ struct tlog_policy {
 	struct tlog_policy_witness witnesses[TLOG_POLICY_WITNESSES_MAX];
 	struct tlog_policy_group groups[TLOG_POLICY_GROUPS_MAX];
 	uint16_t members[TLOG_POLICY_MEMBERS_MAX]; /* below n_witnesses: a witness; else a group */
-	int quorum; /* -1: none; as a member above */
+	int quorum;                                /* -1: none; as a member above */
 };
 
 /* Lines as the specification has them; '#' begins a comment line. CHT_E_PARSE: err.value is the
