@@ -22,7 +22,7 @@ static bool is_blank(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-static struct cht_str trim(const char *text)
+struct cht_str key_text_trim(const char *text)
 {
 	struct cht_str s = str_of(text);
 
@@ -44,7 +44,7 @@ static bool is_name(struct cht_str s, const char *name)
  * variable. */
 static int read_algorithm(const char *text, struct cht_err *err)
 {
-	struct cht_str s = trim(text);
+	struct cht_str s = key_text_trim(text);
 
 	if (s.len == 0 || is_name(s, "off"))
 		return CHT_ALGORITHM_OFF;
@@ -56,23 +56,30 @@ static int read_algorithm(const char *text, struct cht_err *err)
 			sign_env_names[ALG]);
 }
 
+ssize_t key_text_decode(struct cht_str text, const char *origin, uint8_t *mem, struct cht_err *err)
+{
+	size_t len = 0;
+
+	while (text.len > 0 && text.ptr[text.len - 1] == '=')
+		text.len--;
+	if (!read_base64url(text, false, mem, SIGN_KEY_FILE_MAX, &len))
+		return cht_fail(err, CHT_E_KEY, 0, "%s is not base64url", origin);
+	return (ssize_t)len;
+}
+
 int signer_from_base64url(struct cht_signer **out, const struct sign_key *key, struct cht_str text,
 			  struct cht_err *err)
 {
 	uint8_t *secret = signer_scratch(err);
-	size_t len = 0;
-	int r;
+	ssize_t n;
 
 	if (secret == NULL)
 		return CHT_E_NOMEM;
-	while (text.len > 0 && text.ptr[text.len - 1] == '=')
-		text.len--;
-	if (!read_base64url(text, false, secret, SIGN_KEY_FILE_MAX, &len))
-		r = cht_fail(err, CHT_E_KEY, 0, "%s is not base64url", key->origin);
-	else
-		r = signer_new(out, key, (struct cht_bytes){ secret, len }, err);
+	n = key_text_decode(text, key->origin, secret, err);
+	if (n >= 0)
+		n = signer_new(out, key, (struct cht_bytes){ secret, (size_t)n }, err);
 	sodium_free(secret);
-	return r;
+	return (int)n;
 }
 
 /* Which key variables are set must fit the algorithm; one that is set but empty counts as set. */
@@ -119,9 +126,9 @@ int signer_from_getenv(struct cht_signer **out, sign_getenv_fn get, void *contex
 		*out = NULL;
 		return 0;
 	}
-	if (trim(kid).len == 0)
+	if (key_text_trim(kid).len == 0)
 		return cht_fail(err, CHT_E_CONFIG, 0, "%s must name the key", sign_env_names[KID]);
-	return signer_from_base64url(out, &key, trim(is_hmac ? hmac : ed25519), err);
+	return signer_from_base64url(out, &key, key_text_trim(is_hmac ? hmac : ed25519), err);
 }
 
 static const char *from_process(void *context, const char *name)

@@ -57,8 +57,7 @@ static int check_file(int fd, const char *path, struct cht_err *err)
 	return 0;
 }
 
-/* The file's bytes into mem[0..SIGN_KEY_FILE_MAX). Returns how many. */
-static ssize_t read_key_file(const char *path, uint8_t *mem, struct cht_err *err)
+ssize_t key_file_read(const char *path, uint8_t *mem, struct cht_err *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	ssize_t r;
@@ -86,8 +85,7 @@ static int no_passphrase(char *out, int cap, int writing, void *context)
 	return -1;
 }
 
-/* The seed that stands in PEM text, into seed[SIGN_SEED_BYTES], which may be where pem is. */
-static int read_pem(struct cht_bytes pem, uint8_t *seed, const char *path, struct cht_err *err)
+int key_file_seed(struct cht_bytes pem, uint8_t *seed, const char *path, struct cht_err *err)
 {
 	BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
 	EVP_PKEY *key = NULL;
@@ -126,7 +124,7 @@ static int signer_of(struct cht_signer **out, const struct sign_key *key, uint8_
 
 	if (key->algorithm == CHT_ALGORITHM_HMAC_SHA256)
 		return signer_from_base64url(out, key, trim_end(text), err);
-	r = read_pem(text, mem, key->origin, err);
+	r = key_file_seed(text, mem, key->origin, err);
 	if (r < 0)
 		return r;
 	return signer_new(out, key, (struct cht_bytes){ mem, SIGN_SEED_BYTES }, err);
@@ -144,7 +142,7 @@ int cht_signer_from_file(struct cht_signer **out, enum cht_algorithm algorithm, 
 	mem = signer_scratch(err);
 	if (mem == NULL)
 		return CHT_E_NOMEM;
-	n = read_key_file(path, mem, err);
+	n = key_file_read(path, mem, err);
 	if (n >= 0)
 		n = signer_of(out, &key, mem, (size_t)n, err);
 	sodium_free(mem);
@@ -190,7 +188,7 @@ int sign_key_inspect(const char *path, struct sign_key_info *out, struct cht_err
 
 	if (mem == NULL)
 		return CHT_E_NOMEM;
-	n = read_key_file(path, mem, err);
+	n = key_file_read(path, mem, err);
 	if (n > 0 && memmem(mem, (size_t)n, "-----BEGIN ", 11) != NULL)
 		key.algorithm = CHT_ALGORITHM_ED25519;
 	if (n >= 0)
@@ -261,6 +259,17 @@ static int write_new_file(const char *path, struct cht_bytes text, struct cht_er
 	return r;
 }
 
+int key_file_draw(uint8_t *mem, struct cht_err *err)
+{
+	return fd_random(mem, SIGN_SEED_BYTES, err);
+}
+
+int key_file_write(const char *path, enum cht_algorithm algorithm, uint8_t *mem,
+		   struct cht_err *err)
+{
+	return write_new_file(path, key_text(mem, algorithm), err);
+}
+
 int sign_key_generate(enum cht_algorithm algorithm, const char *path, struct sign_key_info *out,
 		      struct cht_err *err)
 {
@@ -272,13 +281,13 @@ int sign_key_generate(enum cht_algorithm algorithm, const char *path, struct sig
 
 	if (mem == NULL)
 		return CHT_E_NOMEM;
-	r = fd_random(mem, SIGN_SEED_BYTES, err);
+	r = key_file_draw(mem, err);
 	if (r == 0)
 		r = signer_new(&signer, &key, (struct cht_bytes){ mem, SIGN_SEED_BYTES }, err);
 	if (r == 0)
 		r = tell(signer, &info, err);
 	if (r == 0)
-		r = write_new_file(path, key_text(mem, algorithm), err);
+		r = key_file_write(path, algorithm, mem, err);
 	if (r == 0)
 		*out = info;
 	cht_signer_free(signer);

@@ -54,6 +54,32 @@ int sign_key_inspect(const char *path, struct sign_key_info *out, struct cht_err
 /* CHT_E_CONFIG unless kid can be a key id (cht_signer_from_file). */
 int sign_check_kid(const char *kid, struct cht_err *err) CHT_CHECKED;
 
+/* The key that signs checkpoints: Ed25519, and no envelope's (PROTOCOL.ledger section 9). All of it
+ * stands in guarded, locked memory that is left out of core dumps and read-only once loaded. */
+struct sign_log_key; /* opaque */
+enum { SIGN_LOG_PUBLIC_BYTES = 32, SIGN_LOG_SIGNATURE_BYTES = 64 };
+
+/* From a file of PKCS#8 PEM, with every refusal of cht_signer_from_file. */
+int sign_log_key_from_file(struct sign_log_key **out, const char *path,
+			   struct cht_err *err) CHT_CHECKED;
+/* From the seed as base64url text, with or without padding, blanks around it ignored; origin is
+ * what messages call it: a variable's name. CHT_E_KEY. The caller wipes text. */
+int sign_log_key_from_text(struct sign_log_key **out, const char *text, const char *origin,
+			   struct cht_err *err) CHT_CHECKED;
+/* Draws a key and writes it to a new file, as sign_key_generate. */
+int sign_log_key_generate(struct sign_log_key **out, const char *path,
+			  struct cht_err *err) CHT_CHECKED;
+/* Wipes and frees; null is fine. */
+void sign_log_key_free(struct sign_log_key *key);
+
+void sign_log_key_public(const struct sign_log_key *key, uint8_t out[SIGN_LOG_PUBLIC_BYTES]);
+/* Ed25519 over the bytes, which must be a checkpoint of the caller's own composing. Allocates
+ * nothing. CHT_E_SIGN. */
+int sign_log_key_sign(const struct sign_log_key *key, struct cht_bytes bytes,
+		      uint8_t out[SIGN_LOG_SIGNATURE_BYTES]) CHT_CHECKED;
+/* Whether envelopes are signed by the same key, which must not be. signer may be null. */
+bool sign_log_key_is_of(const struct sign_log_key *key, const struct cht_signer *signer);
+
 /* "ed25519", "hmac-sha256", "off": as envelopes spell it. */
 struct cht_str sign_algorithm_name(enum cht_algorithm algorithm);
 

@@ -76,14 +76,25 @@ static bool hmac_init(struct secret *secret, const uint8_t *key, size_t len)
 	return ok;
 }
 
-static bool secret_init(struct secret *secret, enum cht_algorithm algorithm, struct cht_bytes key)
+int secret_from_seed(uint8_t out[SIGN_SECRET_BYTES], const uint8_t seed[SIGN_SEED_BYTES],
+		     struct cht_err *err)
 {
 	uint8_t public_key[SIGN_PUBLIC_BYTES];
 
+	if (crypto_sign_seed_keypair(public_key, out, seed) != 0)
+		return cht_fail(err, CHT_E_KEY, 0, "the library did not take the key");
+	return 0;
+}
+
+static int secret_init(struct secret *secret, enum cht_algorithm algorithm, struct cht_bytes key,
+		       struct cht_err *err)
+{
 	sodium_memzero(secret, sizeof(*secret));
-	if (algorithm == CHT_ALGORITHM_HMAC_SHA256)
-		return hmac_init(secret, key.ptr, key.len);
-	return crypto_sign_seed_keypair(public_key, secret->ed25519, key.ptr) == 0;
+	if (algorithm == CHT_ALGORITHM_ED25519)
+		return secret_from_seed(secret->ed25519, key.ptr, err);
+	if (!hmac_init(secret, key.ptr, key.len))
+		return cht_fail(err, CHT_E_KEY, 0, "the library did not take the key");
+	return 0;
 }
 
 static void tail_init(struct cht_signer *signer, const char *kid)
@@ -99,7 +110,7 @@ static void tail_init(struct cht_signer *signer, const char *kid)
 }
 _Static_assert(SIGN_TAIL_MAX >= CHT_KID_MAX + 64, "a tail always fits");
 
-static int check_secret(const struct sign_key *key, size_t len, struct cht_err *err)
+int secret_check(const struct sign_key *key, size_t len, struct cht_err *err)
 {
 	if (key->algorithm == CHT_ALGORITHM_ED25519 && len != SIGN_SEED_BYTES)
 		return cht_fail(err, CHT_E_KEY, 0,
@@ -116,12 +127,15 @@ static int check_secret(const struct sign_key *key, size_t len, struct cht_err *
 static int build(struct cht_signer *signer, const char *kid, struct cht_bytes secret,
 		 struct cht_err *err)
 {
+	int r;
+
 	signer->secret = sodium_malloc(sizeof(*signer->secret));
 	signer->sorted = malloc(CHT_EVENT_MAX_BYTES);
 	if (signer->secret == NULL || signer->sorted == NULL)
 		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for a signer");
-	if (!secret_init(signer->secret, signer->algorithm, secret))
-		return cht_fail(err, CHT_E_KEY, 0, "the library did not take the key");
+	r = secret_init(signer->secret, signer->algorithm, secret, err);
+	if (r < 0)
+		return r;
 	if (sodium_mprotect_readonly(signer->secret) != 0)
 		return cht_fail(err, CHT_E_KEY, 0, "cannot protect the key's memory");
 	tail_init(signer, kid);
@@ -135,7 +149,7 @@ int signer_new(struct cht_signer **out, const struct sign_key *key, struct cht_b
 	int r = sign_check_kid(key->kid, err);
 
 	if (r == 0)
-		r = check_secret(key, secret.len, err);
+		r = secret_check(key, secret.len, err);
 	if (r == 0 && sodium_init() < 0)
 		r = cht_fail(err, CHT_E_UNSUPPORTED, 0, "libsodium does not start");
 	if (r < 0)
@@ -195,13 +209,20 @@ static int hmac_sign(const struct secret *secret, struct cht_bytes payload, uint
 	return ok ? HMAC_BYTES : CHT_E_SIGN;
 }
 
+int secret_sign(const uint8_t secret[SIGN_SECRET_BYTES], struct cht_bytes payload,
+		uint8_t signature[SIGN_SIGNATURE_MAX])
+{
+	return crypto_sign_detached(signature, NULL, payload.ptr, payload.len, secret) == 0
+		       ? 0
+		       : CHT_E_SIGN;
+}
+
 int signer_sign(const struct cht_signer *signer, struct cht_bytes payload,
 		uint8_t signature[SIGN_SIGNATURE_MAX])
 {
 	if (signer->algorithm == CHT_ALGORITHM_HMAC_SHA256)
 		return hmac_sign(signer->secret, payload, signature);
-	if (crypto_sign_detached(signature, NULL, payload.ptr, payload.len,
-				 signer->secret->ed25519) != 0)
+	if (secret_sign(signer->secret->ed25519, payload, signature) < 0)
 		return CHT_E_SIGN;
 	return crypto_sign_BYTES;
 }

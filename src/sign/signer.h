@@ -10,6 +10,7 @@
 
 #define OPENSSL_SUPPRESS_DEPRECATED /* ADR 10: the hash state as a plain struct */
 #include <openssl/sha.h>
+#include <sys/types.h>
 
 #include <cht/sign.h>
 
@@ -50,6 +51,40 @@ int signer_new(struct cht_signer **out, const struct sign_key *key, struct cht_b
 /* Guarded memory for a key on its way in: SIGN_KEY_FILE_MAX bytes, or null with err filled.
  * Goes back with sodium_free, which wipes it. */
 uint8_t *signer_scratch(struct cht_err *err) CHT_CHECKED;
+
+/* CHT_E_KEY unless a secret of this length can be a key of this algorithm. */
+int secret_check(const struct sign_key *key, size_t len, struct cht_err *err) CHT_CHECKED;
+
+/* libsodium's form of an Ed25519 key from its seed. CHT_E_KEY. */
+int secret_from_seed(uint8_t out[SIGN_SECRET_BYTES], const uint8_t seed[SIGN_SEED_BYTES],
+		     struct cht_err *err) CHT_CHECKED;
+
+/* Ed25519 over payload by libsodium's form of a key. CHT_E_SIGN. */
+int secret_sign(const uint8_t secret[SIGN_SECRET_BYTES], struct cht_bytes payload,
+		uint8_t signature[SIGN_SIGNATURE_MAX]) CHT_CHECKED;
+
+/* text without the blanks around it; null is empty. */
+struct cht_str key_text_trim(const char *text);
+
+/* Decodes base64url text, with or without padding, to mem[0..SIGN_KEY_FILE_MAX). Returns the
+ * length, or CHT_E_KEY. */
+ssize_t key_text_decode(struct cht_str text, const char *origin, uint8_t *mem,
+			struct cht_err *err) CHT_CHECKED;
+
+/* The file's bytes into mem[0..SIGN_KEY_FILE_MAX), with the refusals of cht_signer_from_file.
+ * Returns how many. CHT_E_KEY, CHT_E_IO. */
+ssize_t key_file_read(const char *path, uint8_t *mem, struct cht_err *err) CHT_CHECKED;
+
+/* The seed that stands in PEM text, into seed[SIGN_SEED_BYTES], which may be where pem is.
+ * CHT_E_KEY. */
+int key_file_seed(struct cht_bytes pem, uint8_t *seed, const char *path,
+		  struct cht_err *err) CHT_CHECKED;
+
+/* Draws a key into mem[0..SIGN_SEED_BYTES), guarded memory of SIGN_KEY_FILE_MAX bytes. CHT_E_IO.
+ * Then writes the one that stands there to a new file, as sign_key_generate. CHT_E_IO. */
+int key_file_draw(uint8_t *mem, struct cht_err *err) CHT_CHECKED;
+int key_file_write(const char *path, enum cht_algorithm algorithm, uint8_t *mem,
+		   struct cht_err *err) CHT_CHECKED;
 
 /* Signs payload; returns the length of signature[], or CHT_E_SIGN. */
 int signer_sign(const struct cht_signer *signer, struct cht_bytes payload,

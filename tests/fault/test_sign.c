@@ -119,6 +119,38 @@ static int from_text(struct cht_err *err)
 	return from_file(CHT_ALGORITHM_HMAC_SHA256, "hmac", err);
 }
 
+static int log_key_from_text(struct cht_err *err)
+{
+	struct sign_log_key *key = NULL;
+	int r = sign_log_key_from_text(&key, test_env(NULL, "_ED25519_"), "TEXT", err);
+
+	CHECK((key != NULL) == (r == 0));
+	sign_log_key_free(key);
+	return r;
+}
+
+static int log_key_from_pem(struct cht_err *err)
+{
+	struct sign_log_key *key = NULL;
+	int r = sign_log_key_from_file(&key, path_of("ed"), err);
+
+	CHECK((key != NULL) == (r == 0));
+	sign_log_key_free(key);
+	return r;
+}
+
+static int generate_log_key(struct cht_err *err)
+{
+	struct sign_log_key *key = NULL;
+	int r = sign_log_key_generate(&key, path_of("new"), err);
+
+	CHECK((key != NULL) == (r == 0));
+	CHECK((access(path_of("new"), F_OK) == 0) == (r == 0));
+	sign_log_key_free(key);
+	(void)unlink(path_of("new"));
+	return r;
+}
+
 static int generate(enum cht_algorithm algorithm, struct cht_err *err)
 {
 	struct sign_key_info info = { 0 };
@@ -175,6 +207,9 @@ static void test_each_call_fails_in_turn(void **state)
 		{ "a new Ed25519 key", generate_ed25519, 10 },
 		{ "a new HMAC key", generate_hmac, 10 },
 		{ "a look at a key", inspect, 9 },
+		{ "a log's key from text", log_key_from_text, 3 },
+		{ "a log's key from PEM", log_key_from_pem, 7 },
+		{ "a new log's key", generate_log_key, 8 },
 		{ "keys to verify with", load_trust, 7 },
 	};
 
