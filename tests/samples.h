@@ -170,6 +170,28 @@ static void sample_guest(struct sample *x, enum sample_size size)
 	s->stale = true;
 }
 
+#define SAMPLE_VKEY                                                                                \
+	"cht.example/0123456789abcdef+0a1b2c3d+AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB"
+#define SAMPLE_NOTE                                                                                \
+	"cht.example/00000000000000ff\n42\nAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n\n"       \
+	"\xe2\x80\x94 cht.example/00000000000000ff ChscPQEB\n"
+
+static void sample_log_opened(struct sample *x, enum sample_size size)
+{
+	struct facts_log_opened *f = &x->s.facts.log_opened;
+
+	f->origin = STR("cht.example/0123456789abcdef");
+	f->vkey = STR(SAMPLE_VKEY);
+	f->reason = STR("init");
+	f->predecessor = (struct predecessor){ .size = 0 };
+	if (size == SAMPLE_LEAST)
+		return;
+	f->reason = STR("lost-state");
+	f->predecessor.origin = STR("cht.example/00000000000000ff");
+	f->predecessor.size = size == SAMPLE_MOST ? UINT64_MAX : 42;
+	f->predecessor.note = STR(SAMPLE_NOTE);
+}
+
 /* Numbers are set by their bytes, then what is text or has a meaning. */
 static void sample_facts(struct sample *x, enum sample_size size)
 {
@@ -182,6 +204,9 @@ static void sample_facts(struct sample *x, enum sample_size size)
 		s->facts.opened.socket =
 			size == SAMPLE_MOST ? str_of(x->socket) : STR("/run/vm/v.sock_9001");
 		s->facts.opened.expected_uid = least ? -1 : (int64_t)UINT32_MAX;
+		break;
+	case EV_RUN_CONTINUED:
+		s->facts.run_continued.origin = STR("cht.example/0123456789abcdef");
 		break;
 	case EV_RUN_RESUMED: s->facts.run_resumed.cause = STR("unclean restart"); break;
 	case EV_CHANNEL_OPENED:
@@ -203,10 +228,22 @@ static void sample_facts(struct sample *x, enum sample_size size)
 		s->facts.host_started.boot_id = STR("6ba7b810-9dad-11d1-80b4-00c04fd430c8");
 		s->facts.host_started.kernel = STR("6.1.0-\xff-amd64"); /* not UTF-8 */
 		s->facts.host_started.previous = least ? STR("none") : STR("unclean");
-		s->facts.host_started.adj_freq_ppb = least ? 0 : INT64_MIN;
+		s->facts.host_started.adjust.freq_ppb = least ? 0 : INT64_MIN;
 		s->facts.host_started.table_lost = !least;
 		break;
 	case EV_HOST_STOPPED: s->facts.host_stopped.reason = STR("SIGTERM"); break;
+	case EV_LOG_OPENED: sample_log_opened(x, size); break;
+	case EV_LOG_CLOSED:
+		s->facts.log_closed.reason = STR("rotation");
+		s->facts.log_closed.successor = STR("cht.example/fedcba9876543210");
+		s->facts.log_closed.successor_vkey = STR(SAMPLE_VKEY);
+		break;
+	case EV_LEDGER_ALIVE:
+		s->facts.alive.boot_id = STR("6ba7b810-9dad-11d1-80b4-00c04fd430c8");
+		break;
+	case EV_CLOCK_STEPPED:
+		s->facts.clock_stepped.step_ns = least ? INT64_MIN : 100000001;
+		break;
 	case EV_LEDGER_RECOVERED:
 		s->facts.recovered.from = 0;
 		s->facts.recovered.to = least ? 0 : 9;

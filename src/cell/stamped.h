@@ -12,6 +12,7 @@
 enum event_kind {
 	EV_RUN_OPENED,
 	EV_RUN_RESUMED,
+	EV_RUN_CONTINUED,
 	EV_RUN_SEALED,
 	EV_CHANNEL_OPENED,
 	EV_CHANNEL_CLOSED,
@@ -30,7 +31,12 @@ enum event_kind {
 	EV_GUEST_AGENT_RESUMED,
 	EV_HOST_STARTED,
 	EV_HOST_STOPPED,
+	EV_LOG_OPENED,
+	EV_LOG_CLOSED,
 	EV_LEDGER_RECOVERED,
+	EV_LEDGER_ALIVE,
+	EV_LEDGER_PRUNED,
+	EV_CLOCK_STEPPED,
 	EV_N_KINDS
 };
 
@@ -92,6 +98,11 @@ struct facts_run_resumed {
 	struct cht_str cause;        /* "clean restart", "unclean restart" */
 	uint64_t lost_from, lost_to; /* sequence numbers accepted and not stored; 0, 0 = none */
 };
+struct facts_run_continued {
+	struct cht_str origin;       /* of the log before this one */
+	uint64_t last_sequence;      /* stored there */
+	uint64_t lost_from, lost_to; /* as in struct facts_run_resumed */
+};
 struct facts_sealed {
 	struct cht_str reason; /* "requested", "host restarted", "superseded", "unregistered" */
 	struct frame_counts frames;
@@ -136,22 +147,55 @@ struct facts_silenced {
 struct facts_agent_resumed {
 	uint64_t episode, silent_ns; /* from the last good frame before to the first after */
 };
+/* What adjtimex(2) says of the clock. */
+struct clock_adjust {
+	int64_t offset_ns, freq_ppb;
+	int status;
+};
 struct facts_host_started {
 	struct cht_str version, boot_id, kernel; /* boot_id: /proc/sys/kernel/random/boot_id */
 	struct cht_str previous;                 /* "none", "clean", "unclean" */
 	uint64_t cells, next_index;
-	int64_t adj_offset_ns, adj_freq_ppb; /* adjtimex(2) */
-	int adj_status;
+	struct clock_adjust adjust;
 	bool table_lost; /* the run table could not be used: earlier runs stay unsealed */
 };
 struct facts_host_stopped {
 	struct cht_str reason; /* "SIGTERM", "SIGINT" */
 	uint64_t cells;
 };
+/* A log's last note: its first two lines, and all of it. note empty: there is none. */
+struct predecessor {
+	struct cht_str origin, note;
+	uint64_t size;
+};
+struct facts_log_opened {
+	struct cht_str origin, vkey;
+	struct cht_str reason;               /* "init", or why the predecessor ended */
+	uint64_t retain_age_s, retain_bytes; /* 0: no such bound */
+	struct predecessor predecessor;
+};
+struct facts_log_closed {
+	struct cht_str reason;
+	struct cht_str successor, successor_vkey; /* its origin and key */
+};
 struct facts_recovered {
 	uint64_t kept;     /* entries in the ledger */
 	uint64_t from, to; /* indices unprotected between stop and restart; from == to: none */
 	uint64_t cut_bytes;
+};
+struct facts_alive {
+	struct cht_str boot_id;
+	uint64_t next_index; /* entries that are durable */
+	struct clock_adjust adjust;
+};
+struct facts_pruned {
+	uint64_t min_index; /* what is below may go */
+};
+/* CLOCK_REALTIME less CLOCK_BOOTTIME: moves only when the clock is set. */
+struct facts_clock_stepped {
+	int64_t step_ns; /* after_ns - before_ns, at most INT64_MAX either way */
+	int64_t before_ns, after_ns;
+	uint64_t steady_boot_ns; /* CLOCK_BOOTTIME of the last reading that gave before_ns */
 };
 
 struct cht_stamped {
@@ -166,6 +210,7 @@ struct cht_stamped {
 	union {
 		struct facts_opened opened;
 		struct facts_run_resumed run_resumed;
+		struct facts_run_continued run_continued;
 		struct facts_sealed sealed;
 		struct facts_channel_opened channel_opened;
 		struct facts_channel_closed channel_closed;
@@ -176,7 +221,12 @@ struct cht_stamped {
 		struct facts_agent_resumed agent_resumed;
 		struct facts_host_started host_started;
 		struct facts_host_stopped host_stopped;
+		struct facts_log_opened log_opened;
+		struct facts_log_closed log_closed;
 		struct facts_recovered recovered;
+		struct facts_alive alive;
+		struct facts_pruned pruned;
+		struct facts_clock_stepped clock_stepped;
 	} facts;
 };
 

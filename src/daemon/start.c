@@ -150,10 +150,11 @@ static int tell_start(struct line *line, const char *boot_id, const struct table
 		f->previous = STR("none");
 	else if (found->was_stopped)
 		f->previous = STR("clean");
-	f->adj_status = adjtimex(&adjust);
-	f->adj_offset_ns = (adjust.status & STA_NANO) != 0 ? adjust.offset : adjust.offset * 1000;
+	f->adjust.status = adjtimex(&adjust);
+	f->adjust.offset_ns =
+		(adjust.status & STA_NANO) != 0 ? adjust.offset : adjust.offset * 1000;
 	/* freq is parts per million with 16 fractional bits. */
-	f->adj_freq_ppb = adjust.freq * 1000 / 65536;
+	f->adjust.freq_ppb = adjust.freq * 1000 / 65536;
 	if (f->table_lost)
 		diag(DIAG_WARNING, "the run table is lost: earlier runs stay unsealed");
 	return line_emit(line, NULL, &stamped, err);

@@ -8,6 +8,8 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 
+enum { LOG_FORMAT_VERSION = 1 };
+
 static void put_run_bits(struct members *m, const struct run_bits *bits)
 {
 	members_key(m, "runBits");
@@ -39,6 +41,22 @@ static void put_run_resumed(struct members *m, const struct cht_stamped *s)
 		return;
 	members_u64(m, "from", f->lost_from);
 	members_u64(m, "to", f->lost_to);
+}
+
+static void put_run_continued(struct members *m, const struct cht_stamped *s)
+{
+	const struct facts_run_continued *f = &s->facts.run_continued;
+	struct members from;
+
+	members_key(m, "from");
+	from = members_open(m->b, NULL);
+	members_u64(&from, "lastSequence", f->last_sequence);
+	members_text(&from, "origin", f->origin);
+	members_close(&from);
+	if (f->lost_to == 0)
+		return;
+	members_u64(m, "lostFrom", f->lost_from);
+	members_u64(m, "lostTo", f->lost_to);
 }
 
 static const char *kind_name(unsigned kind)
@@ -214,17 +232,23 @@ static void put_agent_resumed(struct members *m, const struct cht_stamped *s)
 	members_u64(m, "silentMs", s->facts.agent_resumed.silent_ns / NS_PER_MS);
 }
 
-static void put_host_started(struct members *m, const struct cht_stamped *s)
+static void put_adjust(struct members *m, const struct clock_adjust *a)
 {
-	const struct facts_host_started *f = &s->facts.host_started;
 	struct members adj;
 
 	members_key(m, "adjtimex");
 	adj = members_open(m->b, NULL);
-	members_i64(&adj, "freqPpb", f->adj_freq_ppb);
-	members_i64(&adj, "offsetNs", f->adj_offset_ns);
-	members_i64(&adj, "status", f->adj_status);
+	members_i64(&adj, "freqPpb", a->freq_ppb);
+	members_i64(&adj, "offsetNs", a->offset_ns);
+	members_i64(&adj, "status", a->status);
 	members_close(&adj);
+}
+
+static void put_host_started(struct members *m, const struct cht_stamped *s)
+{
+	const struct facts_host_started *f = &s->facts.host_started;
+
+	put_adjust(m, &f->adjust);
 	members_text(m, "bootId", f->boot_id);
 	members_u64(m, "cells", f->cells);
 	members_text(m, "kernel", f->kernel);
@@ -239,6 +263,52 @@ static void put_host_stopped(struct members *m, const struct cht_stamped *s)
 {
 	members_u64(m, "cells", s->facts.host_stopped.cells);
 	members_text(m, "reason", s->facts.host_stopped.reason);
+}
+
+static void put_retention(struct members *m, const struct facts_log_opened *f)
+{
+	struct members retention;
+
+	members_key(m, "retention");
+	retention = members_open(m->b, NULL);
+	if (f->retain_age_s > 0)
+		members_u64(&retention, "maxAgeSeconds", f->retain_age_s);
+	if (f->retain_bytes > 0)
+		members_u64(&retention, "maxBytes", f->retain_bytes);
+	members_close(&retention);
+}
+
+static void put_log_opened(struct members *m, const struct cht_stamped *s)
+{
+	const struct facts_log_opened *f = &s->facts.log_opened;
+	struct members before;
+
+	members_u64(m, "formatVersion", LOG_FORMAT_VERSION);
+	members_text(m, "origin", f->origin);
+	if (f->predecessor.note.len > 0) {
+		members_key(m, "predecessor");
+		before = members_open(m->b, NULL);
+		members_text(&before, "note", f->predecessor.note);
+		members_text(&before, "origin", f->predecessor.origin);
+		members_u64(&before, "size", f->predecessor.size);
+		members_close(&before);
+	}
+	members_text(m, "reason", f->reason);
+	put_retention(m, f);
+	members_text(m, "vkey", f->vkey);
+}
+
+static void put_log_closed(struct members *m, const struct cht_stamped *s)
+{
+	const struct facts_log_closed *f = &s->facts.log_closed;
+	struct members successor;
+
+	members_text(m, "reason", f->reason);
+	members_key(m, "successor");
+	successor = members_open(m->b, NULL);
+	members_text(&successor, "origin", f->successor);
+	members_text(&successor, "vkey", f->successor_vkey);
+	members_close(&successor);
 }
 
 static void put_recovered(struct members *m, const struct cht_stamped *s)
@@ -257,12 +327,44 @@ static void put_recovered(struct members *m, const struct cht_stamped *s)
 	members_close(&range);
 }
 
+static void put_alive(struct members *m, const struct cht_stamped *s)
+{
+	put_adjust(m, &s->facts.alive.adjust);
+	members_text(m, "bootId", s->facts.alive.boot_id);
+	members_u64(m, "nextIndex", s->facts.alive.next_index);
+}
+
+static void put_pruned(struct members *m, const struct cht_stamped *s)
+{
+	members_u64(m, "minIndex", s->facts.pruned.min_index);
+}
+
+/* A signed number as text, for what JavaScript would round. */
+static void put_signed_decimal(struct members *m, const char *key, int64_t v)
+{
+	members_key(m, key);
+	buf_put_byte(m->b, '"');
+	put_i64(m->b, v);
+	buf_put_byte(m->b, '"');
+}
+
+static void put_clock_stepped(struct members *m, const struct cht_stamped *s)
+{
+	const struct facts_clock_stepped *f = &s->facts.clock_stepped;
+
+	put_signed_decimal(m, "afterNs", f->after_ns);
+	put_signed_decimal(m, "beforeNs", f->before_ns);
+	members_decimal(m, "steadyBootNs", f->steady_boot_ns);
+	members_i64(m, "stepNs", f->step_ns);
+}
+
 typedef void (*put_facts_fn)(struct members *m, const struct cht_stamped *s);
 
 /* Declarations have none: render_guest.c. */
 static const put_facts_fn put_facts[EV_N_KINDS] = {
 	[EV_RUN_OPENED] = put_opened,
 	[EV_RUN_RESUMED] = put_run_resumed,
+	[EV_RUN_CONTINUED] = put_run_continued,
 	[EV_RUN_SEALED] = put_sealed,
 	[EV_CHANNEL_OPENED] = put_channel_opened,
 	[EV_CHANNEL_CLOSED] = put_channel_closed,
@@ -273,7 +375,12 @@ static const put_facts_fn put_facts[EV_N_KINDS] = {
 	[EV_GUEST_AGENT_RESUMED] = put_agent_resumed,
 	[EV_HOST_STARTED] = put_host_started,
 	[EV_HOST_STOPPED] = put_host_stopped,
+	[EV_LOG_OPENED] = put_log_opened,
+	[EV_LOG_CLOSED] = put_log_closed,
 	[EV_LEDGER_RECOVERED] = put_recovered,
+	[EV_LEDGER_ALIVE] = put_alive,
+	[EV_LEDGER_PRUNED] = put_pruned,
+	[EV_CLOCK_STEPPED] = put_clock_stepped,
 };
 
 void render_facts(struct buf *b, const struct cht_stamped *s)

@@ -24,6 +24,8 @@
 const struct event_type event_types[EV_N_KINDS] = {
 	HOST(EV_RUN_OPENED, "run.opened", "observed", "host.run", "[\"registration\"]"),
 	HOST(EV_RUN_RESUMED, "run.resumed", "derived", "host.run", "[\"run_table\",\"ledger\"]"),
+	HOST(EV_RUN_CONTINUED, "run.continued", "derived", "host.run",
+	     "[\"run_table\",\"predecessor\"]"),
 	HOST(EV_RUN_SEALED, "run.sealed", "derived", "host.run", "[\"events\",\"frames\"]"),
 	HOST(EV_CHANNEL_OPENED, "channel.opened", "observed", "host.channel",
 	     "[\"accept\",\"so_peercred\"]"),
@@ -49,7 +51,15 @@ const struct event_type event_types[EV_N_KINDS] = {
 	HOST(EV_HOST_STARTED, "host.started", "observed", "host.line",
 	     "[\"boot_id\",\"uname\",\"adjtimex\",\"run_table\",\"ledger\"]"),
 	HOST(EV_HOST_STOPPED, "host.stopped", "observed", "host.line", "[\"signal\"]"),
+	HOST(EV_LOG_OPENED, "log.opened", "observed", "host.ledger", "[\"ledger\"]"),
+	HOST(EV_LOG_CLOSED, "log.closed", "observed", "host.ledger", "[\"request\"]"),
 	HOST(EV_LEDGER_RECOVERED, "ledger.recovered", "observed", "host.ledger", "[\"ledger\"]"),
+	HOST(EV_LEDGER_ALIVE, "ledger.alive", "observed", "host.ledger",
+	     "[\"boot_id\",\"adjtimex\",\"ledger\"]"),
+	HOST(EV_LEDGER_PRUNED, "ledger.pruned", "derived", "host.ledger",
+	     "[\"retention\",\"open_runs\"]"),
+	HOST(EV_CLOCK_STEPPED, "clock.stepped", "derived", "host.clock",
+	     "[\"clock_realtime\",\"clock_boottime\"]"),
 };
 
 const struct event_type *event_type_find(struct cht_str type)
