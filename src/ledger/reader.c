@@ -16,12 +16,12 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/limits.h"
-#include "ledger/read.h"
+#include "ledger/reader.h"
 #include "ledger/segment.h"
 
 enum { READ_BYTES = 1 << 18 };
 
-static int open_entries(const char *dir, struct cht_err *err)
+int reader_find(const char *dir, int *entries_fd, struct cht_err *err)
 {
 	struct cht_err why = { 0 };
 	int fd = -1, dir_fd = openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -35,25 +35,30 @@ static int open_entries(const char *dir, struct cht_err *err)
 
 		if (ledger_fd >= 0)
 			fd = fd_open_dir(ledger_fd, "entries", &why);
-		fd_close(&ledger_fd);
+		fd_close(&dir_fd);
+		dir_fd = ledger_fd;
 	}
-	fd_close(&dir_fd);
-	if (fd < 0 && why.sys == ENOENT)
-		return cht_fail(err, CHT_E_CONFIG, 0, "no ledger in %s", dir);
-	if (fd < 0)
+	if (fd < 0) {
+		fd_close(&dir_fd);
+		if (why.sys == ENOENT)
+			return cht_fail(err, CHT_E_CONFIG, 0, "no ledger in %s", dir);
 		return cht_fail(err, CHT_E_IO, why.sys, "open the ledger in %s", dir);
-	return fd;
+	}
+	if (entries_fd != NULL)
+		*entries_fd = fd;
+	else
+		fd_close(&fd);
+	return dir_fd;
 }
 
-int ledger_reader_open(struct ledger_reader *reader, const char *dir, struct cht_err *err)
+/* Takes entries_fd, also when it fails. */
+static int open_reader(struct ledger_reader *reader, int entries_fd, struct cht_err *err)
 {
 	struct ledger_reader made = LEDGER_READER_NULL;
 	struct segment_list list = { 0 };
 	int r;
 
-	made.entries_fd = open_entries(dir, err);
-	if (made.entries_fd < 0)
-		return made.entries_fd;
+	made.entries_fd = entries_fd;
 	/* A hole is told when it is reached: what stands before it can still be read. */
 	r = segment_list(made.entries_fd, &list, err);
 	made.next = made.segment_first = list.first;
@@ -70,6 +75,40 @@ int ledger_reader_open(struct ledger_reader *reader, const char *dir, struct cht
 	return 0;
 }
 
+int ledger_reader_open(struct ledger_reader *reader, const char *dir, struct cht_err *err)
+{
+	int entries_fd, dir_fd = reader_find(dir, &entries_fd, err);
+
+	if (dir_fd < 0)
+		return dir_fd;
+	fd_close(&dir_fd);
+	return open_reader(reader, entries_fd, err);
+}
+
+int ledger_reader_open_view(struct ledger_reader *reader, const struct ledger_view *view,
+			    struct cht_err *err)
+{
+	int r, fd = fd_open_dir(view->dir_fd, "entries", err);
+
+	if (fd < 0)
+		return fd;
+	r = open_reader(reader, fd, err);
+	if (r == 0)
+		reader->limit = view->size;
+	return r;
+}
+
+void reader_place(struct ledger_reader *reader, uint64_t segment_first, uint64_t next,
+		  uint64_t offset)
+{
+	if (segment_first != reader->segment_first)
+		fd_close(&reader->segment_fd);
+	reader->segment_first = segment_first;
+	reader->next = next;
+	reader->offset = offset;
+	reader->buf_at = reader->buf_len = 0;
+}
+
 int ledger_reader_seek(struct ledger_reader *reader, uint64_t index, struct cht_err *err)
 {
 	uint64_t first = index - index % SEGMENT_ENTRIES;
@@ -83,9 +122,7 @@ int ledger_reader_seek(struct ledger_reader *reader, uint64_t index, struct cht_
 	if (first < list.first)
 		first = list.first;
 	fd_close(&reader->segment_fd);
-	reader->next = reader->segment_first = first;
-	reader->offset = 0;
-	reader->buf_at = reader->buf_len = 0;
+	reader_place(reader, first, first, 0);
 	return 0;
 }
 
@@ -98,7 +135,7 @@ void ledger_reader_close(struct ledger_reader *reader)
 	*reader = (struct ledger_reader)LEDGER_READER_NULL;
 }
 
-static int damaged(const struct ledger_reader *reader, const char *what, struct cht_err *err)
+int reader_damaged(const struct ledger_reader *reader, const char *what, struct cht_err *err)
 {
 	return cht_fail(err, CHT_E_STATE, 0,
 			"ledger damaged: segment %020" PRIu64 ", entry %" PRIu64 ", byte %" PRIu64
@@ -122,12 +159,13 @@ static bool has_segment(struct ledger_reader *reader, uint64_t first)
 	return faccessat(reader->entries_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* 1: the segment of reader->next is open. 0: it is not there yet. */
-static int enter_segment(struct ledger_reader *reader, struct cht_err *err)
+int reader_enter(struct ledger_reader *reader, struct cht_err *err)
 {
 	struct segment_list list;
 	int r;
 
+	if (reader->segment_fd >= 0)
+		return 1;
 	reader->segment_fd = open_segment(reader, reader->segment_first);
 	if (reader->segment_fd >= 0)
 		return 1;
@@ -142,7 +180,7 @@ static int enter_segment(struct ledger_reader *reader, struct cht_err *err)
 	if (reader->segment_fd >= 0)
 		return 1;
 	return list.n > 0 && list.last > reader->segment_first
-		       ? damaged(reader, "the segment is missing", err)
+		       ? reader_damaged(reader, "the segment is missing", err)
 		       : 0;
 }
 
@@ -154,11 +192,9 @@ static int leave_segment(struct ledger_reader *reader, struct cht_err *err)
 	if (fstat(reader->segment_fd, &st) < 0)
 		return cht_fail(err, CHT_E_IO, errno, "stat a segment");
 	if ((uint64_t)st.st_size > reader->offset)
-		return damaged(reader, "bytes behind the segment's last entry", err);
+		return reader_damaged(reader, "bytes behind the segment's last entry", err);
 	fd_close(&reader->segment_fd);
-	reader->segment_first = reader->next;
-	reader->offset = 0;
-	reader->buf_at = reader->buf_len = 0;
+	reader_place(reader, reader->next, reader->next, 0);
 	return 0;
 }
 
@@ -215,10 +251,11 @@ static int next_in_segment(struct ledger_reader *reader, struct cht_bytes *entry
 		if (r != 0)
 			return r < 0 ? r : 0;
 		if (look == 2)
-			return damaged(reader,
-				       kind == ENTRY_BAD ? "no entry can stand here"
-							 : "not full, and yet another follows",
-				       err);
+			return reader_damaged(reader,
+					      kind == ENTRY_BAD
+						      ? "no entry can stand here"
+						      : "not full, and yet another follows",
+					      err);
 		r = refill(reader, err);
 		if (r < 0)
 			return r;
@@ -234,12 +271,8 @@ static int next_entry(struct ledger_reader *reader, struct cht_bytes *entry, str
 		if (r < 0)
 			return r;
 	}
-	if (reader->segment_fd < 0) {
-		r = enter_segment(reader, err);
-		if (r <= 0)
-			return r;
-	}
-	return next_in_segment(reader, entry, err);
+	r = reader_enter(reader, err);
+	return r <= 0 ? r : next_in_segment(reader, entry, err);
 }
 
 int ledger_next(struct ledger_reader *reader, struct cht_bytes *entry, struct cht_err *err)
@@ -254,7 +287,7 @@ int ledger_next(struct ledger_reader *reader, struct cht_bytes *entry, struct ch
 	}
 	r = next_entry(reader, entry, err);
 	if (r == 0 && reader->limit != LEDGER_NO_LIMIT)
-		return damaged(reader, "the entries end here, below the checkpoint", err);
+		return reader_damaged(reader, "the entries end here, below the checkpoint", err);
 	return r;
 }
 
