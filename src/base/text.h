@@ -24,6 +24,11 @@ bool read_u64(struct cht_str s, uint64_t max, uint64_t *out);
 /* Hex of either case to exactly s.len / 2 bytes, at most cap; false if odd or not hex. */
 bool read_hex(struct cht_str s, uint8_t *out, size_t cap, size_t *len);
 
+/* "250ms", "10s", "2m", "1h", "30d": a whole number and a unit, in nanoseconds; false otherwise. */
+bool read_duration(struct cht_str s, uint64_t *ns);
+/* "65536", "64KiB", "1MiB", "2GiB", "1TiB": bytes; false otherwise. */
+bool read_size(struct cht_str s, uint64_t *bytes);
+
 /* base64url without padding (RFC 4648 section 5). */
 void put_base64url(struct buf *b, const uint8_t *bytes, size_t n);
 /* Either way of ending is taken when padded_ok; stray bits, white space and any other

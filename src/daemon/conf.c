@@ -118,8 +118,8 @@ static bool is_either(struct cht_str s, const char *a, const char *b)
 static bool read_number(const struct key *key, struct cht_str s, uint64_t *out)
 {
 	uint64_t v = 0;
-	bool is_read = key->kind == DURATION ? value_duration(s, &v)
-		       : key->kind == SIZE   ? value_size(s, &v)
+	bool is_read = key->kind == DURATION ? read_duration(s, &v)
+		       : key->kind == SIZE   ? read_size(s, &v)
 		       : key->kind == MODE   ? value_mode(s, &v)
 					     : read_u64(s, key->most, &v);
 

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * value.h - the words of a configuration value: durations, sizes, modes. Pure.
+ * value.h - the words of a configuration value: modes and names. Pure.
  */
 #ifndef DAEMON_VALUE_H
 #define DAEMON_VALUE_H
 
 #include <cht/types.h>
 
-/* "250ms", "10s", "2m", "1h": a whole number and a unit, in nanoseconds. */
-bool value_duration(struct cht_str s, uint64_t *ns);
-/* "65536", "64KiB", "1MiB", "2GiB": bytes. */
-bool value_size(struct cht_str s, uint64_t *bytes);
 /* "0600": octal permission bits with a leading zero. */
 bool value_mode(struct cht_str s, uint64_t *mode);
 /* [A-Za-z0-9._-]{1,64} */

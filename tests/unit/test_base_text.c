@@ -234,6 +234,48 @@ static void test_times_go_both_ways(void **state)
 	CHECK(!read_rfc3339(STR("2025-02-28 00:00:00Z"), &(int64_t){ 0 }));
 }
 
+static void test_durations_and_sizes_at_their_borders(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_size, good;
+		uint64_t want;
+	} rows[] = {
+		{ "0ms", false, true, 0 },
+		{ "250ms", false, true, 250000000 },
+		{ "2m", false, true, 120000000000 },
+		{ "1h", false, true, 3600000000000 },
+		{ "30d", false, true, 2592000000000000 },
+		{ "18446744073s", false, true, 18446744073000000000u },
+		{ "18446744074s", false, false, 0 },
+		{ "213504d", false, false, 0 },
+		{ "1 s", false, false, 0 },
+		{ "s", false, false, 0 },
+		{ "10", false, false, 0 },
+		{ "1w", false, false, 0 },
+		{ "1sx", false, false, 0 },
+		{ "65536", true, true, 65536 },
+		{ "64KiB", true, true, 65536 },
+		{ "1GiB", true, true, 1 << 30 },
+		{ "16777215TiB", true, true, 16777215ull << 40 },
+		{ "16777216TiB", true, false, 0 },
+		{ "1GB", true, false, 0 },
+		{ "", true, false, 0 },
+		{ "-1", true, false, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct cht_str s = str_of(rows[i].text);
+		uint64_t v = 7;
+		bool good = rows[i].is_size ? read_size(s, &v) : read_duration(s, &v);
+
+		check_row = rows[i].text;
+		CHECK_INT(good, rows[i].good);
+		CHECK(v == (good ? rows[i].want : 7));
+	}
+}
+
 static void test_json_escapes_what_must_be_and_nothing_else(void **state)
 {
 	char mem[64];
@@ -268,6 +310,7 @@ int main(void)
 		cmocka_unit_test(test_bad_base64_is_refused_where_it_is_bad),
 		cmocka_unit_test(test_utf8_borders),
 		cmocka_unit_test(test_times_go_both_ways),
+		cmocka_unit_test(test_durations_and_sizes_at_their_borders),
 		cmocka_unit_test(test_json_escapes_what_must_be_and_nothing_else),
 		cmocka_unit_test(test_a_full_buffer_stays_full),
 	};
