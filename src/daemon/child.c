@@ -20,10 +20,9 @@
 /* chtd never reads a value: which of them are secrets, and whether they are right, is for the
  * scribe to say. */
 static const char *const handed_over[] = {
-	"CELLOS_HOST_TELEMETRY_SIGN_ALG",
-	"CELLOS_HOST_TELEMETRY_SIGN_KID",
-	"CELLOS_HOST_TELEMETRY_SIGN_HMAC_KEY",
-	"CELLOS_HOST_TELEMETRY_SIGN_ED25519_SK",
+	"CELLOS_HOST_TELEMETRY_SIGN_ALG",       "CELLOS_HOST_TELEMETRY_SIGN_KID",
+	"CELLOS_HOST_TELEMETRY_SIGN_HMAC_KEY",  "CELLOS_HOST_TELEMETRY_SIGN_ED25519_SK",
+	"CELLOS_HOST_TELEMETRY_LOG_ED25519_SK",
 };
 
 /* Told not to wait, we give the scribe so long for what it may be about to say. */
@@ -79,7 +78,7 @@ int child_take_secrets(int *env_fd, struct cht_err *err)
 		return 0;
 	if (total > HANDED_OVER_MAX)
 		return cht_fail(err, CHT_E_CONFIG, 0,
-				"the CELLOS_HOST_TELEMETRY_SIGN_* variables are too long");
+				"the CELLOS_HOST_TELEMETRY_* variables are too long");
 	/* A pipe holds 64 KiB: writing before there is a reader does not block. */
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return cht_fail(err, CHT_E_IO, errno, "pipe");

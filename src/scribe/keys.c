@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Key material passes through one locked buffer and is overwritten wherever it stood.
+ * Key material passes through one locked buffer and is overwritten wherever it stood. Pipe and
+ * environment are read once, for both keys: what was in them for the log waits in `given`.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -16,11 +21,17 @@
 
 enum { ENV_BYTES_MAX = 16384 };
 
+#define LOG_KEY_VARIABLE   "CELLOS_HOST_TELEMETRY_LOG_ED25519_SK"
+#define LOG_KEY_CREDENTIAL "cht.log-key"
+
 /* NAME=VALUE records, each with its NUL, as they came through the pipe. */
 static struct {
 	char bytes[ENV_BYTES_MAX];
 	size_t len;
 } piped;
+
+/* The log's key that pipe or environment held, until log_key_load takes it. */
+static struct sign_log_key *given;
 
 /* The value of name if the record is its, else null. */
 static const char *value_in(const char *record, const char *name)
@@ -47,7 +58,7 @@ static bool is_known(const char *record)
 	for (const char *const *name = sign_env_names; *name != NULL; name++)
 		if (value_in(record, *name) != NULL)
 			return true;
-	return false;
+	return value_in(record, LOG_KEY_VARIABLE) != NULL;
 }
 
 static int read_pipe(int fd, struct cht_err *err)
@@ -66,6 +77,14 @@ static int read_pipe(int fd, struct cht_err *err)
 	return 0;
 }
 
+/* One that is set but empty counts as set. */
+static int take_log_key(const char *text, struct cht_err *err)
+{
+	sign_log_key_free(given);
+	given = NULL;
+	return text == NULL ? 0 : sign_log_key_from_text(&given, text, LOG_KEY_VARIABLE, err);
+}
+
 static int from_pipe(struct cht_signer **out, int fd, struct cht_err *err)
 {
 	int r;
@@ -74,6 +93,8 @@ static int from_pipe(struct cht_signer **out, int fd, struct cht_err *err)
 	(void)mlock(&piped, sizeof(piped));
 	r = read_pipe(fd, err);
 	if (r == 0)
+		r = take_log_key(get_piped(NULL, LOG_KEY_VARIABLE), err);
+	if (r == 0)
 		r = signer_from_getenv(out, get_piped, NULL, err);
 	explicit_bzero(&piped, sizeof(piped));
 	(void)munlock(&piped, sizeof(piped));
@@ -81,23 +102,35 @@ static int from_pipe(struct cht_signer **out, int fd, struct cht_err *err)
 	return r;
 }
 
+static int from_environment(struct cht_signer **out, struct cht_err *err)
+{
+	int r = take_log_key(getenv(LOG_KEY_VARIABLE), err);
+
+	return r == 0 ? cht_signer_from_env(out, err) : r;
+}
+
+static void wipe_variable(const char *name)
+{
+	char *value = getenv(name);
+
+	if (value != NULL)
+		explicit_bzero(value, strlen(value));
+	(void)unsetenv(name);
+}
+
 /* /proc/PID/environ shows this memory for as long as the process lives. */
 static void wipe_environment(void)
 {
-	for (const char *const *name = sign_env_names; *name != NULL; name++) {
-		char *value = getenv(*name);
-
-		if (value != NULL)
-			explicit_bzero(value, strlen(value));
-		(void)unsetenv(*name);
-	}
+	for (const char *const *name = sign_env_names; *name != NULL; name++)
+		wipe_variable(*name);
+	wipe_variable(LOG_KEY_VARIABLE);
 }
 
 int keys_load(struct cht_signer **out, const struct scribe_options *options, struct cht_err *err)
 {
 	struct cht_signer *signer = NULL;
 	int r = options->env_fd >= 0 ? from_pipe(&signer, options->env_fd, err)
-				     : cht_signer_from_env(&signer, err);
+				     : from_environment(&signer, err);
 
 	wipe_environment();
 	if (r < 0)
@@ -117,4 +150,144 @@ int keys_load(struct cht_signer **out, const struct scribe_options *options, str
 		cht_signer_set_order(signer, options->order);
 	*out = signer;
 	return 0;
+}
+
+/* 1: loaded. 0: there is no such file. CHT_E_KEY. */
+static int log_key_from(struct sign_log_key **out, const char *path, struct cht_err *err)
+{
+	struct cht_err why = { 0 };
+	int r = sign_log_key_from_file(out, path, &why);
+
+	if (r == 0)
+		return 1;
+	if (r == CHT_E_IO && why.sys == ENOENT)
+		return 0;
+	if (err != NULL)
+		*err = why;
+	return r == CHT_E_IO ? CHT_E_KEY : r;
+}
+
+/* STATE/scribe/name, or $CREDENTIALS_DIRECTORY/name. */
+static int join(char out[PATH_MAX], const char *dir, const char *name, struct cht_err *err)
+{
+	int n = snprintf(out, PATH_MAX, "%s/%s", dir, name);
+
+	if (n < 0 || n >= PATH_MAX)
+		return cht_fail(err, CHT_E_CONFIG, ENAMETOOLONG, "the path of %s", name);
+	return 0;
+}
+
+static int from_credential(struct sign_log_key **out, struct cht_err *err)
+{
+	const char *dir = secure_getenv("CREDENTIALS_DIRECTORY");
+	char path[PATH_MAX];
+	int r;
+
+	if (dir == NULL || *dir == '\0')
+		return 0;
+	r = join(path, dir, LOG_KEY_CREDENTIAL, err);
+	return r < 0 ? r : log_key_from(out, path, err);
+}
+
+static int from_state(struct sign_log_key **out, const char *state, struct cht_err *err)
+{
+	char path[PATH_MAX];
+	int r = join(path, state, "scribe/key.pem", err);
+
+	return r < 0 ? r : log_key_from(out, path, err);
+}
+
+/* The first of the sources that has one: 1, or 0. */
+static int find(struct sign_log_key **out, const struct scribe_options *options,
+		struct cht_err *err)
+{
+	struct sign_log_key *from_env = given;
+	int r;
+
+	given = NULL;
+	if (options->log_key_file != NULL) {
+		r = log_key_from(out, options->log_key_file, err);
+		if (r == 0)
+			r = cht_fail(err, CHT_E_KEY, 0, "--log-key-file %s is not there",
+				     options->log_key_file);
+	} else {
+		r = from_credential(out, err);
+	}
+	if (r == 0 && from_env != NULL) {
+		*out = from_env;
+		return 1;
+	}
+	sign_log_key_free(from_env);
+	return r == 0 ? from_state(out, options->state, err) : r;
+}
+
+/* Equal keys would let whoever can have an event signed choose bytes that a log's key signs. */
+static int check_other(struct sign_log_key **key, const struct cht_signer *signer,
+		       struct cht_err *err)
+{
+	if (!sign_log_key_is_of(*key, signer))
+		return 0;
+	sign_log_key_free(*key);
+	*key = NULL;
+	return cht_fail(err, CHT_E_KEY, 0,
+			"one key is given for envelopes and for checkpoints: each needs its own; "
+			"cht key gen makes one");
+}
+
+int log_key_load(struct sign_log_key **out, const struct scribe_options *options,
+		 const struct cht_signer *signer, struct cht_err *err)
+{
+	struct sign_log_key *key = NULL;
+	int r = find(&key, options, err);
+
+	if (r == 0)
+		r = cht_fail(err, CHT_E_CONFIG, 0,
+			     "there is no checkpoint key: give --log-key-file, or put it to "
+			     "%s/scribe/key.pem",
+			     options->state);
+	else if (r > 0)
+		r = check_other(&key, signer, err);
+	if (r == 0)
+		*out = key;
+	return r;
+}
+
+/* By rename, so that there is a whole key or none; one that is there is never replaced. */
+static int generate(struct sign_log_key **out, const char *state, struct cht_err *err)
+{
+	char fresh[PATH_MAX];
+	struct sign_log_key *key = NULL;
+	int dir_fd, state_fd = fd_make_dir(AT_FDCWD, state, 0750, err);
+	int r = state_fd < 0 ? state_fd : join(fresh, state, "scribe/key.new", err);
+
+	dir_fd = r == 0 ? fd_make_dir(state_fd, "scribe", S_IRWXU, err) : r;
+	fd_close(&state_fd);
+	if (dir_fd < 0)
+		return dir_fd;
+	(void)unlinkat(dir_fd, "key.new", 0); /* left by one that was interrupted */
+	r = sign_log_key_generate(&key, fresh, err);
+	if (r == 0 && (renameat2(dir_fd, "key.new", dir_fd, "key.pem", RENAME_NOREPLACE) < 0 ||
+		       fsync(dir_fd) < 0))
+		r = cht_fail(err, CHT_E_IO, errno, "make %s/scribe/key.pem", state);
+	fd_close(&dir_fd);
+	if (r < 0)
+		sign_log_key_free(key);
+	else
+		*out = key;
+	return r;
+}
+
+int log_key_make(struct sign_log_key **out, const struct scribe_options *options,
+		 const struct cht_signer *signer, struct cht_err *err)
+{
+	struct sign_log_key *key = NULL;
+	int r = find(&key, options, err);
+
+	if (r > 0)
+		r = check_other(&key, signer, err);
+	else if (r == 0)
+		r = generate(&key, options->state, err);
+	if (r == 0)
+		*out = key;
+	return r;
 }

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/diag.h"
+#include "base/limits.h"
 #include "base/text.h"
 #include "scribe/scribe.h"
 
@@ -20,6 +21,11 @@ enum option_id {
 	OPT_KID,
 	OPT_KEY_FILE,
 	OPT_ORDER,
+	OPT_LOG_KEY_FILE,
+	OPT_RETAIN_AGE,
+	OPT_RETAIN_BYTES,
+	OPT_REASON,
+	OPT_PREDECESSOR,
 	OPT_HELP,
 	OPT_VERSION
 };
@@ -35,16 +41,24 @@ static const struct option table[] = {
 	{ "sign-kid", required_argument, NULL, OPT_KID },
 	{ "sign-key-file", required_argument, NULL, OPT_KEY_FILE },
 	{ "sign-order", required_argument, NULL, OPT_ORDER },
+	{ "log-key-file", required_argument, NULL, OPT_LOG_KEY_FILE },
+	{ "retain-age", required_argument, NULL, OPT_RETAIN_AGE },
+	{ "retain-bytes", required_argument, NULL, OPT_RETAIN_BYTES },
+	{ "reason", required_argument, NULL, OPT_REASON },
+	{ "predecessor", required_argument, NULL, OPT_PREDECESSOR },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ NULL, 0, NULL, 0 },
 };
 
 static const char usage[] =
-	"usage: cht-scribe --state DIR --line-fd N [--init [--name NAME]] [--env-fd N]\n"
-	"                  [--on-full stop|pause] [--sign-order struct|sorted]\n"
+	"usage: cht-scribe --state DIR --line-fd N [--init [BEGIN]] [--env-fd N]\n"
+	"                  [--on-full stop|pause] [--sign-order struct|sorted] [--log-key-file "
+	"FILE]\n"
 	"                  [--sign-alg hmac-sha256|ed25519 --sign-kid ID --sign-key-file FILE]\n"
-	"       cht-scribe --state DIR --init [--name NAME]\n"
+	"       cht-scribe --state DIR --init [BEGIN] [--log-key-file FILE]\n"
+	"BEGIN: [--name NAME] [--retain-age DURATION] [--retain-bytes SIZE]\n"
+	"       [--reason WORD [--predecessor FILE]]\n"
 	"Stores what chtd hands over; chtd starts it. See cht-scribe(8).\n";
 
 /* Index of value in a list that ends with null, or -1. */
@@ -84,6 +98,33 @@ static bool read_choice(int id, const char *value, struct scribe_options *o)
 	return i >= (id == OPT_ALG ? 1 : 0);
 }
 
+/* Whole seconds, and some: no bound is asked for by leaving the option out. */
+static bool read_age(const char *value, uint64_t *seconds)
+{
+	uint64_t ns;
+
+	if (!read_duration(str_of(value), &ns) || ns == 0 || ns % NS_PER_S != 0)
+		return false;
+	*seconds = ns / NS_PER_S;
+	return true;
+}
+
+static bool read_bytes(const char *value, uint64_t *bytes)
+{
+	return read_size(str_of(value), bytes) && *bytes > 0;
+}
+
+static bool read_reason(const char *value, const char **reason)
+{
+	static const char *const reasons[] = { "rotation",   "compromise", "damage", "restore",
+					       "lost-state", "format",     NULL };
+	int i = choice(value, reasons);
+
+	if (i >= 0)
+		*reason = reasons[i];
+	return i >= 0;
+}
+
 /* False: the value cannot be. */
 static bool read_option(int id, const char *value, struct scribe_options *o)
 {
@@ -95,6 +136,11 @@ static bool read_option(int id, const char *value, struct scribe_options *o)
 	case OPT_INIT: o->init = true; return true;
 	case OPT_LINE_FD: return read_fd(value, &o->line_fd);
 	case OPT_ENV_FD: return read_fd(value, &o->env_fd);
+	case OPT_LOG_KEY_FILE: o->log_key_file = value; return *value != '\0';
+	case OPT_RETAIN_AGE: return read_age(value, &o->retain_age_s);
+	case OPT_RETAIN_BYTES: return read_bytes(value, &o->retain_bytes);
+	case OPT_REASON: return read_reason(value, &o->reason);
+	case OPT_PREDECESSOR: o->predecessor = value; return *value != '\0';
 	default: return read_choice(id, value, o);
 	}
 }
@@ -107,8 +153,12 @@ static const char *what_is_wrong(const struct scribe_options *o)
 		return "--state is missing";
 	if (o->line_fd < 0 && !o->init)
 		return "--line-fd is missing (chtd gives it), or --init";
-	if (o->name != NULL && !o->init)
-		return "--name goes with --init";
+	if (!o->init && (o->name != NULL || o->reason != NULL || o->predecessor != NULL ||
+			 o->retain_age_s > 0 || o->retain_bytes > 0))
+		return "--name, --retain-age, --retain-bytes, --reason and --predecessor go with "
+		       "--init";
+	if (o->predecessor != NULL && o->reason == NULL)
+		return "--predecessor goes with --reason";
 	if (n_sign != 0 && n_sign != 3)
 		return "--sign-alg, --sign-kid and --sign-key-file go together";
 	return NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * scribe.h - the program that stores: opaque events from the ring in, durable entries out, and
- * back to the line how far they are durable. It alone holds the envelope key; it never
+ * back to the line how far they are durable. It alone holds keys; it never
  * interprets an event and talks to nobody but the line.
  */
 #ifndef SCRIBE_SCRIBE_H
@@ -11,6 +11,7 @@
 
 #include "handoff/ring.h"
 #include "ledger/ledger.h"
+#include "sign/sign.h"
 
 enum {
 	EXIT_OK = 0,
@@ -30,6 +31,11 @@ struct scribe_options {
 	enum cht_algorithm algorithm; /* of --sign-key-file; CHT_ALGORITHM_OFF: none given */
 	const char *kid, *key_file;
 	enum cht_signing_order order;
+	const char *log_key_file; /* null: from elsewhere (PROTOCOL.ledger section 9) */
+	/* With init, of a log that is begun: */
+	uint64_t retain_age_s, retain_bytes; /* 0: no bound */
+	const char *reason;                  /* a word of PROTOCOL.ledger section 8; null: "init" */
+	const char *predecessor;             /* a file with its last note; null: none */
 };
 
 /* 0: go on. 1: help or version was printed, nothing more to do. CHT_E_PARSE: usage, said on
@@ -46,6 +52,18 @@ int lockdown(struct cht_err *err) CHT_CHECKED;
  * that cannot be read; CHT_E_IO. */
 int keys_load(struct cht_signer **out, const struct scribe_options *options,
 	      struct cht_err *err) CHT_CHECKED;
+
+/* The checkpoint key, from the first of its sources that is there (PROTOCOL.ledger section 9). Call
+ * it after keys_load, which has taken the environment; signer is what that gave, or null.
+ * CHT_E_CONFIG: no source has a key. CHT_E_KEY: one cannot be used, or is signer's; the text says
+ * which source, and what to do. CHT_E_IO. */
+int log_key_load(struct sign_log_key **out, const struct scribe_options *options,
+		 const struct cht_signer *signer, struct cht_err *err) CHT_CHECKED;
+/* The same for a log that is begun: where no source has a key, draws one and writes it to
+ * STATE/scribe/key.pem, with STATE (0750) and STATE/scribe (0700) where they are absent; it is
+ * durable then. A key that is there already is taken: an interrupted beginning is done again. */
+int log_key_make(struct sign_log_key **out, const struct scribe_options *options,
+		 const struct cht_signer *signer, struct cht_err *err) CHT_CHECKED;
 
 /* Entries on their way from the ring to a commit. */
 struct batch {

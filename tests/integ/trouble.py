@@ -419,7 +419,9 @@ def test_secrets_given_twice_are_wiped_twice(d):
     key = "CwsLCwsLCwsLCwsLCwsLCwsLCwsLCwsLCwsLCwsLCws"
     other = "DAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw"
     name = "CELLOS_HOST_TELEMETRY_SIGN_"
-    env = [f"{name}ALG=hmac-sha256", f"{name}KID=k", f"{name}HMAC_KEY={key}", f"{name}HMAC_KEY={other}"]
+    log_key = "DQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0"
+    env = [f"{name}ALG=hmac-sha256", f"{name}KID=k", f"{name}HMAC_KEY={key}", f"{name}HMAC_KEY={other}",
+           f"CELLOS_HOST_TELEMETRY_LOG_ED25519_SK={log_key}"]
     ready, writer = os.pipe()
     os.set_inheritable(writer, True)
     pid = os.fork()
@@ -435,7 +437,7 @@ def test_secrets_given_twice_are_wiped_twice(d):
         check(select.select([ready], [], [], LIMIT_S)[0] and os.read(ready, 1) == b"\n", "ready")
         with open(f"/proc/{pid}/environ", "rb") as f:
             raw = f.read()
-        check(key.encode() not in raw and other.encode() not in raw, "a key is left in the environment")
+        check(not any(k.encode() in raw for k in (key, other, log_key)), "a key is left in the environment")
     finally:
         os.kill(pid, signal.SIGTERM)
         os.waitpid(pid, 0)

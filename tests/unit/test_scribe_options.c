@@ -34,6 +34,22 @@ static void test_what_cannot_be_is_refused(void **state)
 		{ "descriptor negative", { "--state", "d", "--line-fd", "-1" } },
 		{ "environment not open", { "--state", "d", "--line-fd", "0", "--env-fd", "987" } },
 		{ "name without init", { "--state", "d", "--line-fd", "0", "--name", "n" } },
+		{ "age without init", { "--state", "d", "--line-fd", "0", "--retain-age", "30d" } },
+		{ "bytes without init",
+		  { "--state", "d", "--line-fd", "0", "--retain-bytes", "1GiB" } },
+		{ "reason without init",
+		  { "--state", "d", "--line-fd", "0", "--reason", "rotation" } },
+		{ "predecessor without reason",
+		  { "--state", "d", "--init", "--predecessor", "f" } },
+		{ "predecessor nowhere",
+		  { "--state", "d", "--init", "--reason", "damage", "--predecessor", "" } },
+		{ "no such reason", { "--state", "d", "--init", "--reason", "init" } },
+		{ "age without unit", { "--state", "d", "--init", "--retain-age", "30" } },
+		{ "age none", { "--state", "d", "--init", "--retain-age", "0s" } },
+		{ "age of half a second", { "--state", "d", "--init", "--retain-age", "1500ms" } },
+		{ "bytes none", { "--state", "d", "--init", "--retain-bytes", "0" } },
+		{ "bytes of no unit", { "--state", "d", "--init", "--retain-bytes", "1GB" } },
+		{ "log key nowhere", { "--state", "d", "--line-fd", "0", "--log-key-file", "" } },
 		{ "half a key", { "--state", "d", "--line-fd", "0", "--sign-alg", "ed25519" } },
 		{ "key without its kind",
 		  { "--state", "d", "--line-fd", "0", "--sign-kid", "k", "--sign-key-file", "f" } },
@@ -86,6 +102,31 @@ static void test_what_is_given_is_taken(void **state)
 	CHECK(o.init && o.line_fd == -1);
 }
 
+static void test_what_a_log_begins_with(void **state)
+{
+	static const char *const most[ARGS] = { "--state=d",
+						"--init",
+						"--name=n",
+						"--retain-age=30d",
+						"--retain-bytes=2TiB",
+						"--reason=lost-state",
+						"--predecessor=p",
+						"--log-key-file=f" };
+	static const char *const least[ARGS] = { "--state=d", "--init" };
+	struct scribe_options o;
+
+	(void)state;
+	CHECK_INT(parse(most, &o), 0);
+	CHECK_INT(o.retain_age_s, 30 * 86400);
+	CHECK_INT(o.retain_bytes, 2ll << 40);
+	CHECK_STR(str_of(o.reason), "lost-state");
+	CHECK_STR(str_of(o.predecessor), "p");
+	CHECK_STR(str_of(o.log_key_file), "f");
+	CHECK_INT(parse(least, &o), 0);
+	CHECK(o.retain_age_s == 0 && o.retain_bytes == 0 && o.reason == NULL);
+	CHECK(o.predecessor == NULL && o.log_key_file == NULL);
+}
+
 static void test_help_and_version_end_it(void **state)
 {
 	static const char *const help[ARGS] = { "--help" };
@@ -102,6 +143,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_cannot_be_is_refused),
 		cmocka_unit_test(test_what_is_given_is_taken),
+		cmocka_unit_test(test_what_a_log_begins_with),
 		cmocka_unit_test(test_help_and_version_end_it),
 	};
 
