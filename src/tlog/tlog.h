@@ -96,7 +96,8 @@ int tlog_inclusion_root(uint64_t index, uint64_t size, const struct tlog_hash *l
 int tlog_consistency_prove(const struct tlog_source *source, uint64_t old_size, uint64_t size,
 			   struct tlog_proof *out) CHT_CHECKED;
 /* RFC 9162 section 2.1.4.2. 0: it holds. CHT_E_VERIFY: it does not, or its length, sizes or equal
- * roots are not as they must be; old_size 0 is consistent with everything and takes no hash. */
+ * roots are not as they must be; old_size 0 is consistent with everything larger and takes no
+ * hash. */
 int tlog_consistency_check(uint64_t old_size, uint64_t size, const struct tlog_hash *old_root,
 			   const struct tlog_hash *root,
 			   const struct tlog_proof *proof) CHT_CHECKED;
@@ -204,7 +205,8 @@ enum {
 	TLOG_POLICY_LOGS_MAX = 32,
 	TLOG_POLICY_WITNESSES_MAX = 64,
 	TLOG_POLICY_GROUPS_MAX = 32,
-	TLOG_POLICY_MEMBERS_MAX = 256, /* of all groups together */
+	/* Of all groups together: each name is a member once at most. */
+	TLOG_POLICY_MEMBERS_MAX = TLOG_POLICY_WITNESSES_MAX + TLOG_POLICY_GROUPS_MAX,
 	TLOG_POLICY_MAX_BYTES = 65536,
 };
 
@@ -224,8 +226,9 @@ struct tlog_policy {
 	struct cht_str log_urls[TLOG_POLICY_LOGS_MAX];
 	struct tlog_policy_witness witnesses[TLOG_POLICY_WITNESSES_MAX];
 	struct tlog_policy_group groups[TLOG_POLICY_GROUPS_MAX];
-	uint16_t members[TLOG_POLICY_MEMBERS_MAX]; /* below n_witnesses: a witness; else a group */
-	int quorum;                                /* -1: none; as a member above */
+	/* Below TLOG_POLICY_WITNESSES_MAX: a witness; from there on: a group. */
+	uint16_t members[TLOG_POLICY_MEMBERS_MAX];
+	int quorum; /* -1: none; as a member above */
 };
 
 /* Lines as the specification has them; '#' begins a comment line. CHT_E_PARSE: err.value is the
