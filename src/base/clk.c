@@ -19,6 +19,24 @@ void clk_read(struct cht_now *out)
 	out->boottime_ns = (uint64_t)read_ns(CLOCK_BOOTTIME);
 }
 
+void clk_read_apart(int64_t *realtime_ns, uint64_t *boot_before_ns, uint64_t *boot_after_ns)
+{
+	enum { TRIES = 5, CLOSE_NS = 1000000 };
+
+	for (int i = 0; i < TRIES; i++) {
+		int64_t before = read_ns(CLOCK_BOOTTIME), at = read_ns(CLOCK_REALTIME);
+		int64_t after = read_ns(CLOCK_BOOTTIME);
+
+		if (i > 0 && (uint64_t)(after - before) >= *boot_after_ns - *boot_before_ns)
+			continue;
+		*realtime_ns = at;
+		*boot_before_ns = (uint64_t)before;
+		*boot_after_ns = (uint64_t)after;
+		if (after - before < CLOSE_NS)
+			break;
+	}
+}
+
 uint64_t clk_monotonic_ns(void)
 {
 	return (uint64_t)read_ns(CLOCK_MONOTONIC);

@@ -9,6 +9,9 @@
 
 /* All three clocks (cht_now in <cht/stamp.h> is this). */
 void clk_read(struct cht_now *out);
+/* CLOCK_REALTIME, and CLOCK_BOOTTIME before and after it was read: as close to each other as a
+ * few tries give. */
+void clk_read_apart(int64_t *realtime_ns, uint64_t *boot_before_ns, uint64_t *boot_after_ns);
 /* CLOCK_MONOTONIC alone. */
 uint64_t clk_monotonic_ns(void);
 /* Processor time of this process, user and system. */

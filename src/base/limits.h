@@ -41,6 +41,9 @@ enum {
 #define LIMIT_QUOTA_EVENT_NS (60 * NS_PER_S)
 /* From registration to the first frame. [limits] boot_window */
 #define LIMIT_BOOT_WINDOW_NS (60 * NS_PER_S)
+/* So often the host says that it is there: what a clock or a host did in between has these bounds.
+ */
+#define LIMIT_ALIVE_NS (60 * NS_PER_S)
 /* On SIGTERM, for what the kernel already holds. */
 #define LIMIT_DRAIN_NS (5 * NS_PER_S)
 

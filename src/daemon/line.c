@@ -47,6 +47,11 @@ int line_hear_scribe(struct line *line, struct cht_err *err)
 			line->scribe_status = msg.failed.exit_status;
 			return cht_fail(err, CHT_E_PEER, 0, "%s", msg.failed.text);
 		}
+		if (msg.kind == HANDOFF_PRUNE) {
+			line->pruning.is_asked = true;
+			line->pruning.asked = msg.prune.min_index;
+			continue;
+		}
 		if (msg.kind != HANDOFF_STATE)
 			return cht_fail(err, CHT_E_PEER, 0,
 					"cht-scribe sent an unexpected message");
@@ -267,6 +272,7 @@ static int turn_events(struct line *line, const struct epoll_event *events, int 
 		switch ((enum fd_kind)ref.kind) {
 		case FD_SIGNAL: (void)read_signal(line); break;
 		case FD_TIMER: on_timer(line); break;
+		case FD_CLOCK: loop_clear_clock(&line->loop); break;
 		case FD_SCRIBE:
 		case FD_SCRIBE_END: r = line_hear_scribe(line, err); break;
 		case FD_DURABLE:
@@ -286,6 +292,7 @@ static int turn_events(struct line *line, const struct epoll_event *events, int 
 static int judge(struct line *line, int n_ready, struct cht_err *err)
 {
 	uint64_t now = line->now.monotonic_ns;
+	int r;
 
 	line->turns_unjudged++;
 	if (line->is_full) {
@@ -302,17 +309,22 @@ static int judge(struct line *line, int n_ready, struct cht_err *err)
 	if (n_ready == LOOP_EVENTS && line->turns_unjudged <= line->conns_used / LOOP_EVENTS)
 		return 0;
 	line->turns_unjudged = 0;
-	return cells_on_time(line, err);
+	r = host_on_time(line, err);
+	return r < 0 ? r : cells_on_time(line, err);
 }
 
 static uint64_t next_timer(const struct line *line)
 {
 	uint64_t at = UINT64_MAX;
 
-	if (!line->is_full)
+	if (!line->is_full) {
+		uint64_t host = host_deadline(line);
+
 		at = cells_deadline(line);
-	else if (!line->is_paused)
+		at = host < at ? host : at;
+	} else if (!line->is_paused) {
 		at = line->full_since_ns + PAUSE_AFTER_NS;
+	}
 	return line->n_deaf > 0 && line->listen_again_ns < at ? line->listen_again_ns : at;
 }
 
@@ -329,7 +341,9 @@ int line_run(struct line *line, struct cht_err *err)
 		n = loop_wait(&line->loop, events, LOOP_EVENTS, -1);
 		clk_read(&line->now);
 		line->unclocked = 0;
-		r = turn_events(line, events, n, &connections, err);
+		r = host_watch_clock(line, err);
+		if (r == 0)
+			r = turn_events(line, events, n, &connections, err);
 		cells_listen_again(line);
 		if (r == 0 && connections && !line->is_full)
 			r = turn_connections(line, &n_ready, err);

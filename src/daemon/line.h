@@ -6,7 +6,8 @@
  * line.c    the turn, and the one way out: line_emit
  * cells.c   registration, accept, limits, deadlines
  * conns.c   connections: one's turn, from bytes to events
- * start.c   the scribe, the sockets, the first events
+ * start.c   the scribe, the sockets
+ * host.c    what the host says of itself and its ledger
  * runs.c    runs of an earlier process, and those that begin
  * stop.c    draining, sealing, the last event
  */
@@ -14,6 +15,7 @@
 #define DAEMON_LINE_H
 
 #include "cell/cell.h"
+#include "cell/step.h"
 #include "channel/channel.h"
 #include "daemon/budget.h"
 #include "daemon/child.h"
@@ -26,6 +28,8 @@
 #include "handoff/ring.h"
 
 #define NOBODY UINT32_MAX
+
+enum { BOOT_ID_MAX = 40 };
 
 /* Blocks of the longest body. */
 enum { FRAME_BLOCKS = (CHT_FRAME_MAX_BYTES + PARTIAL_BLOCK_BYTES - 1) / PARTIAL_BLOCK_BYTES };
@@ -60,6 +64,15 @@ struct slot {
 	bool is_deaf;             /* accept failed: its listener rests */
 };
 
+/* The scribe's wish to remove old entries: asked, then agreed to by an event of ours that is to be
+ * durable before the answer. */
+struct pruning {
+	bool is_asked;
+	uint64_t asked;     /* segments below may go, by the policy */
+	uint64_t min_index; /* agreed to last, by whichever process */
+	uint64_t told_at;   /* durable entries of the ring when it may be answered; 0: nothing to */
+};
+
 struct line {
 	const struct conf *conf;
 	struct loop loop;
@@ -68,6 +81,10 @@ struct line {
 	struct table table;
 	struct event_renderer renderer;
 	struct run host;
+	char boot_id[BOOT_ID_MAX];
+	struct step_watch clock;
+	uint64_t next_alive_ns;
+	struct pruning pruning;
 	char origin[HANDOFF_ORIGIN_MAX + 1];
 	uint64_t base_index; /* ledger index of the ring's first entry */
 
@@ -116,6 +133,20 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd,
 /* Closes and unlinks everything; the scribe has ended when it returns, unless a signal said not
  * to wait for it: then it stores what it has by itself. Safe on LINE_NULL. */
 void line_close(struct line *line);
+
+/* host.c */
+/* The first events of the host's own run: log.opened if the log is new, host.started, and what the
+ * scribe recovered. found->lost is set when what the table has is of no use here. */
+int host_tell_start(struct line *line, const struct handoff_msg *ready,
+		    const struct table_found *found, struct cht_err *err) CHT_CHECKED;
+/* The last one. */
+int host_tell_stop(struct line *line, struct cht_err *err) CHT_CHECKED;
+/* clock.stepped when line->now shows that the wall clock was set and the ring has room. */
+int host_watch_clock(struct line *line, struct cht_err *err) CHT_CHECKED;
+/* With room in the ring: ledger.alive when it is due, the next step of pruning. */
+int host_on_time(struct line *line, struct cht_err *err) CHT_CHECKED;
+/* When host_on_time must be called next. */
+uint64_t host_deadline(const struct line *line);
 
 /* runs.c */
 /* Every run that the table has goes on in its cell, or is sealed and leaves the table. */

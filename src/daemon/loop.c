@@ -5,10 +5,31 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/limits.h"
+
+/* A time that never comes: what makes it readable is that the clock was set. */
+static int watch_clock(struct loop *loop, struct cht_err *err)
+{
+	const struct itimerspec never = { .it_value = { .tv_sec = INT32_MAX * (time_t)4 } };
+
+	loop->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (loop->clock_fd < 0 ||
+	    timerfd_settime(loop->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never,
+			    NULL) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "watch the wall clock");
+	return loop_add(loop, loop->clock_fd, FD_CLOCK, 0, 0, err);
+}
+
+void loop_clear_clock(struct loop *loop)
+{
+	uint64_t count;
+
+	(void)!read(loop->clock_fd, &count, sizeof(count));
+}
 
 int loop_open(struct loop *loop, struct cht_err *err)
 {
@@ -32,6 +53,8 @@ int loop_open(struct loop *loop, struct cht_err *err)
 	if (r == 0)
 		r = loop_add(loop, loop->timer_fd, FD_TIMER, 0, 0, err);
 	if (r == 0)
+		r = watch_clock(loop, err);
+	if (r == 0)
 		loop_set_reading(loop, true);
 	return r;
 }
@@ -40,6 +63,7 @@ void loop_close(struct loop *loop)
 {
 	fd_close(&loop->conn_fd);
 	fd_close(&loop->main_fd);
+	fd_close(&loop->clock_fd);
 	fd_close(&loop->timer_fd);
 	fd_close(&loop->signal_fd);
 }

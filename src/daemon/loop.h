@@ -10,7 +10,8 @@
 
 enum fd_kind {
 	FD_SIGNAL,      /* signalfd */
-	FD_TIMER,       /* the one timerfd */
+	FD_TIMER,       /* the one timerfd that we set */
+	FD_CLOCK,       /* a timerfd that tells when the wall clock is set */
 	FD_SCRIBE,      /* its socket */
 	FD_SCRIBE_END,  /* its pidfd */
 	FD_DURABLE,     /* the ring's eventfd: durable or room moved */
@@ -35,17 +36,17 @@ enum { LOOP_EVENTS = 64 };
  * them, when the ring is full, is one call, whatever their number. */
 struct loop {
 	int main_fd, conn_fd;
-	int timer_fd, signal_fd;
+	int timer_fd, clock_fd, signal_fd;
 	bool reading;      /* conn_fd hangs in main_fd */
 	uint64_t timer_ns; /* what the timerfd is set to; UINT64_MAX: nothing */
 };
 
 #define LOOP_NULL                                                                                  \
 	{                                                                                          \
-		.main_fd = -1, .conn_fd = -1, .timer_fd = -1, .signal_fd = -1                      \
+		.main_fd = -1, .conn_fd = -1, .timer_fd = -1, .clock_fd = -1, .signal_fd = -1      \
 	}
 
-/* Makes both sets, the timer, and the signalfd for SIGTERM and SIGINT (which are blocked). */
+/* Makes both sets, the timers, and the signalfd for SIGTERM and SIGINT (which are blocked). */
 int loop_open(struct loop *loop, struct cht_err *err) CHT_CHECKED;
 void loop_close(struct loop *loop);
 
@@ -58,6 +59,9 @@ void loop_remove(struct loop *loop, int fd, enum fd_kind kind);
 void loop_set_reading(struct loop *loop, bool reading);
 /* The timer fires at this CLOCK_MONOTONIC time; UINT64_MAX: never. */
 void loop_set_timer(struct loop *loop, uint64_t at_ns);
+
+/* The wall clock was set: hears of the next time too. */
+void loop_clear_clock(struct loop *loop);
 
 /* Waits for what is ready in the first set; connections by loop_connections afterwards, when
  * FD_CONNECTIONS is among it. timeout_ms as in epoll_wait. Returns how many; 0 after a signal. */

@@ -6,8 +6,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/timex.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -19,7 +17,7 @@
 #include "base/text.h"
 #include "daemon/line.h"
 
-enum { BOOT_ID_MAX = 40, CONFIG_TEXT_MAX = 64 << 10, CONFIG_CELL_TEXT_MAX = 32 << 10 };
+enum { CONFIG_TEXT_MAX = 64 << 10, CONFIG_CELL_TEXT_MAX = 32 << 10 };
 
 static int send_ring(struct line *line, struct cht_err *err)
 {
@@ -54,24 +52,24 @@ static int await_ready(struct line *line, struct handoff_msg *msg, struct cht_er
 	if (msg->kind != HANDOFF_READY)
 		return cht_fail(err, CHT_E_PEER, 0, "cht-scribe sent an unexpected first message");
 	line->base_index = msg->ready.next_index;
+	line->pruning.min_index = msg->ready.min_index;
 	memcpy(line->origin, msg->ready.origin, sizeof(line->origin));
 	return 0;
 }
 
-static int read_boot_id(char out[BOOT_ID_MAX], struct cht_err *err)
+static int read_boot_id(struct line *line, struct cht_err *err)
 {
-	ssize_t n = fd_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", out, BOOT_ID_MAX - 1,
-				 err);
+	ssize_t n = fd_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", line->boot_id,
+				 sizeof(line->boot_id) - 1, err);
 
 	if (n < 0)
 		return (int)n;
-	out[n] = '\0';
-	out[strcspn(out, "\n")] = '\0';
+	line->boot_id[n] = '\0';
+	line->boot_id[strcspn(line->boot_id, "\n")] = '\0';
 	return 0;
 }
 
-static int open_table(struct line *line, const char *boot_id, struct table_found *found,
-		      struct cht_err *err)
+static int open_table(struct line *line, struct table_found *found, struct cht_err *err)
 {
 	int state = fd_open_dir(AT_FDCWD, line->conf->state, err), dir, r;
 
@@ -81,7 +79,7 @@ static int open_table(struct line *line, const char *boot_id, struct table_found
 	fd_close(&state);
 	if (dir < 0)
 		return dir;
-	r = table_open(&line->table, dir, boot_id, found, err);
+	r = table_open(&line->table, dir, line->boot_id, found, err);
 	fd_close(&dir);
 	return r;
 }
@@ -110,56 +108,6 @@ static int start_host_run(struct line *line, struct cht_err *err)
 			     (struct cht_str){ spec, sizeof(spec) }, err);
 }
 
-static int tell_recovery(struct line *line, const struct handoff_msg *ready, struct cht_err *err)
-{
-	struct cht_stamped stamped;
-
-	if (ready->ready.is_new || (ready->ready.was_clean && ready->ready.cut_bytes == 0))
-		return 0;
-	run_stamp(&line->host, EV_LEDGER_RECOVERED, &line->now, &stamped);
-	stamped.facts.recovered = (struct facts_recovered){ .kept = ready->ready.next_index,
-							    .from = ready->ready.recovered_from,
-							    .to = ready->ready.next_index,
-							    .cut_bytes = ready->ready.cut_bytes };
-	diag(DIAG_NOTICE,
-	     "the last stop was not clean: %llu entries kept, %llu bytes of a torn one cut",
-	     (unsigned long long)ready->ready.next_index,
-	     (unsigned long long)ready->ready.cut_bytes);
-	return line_emit(line, NULL, &stamped, err);
-}
-
-static int tell_start(struct line *line, const char *boot_id, const struct table_found *found,
-		      bool is_new, struct cht_err *err)
-{
-	struct timex adjust = { .modes = 0 };
-	struct cht_stamped stamped;
-	struct facts_host_started *f = &stamped.facts.host_started;
-	struct utsname host;
-
-	if (uname(&host) < 0)
-		host.release[0] = '\0';
-	run_stamp(&line->host, EV_HOST_STARTED, &line->now, &stamped);
-	*f = (struct facts_host_started){ .version = STR(CHT_VERSION),
-					  .boot_id = str_of(boot_id),
-					  .kernel = str_of(host.release),
-					  .previous = STR("unclean"),
-					  .cells = line->conf->n_cells,
-					  .next_index = line->base_index,
-					  .table_lost = found->lost && !is_new };
-	if (is_new)
-		f->previous = STR("none");
-	else if (found->was_stopped)
-		f->previous = STR("clean");
-	f->adjust.status = adjtimex(&adjust);
-	f->adjust.offset_ns =
-		(adjust.status & STA_NANO) != 0 ? adjust.offset : adjust.offset * 1000;
-	/* freq is parts per million with 16 fractional bits. */
-	f->adjust.freq_ppb = adjust.freq * 1000 / 65536;
-	if (f->table_lost)
-		diag(DIAG_WARNING, "the run table is lost: earlier runs stay unsealed");
-	return line_emit(line, NULL, &stamped, err);
-}
-
 /* Before anything is written: a path that cannot be bound leaves no trace in the ledger. */
 static int bind_cells(struct line *line, struct cht_err *err)
 {
@@ -181,8 +129,7 @@ static int watch_scribe(struct line *line, struct cht_err *err)
 	return r;
 }
 
-static int begin_ledger(struct line *line, const char *boot_id, struct table_found *found,
-			struct cht_err *err)
+static int begin_ledger(struct line *line, struct table_found *found, struct cht_err *err)
 {
 	struct handoff_msg ready = { 0 };
 	int r = send_ring(line, err);
@@ -190,7 +137,7 @@ static int begin_ledger(struct line *line, const char *boot_id, struct table_fou
 	if (r == 0)
 		r = await_ready(line, &ready, err);
 	if (r == 0)
-		r = open_table(line, boot_id, found, err);
+		r = open_table(line, found, err);
 	if (r == 0)
 		r = start_host_run(line, err);
 	if (r < 0)
@@ -200,15 +147,12 @@ static int begin_ledger(struct line *line, const char *boot_id, struct table_fou
 		*found = (struct table_found){ .lost = true };
 	}
 	table_settle(&line->table, line->base_index);
-	clk_read(&line->now);
-	r = tell_start(line, boot_id, found, ready.ready.is_new != 0, err);
-	return r < 0 ? r : tell_recovery(line, &ready, err);
+	return host_tell_start(line, &ready, found, err);
 }
 
 int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct cht_err *err)
 {
 	struct table_found found = { 0 };
-	char boot_id[BOOT_ID_MAX];
 	int r;
 
 	line->conf = conf;
@@ -226,16 +170,16 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 	if (r == 0)
 		r = bind_cells(line, err);
 	if (r == 0)
-		r = read_boot_id(boot_id, err);
+		r = read_boot_id(line, err);
 	if (r == 0)
-		r = begin_ledger(line, boot_id, &found, err);
+		r = begin_ledger(line, &found, err);
 	if (r == 0)
 		r = watch_scribe(line, err);
 	if (r == 0)
 		r = runs_settle(line, &found, err);
 	if (r < 0)
 		return r;
-	table_begin_boot(&line->table, boot_id);
+	table_begin_boot(&line->table, line->boot_id);
 	r = runs_open(line, err);
 	if (r == 0)
 		r = line_await_durable(line, err);

@@ -67,20 +67,6 @@ static int seal_all(struct line *line, struct cht_err *err)
 	return r;
 }
 
-static int say_goodbye(struct line *line, struct cht_err *err)
-{
-	struct cht_stamped stamped;
-	int r;
-
-	run_stamp(&line->host, EV_HOST_STOPPED, &line->now, &stamped);
-	stamped.facts.host_stopped = (struct facts_host_stopped){
-		.reason = line->stop_signal == SIGINT ? STR("SIGINT") : STR("SIGTERM"),
-		.cells = line->n_slots,
-	};
-	r = line_emit(line, NULL, &stamped, err);
-	return r < 0 ? r : line_await_durable(line, err);
-}
-
 int line_stop(struct line *line, struct cht_err *err)
 {
 	int r;
@@ -98,7 +84,9 @@ int line_stop(struct line *line, struct cht_err *err)
 		r = seal_all(line, err);
 	clk_read(&line->now);
 	if (r == 0)
-		r = say_goodbye(line, err);
+		r = host_tell_stop(line, err);
+	if (r == 0)
+		r = line_await_durable(line, err);
 	table_close(&line->table, r == 0);
 	return r;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
 
+#include "base/clk.h"
 #include "cell/step.h"
 
 enum { MS = 1000000 };
@@ -118,12 +119,31 @@ static void test_absurd_clocks_do_not_overflow(void **state)
 		}
 }
 
+static void test_the_clocks_of_this_machine_stand_still_to_each_other(void **state)
+{
+	struct step_watch watch;
+	struct step_reading at;
+	struct facts_clock_stepped f;
+
+	(void)state;
+	clk_read_apart(&at.realtime_ns, &at.boot_before_ns, &at.boot_after_ns);
+	step_watch_init(&watch, &at);
+	for (int i = 0; i < 10000; i++) {
+		uint64_t before = at.boot_after_ns;
+
+		clk_read_apart(&at.realtime_ns, &at.boot_before_ns, &at.boot_after_ns);
+		CHECK(before <= at.boot_before_ns && at.boot_before_ns <= at.boot_after_ns);
+		CHECK(!step_watch_judge(&watch, &at, &f));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_step_is_told_above_100_ms_and_only_when_certain),
 		cmocka_unit_test(test_small_steps_add_up),
 		cmocka_unit_test(test_a_look_moves_what_is_steady_and_nothing_else),
+		cmocka_unit_test(test_the_clocks_of_this_machine_stand_still_to_each_other),
 		cmocka_unit_test(test_absurd_clocks_do_not_overflow),
 	};
 
