@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A commit either moves the tail or leaves it where it was: the new tail is built in a copy,
- * and the old one is kept open until the last sync (docs/PROTOCOL.ledger section 3).
+ * Writing a commit either moves the end or leaves it where it was: the new tail and tree are built
+ * in copies, and what the old ones say is what the files are cut back to when there is no space
+ * (docs/PROTOCOL.ledger section 5).
  */
 #include <assert.h>
 #include <errno.h>
@@ -9,47 +10,34 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "ledger/files.h"
 #include "ledger/ledger.h"
 #include "ledger/segment.h"
+#include "ledger/state.h"
 
 enum {
 	KEEP_BYTES = 16 << 20, /* stays cached for those who follow */
 	DROP_BYTES = 1 << 20,  /* dropped in one call */
 };
 
-/* The first n entries' bytes; those of all when there are no more. */
-static size_t bytes_of(struct cht_bytes bytes, unsigned n)
-{
-	size_t at = 0, len = 0;
+/* What is written and not yet in the ledger's own fields. */
+struct progress {
+	struct ledger_tail tail;
+	struct tlog_tree tree;
+	unsigned levels; /* written to */
+};
 
-	while (n-- > 0 && entry_at(bytes.ptr + at, bytes.len - at, &len) == ENTRY_WHOLE)
-		at += ENTRY_LENGTH_BYTES + len;
-	return at;
-}
-
-static int append(struct ledger_tail *tail, struct cht_bytes part, struct cht_err *err)
-{
-	while (part.len > 0) {
-		ssize_t w = pwrite(tail->fd, part.ptr, part.len, (off_t)tail->bytes);
-
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w <= 0) {
-			int sys = w < 0 ? errno : EIO;
-
-			return cht_fail(err, write_code(sys), sys, "write to segment %020" PRIu64,
-					tail->first);
-		}
-		tail->bytes += (uint64_t)w;
-		part.ptr += w;
-		part.len -= (size_t)w;
-	}
-	return 0;
-}
+/* Entries that go to one segment, and their leaf hashes. */
+struct part {
+	const uint8_t *bytes;
+	size_t len; /* found on the way */
+	const struct tlog_hash *leaves;
+	unsigned n;
+};
 
 /* The disk begins now, so that the sync finds little left to wait for. Only a hint: what it
  * says is not looked at, the sync's word counts. */
@@ -81,11 +69,11 @@ static void drop_behind(struct ledger_tail *tail, uint64_t keep)
 }
 
 /* Opens the segment that begins at first. It cannot exist: recovery saw the names, and a
- * commit that failed unlinked what it made. */
+ * commit that failed unlinked what it made. Its index is a cache: none is no failure. */
 static int create_segment(int entries_fd, uint64_t first, struct ledger_tail *out,
 			  struct cht_err *err)
 {
-	char name[SEGMENT_NAME_LEN + 1];
+	char name[SEGMENT_IDX_LEN + 1];
 	int fd;
 
 	segment_name(name, first);
@@ -93,110 +81,208 @@ static int create_segment(int entries_fd, uint64_t first, struct ledger_tail *ou
 		    LEDGER_FILE_MODE);
 	if (fd < 0)
 		return cht_fail(err, write_code(errno), errno, "create segment %s", name);
+	segment_idx_name(name, first);
 	*out = (struct ledger_tail){ .fd = fd, .first = first };
+	out->idx_fd = openat(entries_fd, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+			     LEDGER_FILE_MODE);
 	if (fsync(entries_fd) < 0)
 		return cht_fail(err, CHT_E_IO, errno, "sync entries/");
 	return 0;
 }
 
+static int cut_levels(struct ledger *ledger, unsigned levels, struct cht_err *err)
+{
+	for (unsigned level = 0; level < TLOG_LEVELS; level++) {
+		uint64_t n = ledger->tree.size >> (level * TLOG_TILE_BITS);
+
+		if ((levels >> level & 1) == 0)
+			continue;
+		if (ftruncate(ledger->level_fd[level], (off_t)(n * TLOG_HASH_BYTES)) < 0 ||
+		    fdatasync(ledger->level_fd[level]) < 0)
+			return cht_fail(err, CHT_E_IO, errno, "cut hashes/%u", level);
+	}
+	return 0;
+}
+
 /* Brings the files back to the last commit. The new segment must be gone for good before the
  * old one is cut: a short segment with a successor is what damage looks like. */
-static int undo(struct ledger *ledger, const struct ledger_tail *now, struct cht_err *err)
+static int undo(struct ledger *ledger, const struct progress *now, struct cht_err *err)
 {
 	const struct ledger_tail *old = &ledger->tail;
+	char name[SEGMENT_IDX_LEN + 1];
 
-	if (now->fd >= 0 && now->fd != old->fd) {
-		char name[SEGMENT_NAME_LEN + 1];
-
-		segment_name(name, now->first);
+	if (now->tail.fd >= 0 && now->tail.fd != old->fd) {
+		segment_idx_name(name, now->tail.first);
+		(void)unlinkat(ledger->entries_fd, name, 0);
+		segment_name(name, now->tail.first);
 		if (unlinkat(ledger->entries_fd, name, 0) < 0 || fsync(ledger->entries_fd) < 0)
 			return cht_fail(err, CHT_E_IO, errno, "remove segment %s", name);
 	}
 	if (old->fd >= 0 && (ftruncate(old->fd, (off_t)old->bytes) < 0 || fdatasync(old->fd) < 0))
 		return cht_fail(err, CHT_E_IO, errno, "cut segment %020" PRIu64, old->first);
-	return 0;
+	return cut_levels(ledger, now->levels, err);
 }
 
 /* No byte of a segment is written before its predecessor is full and durable. */
-static int next_segment(struct ledger *ledger, struct ledger_tail *now, uint64_t first,
-			struct cht_err *err)
+static int next_segment(struct ledger *ledger, struct progress *now, struct cht_err *err)
 {
-	bool is_synced = now->fd < 0 || (!ledger->is_dirty && now->bytes == ledger->tail.bytes);
-	int r = is_synced ? 0 : sync_tail(now, err);
+	struct ledger_tail *tail = &now->tail;
+	bool is_synced = tail->fd < 0 || tail->bytes == ledger->tail.bytes;
+	int r = is_synced ? 0 : sync_tail(tail, err);
 
-	if (r == 0 && now->fd >= 0)
-		drop_behind(now, 0);
-	return r < 0 ? r : create_segment(ledger->entries_fd, first, now, err);
+	if (r == 0 && tail->fd >= 0)
+		drop_behind(tail, 0);
+	if (r < 0)
+		return r;
+	if (tail->idx_fd != ledger->tail.idx_fd)
+		fd_close(&tail->idx_fd);
+	return create_segment(ledger->entries_fd, now->tree.size, tail, err);
 }
 
-/* Writes all n entries behind *now, which follows to the segment that it ends in. */
-static int write_all(struct ledger *ledger, struct ledger_tail *now, struct cht_bytes bytes,
-		     unsigned n, struct cht_err *err)
+/* Where an entry with a multiple of 256 stands. A write that fails leaves a cache that does not
+ * fit, which readers notice. */
+static void note_offset(const struct ledger_tail *tail, uint64_t index, uint64_t offset)
 {
-	uint64_t next = ledger->next, from;
+	uint8_t be[8];
 
-	while (n > 0) {
-		uint64_t room = now->fd < 0 ? 0 : SEGMENT_ENTRIES - (next - now->first);
-		unsigned some = n < room ? n : (unsigned)room;
-		struct cht_bytes part = bytes;
-		int r;
+	be64_store(be, offset);
+	if (tail->idx_fd >= 0 &&
+	    pwrite(tail->idx_fd, be, sizeof(be),
+		   (off_t)((index - tail->first) / TLOG_TILE_WIDTH * sizeof(be))) < 0)
+		return;
+}
 
-		if (room == 0) {
-			r = next_segment(ledger, now, next, err);
+static int write_upper(struct ledger *ledger, struct progress *now, unsigned level,
+		       const struct tlog_hash *hash, struct cht_err *err)
+{
+	uint64_t place = (now->tree.size >> (level * TLOG_TILE_BITS)) - 1;
+
+	now->levels |= 1U << level;
+	return file_write_at(ledger->level_fd[level],
+			     (struct cht_bytes){ hash->b, TLOG_HASH_BYTES },
+			     place * TLOG_HASH_BYTES, "hashes/", err);
+}
+
+/* Adds the leaves to the tree, and what they complete to the upper levels. */
+static int add_leaves(struct ledger *ledger, struct progress *now, struct part *part,
+		      struct cht_err *err)
+{
+	struct tlog_hash done[TLOG_LEVELS];
+
+	for (unsigned i = 0; i < part->n; i++) {
+		uint64_t index = now->tree.size;
+		unsigned n_done;
+
+		if (index % TLOG_TILE_WIDTH == 0)
+			note_offset(&now->tail, index, now->tail.bytes + part->len);
+		part->len += ENTRY_LENGTH_BYTES + (size_t)be16_load(part->bytes + part->len);
+		n_done = tlog_tree_add(&now->tree, &part->leaves[i], done);
+		for (unsigned level = 1; level < n_done; level++) {
+			int r = write_upper(ledger, now, level, &done[level], err);
+
 			if (r < 0)
 				return r;
-			continue;
 		}
-		if (some < n)
-			part.len = bytes_of(bytes, some);
-		from = now->bytes;
-		r = append(now, part, err);
-		if (r < 0)
-			return r;
-		start_writing(now, from);
-		bytes.ptr += part.len;
-		bytes.len -= part.len;
-		next += some;
-		n -= some;
 	}
 	return 0;
 }
 
+/* All of it goes to the segment that now->tail is. */
+static int write_part(struct ledger *ledger, struct progress *now, struct part *part,
+		      struct cht_err *err)
+{
+	const struct cht_bytes hashes = { part->leaves->b, (size_t)part->n * TLOG_HASH_BYTES };
+	uint64_t first = now->tree.size, from = now->tail.bytes;
+	int r;
+
+	now->levels |= 1;
+	r = file_write_at(ledger->level_fd[0], hashes, first * TLOG_HASH_BYTES, "hashes/0", err);
+	if (r == 0)
+		r = add_leaves(ledger, now, part, err);
+	if (r == 0)
+		r = file_write_at(now->tail.fd, (struct cht_bytes){ part->bytes, part->len }, from,
+				  "a segment", err);
+	if (r < 0)
+		return r;
+	now->tail.bytes = from + part->len;
+	start_writing(&now->tail, from);
+	return 0;
+}
+
+static int write_all(struct ledger *ledger, struct progress *now, struct cht_bytes bytes,
+		     const struct tlog_hash *leaves, unsigned n, struct cht_err *err)
+{
+	struct part part = { .bytes = bytes.ptr, .leaves = leaves };
+
+	while (n > 0) {
+		const struct ledger_tail *tail = &now->tail;
+		uint64_t room = tail->fd < 0 ? 0 : SEGMENT_ENTRIES - (now->tree.size - tail->first);
+		int r;
+
+		part.n = n < room ? n : (unsigned)room;
+		part.len = 0;
+		r = room == 0 ? next_segment(ledger, now, err)
+			      : write_part(ledger, now, &part, err);
+		if (r < 0)
+			return r;
+		part.bytes += part.len;
+		part.leaves += part.n;
+		n -= part.n;
+	}
+	assert(part.bytes == bytes.ptr + bytes.len);
+	return 0;
+}
+
 /* Nothing of this commit stays, or the ledger is broken. */
-static int give_up(struct ledger *ledger, struct ledger_tail *now, int code, struct cht_err *err)
+static int give_up(struct ledger *ledger, struct progress *now, int code, struct cht_err *err)
 {
 	if (code == CHT_E_FULL)
 		code = undo(ledger, now, err) < 0 ? CHT_E_IO : CHT_E_FULL;
-	if (now->fd != ledger->tail.fd)
-		fd_close(&now->fd);
+	if (now->tail.fd != ledger->tail.fd) {
+		fd_close(&now->tail.fd);
+		fd_close(&now->tail.idx_fd);
+	}
 	ledger->is_broken = code != CHT_E_FULL;
-	ledger->is_dirty = false; /* cut and synced, or never written again */
 	return code;
 }
 
-int ledger_write(struct ledger *ledger, struct cht_bytes bytes, unsigned n, struct cht_err *err)
+/* An end that calls itself clean must not have a byte behind it. */
+static int clear_clean(struct ledger *ledger, struct cht_err *err)
 {
-	struct ledger_tail now = ledger->tail;
-	int r = 0;
+	int r;
+
+	if (!ledger->state.is_clean)
+		return 0;
+	ledger->state.is_clean = false;
+	r = state_write(ledger->slots_fd, &ledger->state, err);
+	ledger->state.is_clean = r < 0;
+	return r;
+}
+
+int ledger_write(struct ledger *ledger, struct cht_bytes bytes, const struct tlog_hash *leaves,
+		 unsigned n, struct cht_err *err)
+{
+	struct progress now = { .tail = ledger->tail, .tree = ledger->tree };
+	int r;
 
 	assert(n <= SEGMENT_ENTRIES && bytes.len <= LEDGER_COMMIT_MAX_BYTES);
-	assert(bytes_of(bytes, n) == bytes.len);
 	if (ledger->is_broken)
 		return cht_fail(err, CHT_E_IO, 0, "the ledger is not written after a failure");
 	if (n == 0)
 		return 0;
-	if (ledger->is_marked)
-		r = mark_remove(ledger->dir_fd, err);
+	assert(!ledger_is_unpublished(ledger));
+	r = clear_clean(ledger, err);
+	if (r == 0)
+		r = write_all(ledger, &now, bytes, leaves, n, err);
 	if (r < 0)
 		return give_up(ledger, &now, r, err);
-	ledger->is_marked = false;
-	r = write_all(ledger, &now, bytes, n, err);
-	if (r < 0)
-		return give_up(ledger, &now, r, err);
-	if (now.fd != ledger->tail.fd)
+	if (now.tail.fd != ledger->tail.fd) {
 		fd_close(&ledger->tail.fd);
-	ledger->tail = now;
-	ledger->next += n;
+		fd_close(&ledger->tail.idx_fd);
+	}
+	ledger->tail = now.tail;
+	ledger->tree = now.tree;
+	ledger->dirty_levels |= now.levels;
 	ledger->is_dirty = true;
 	return 0;
 }
@@ -210,16 +296,14 @@ int ledger_sync(struct ledger *ledger, struct cht_err *err)
 	if (!ledger->is_dirty)
 		return 0;
 	r = sync_tail(&ledger->tail, err);
+	for (unsigned level = 0; level < TLOG_LEVELS && r == 0; level++)
+		if ((ledger->dirty_levels >> level & 1) != 0 &&
+		    fdatasync(ledger->level_fd[level]) < 0)
+			r = cht_fail(err, CHT_E_IO, errno, "sync hashes/%u", level);
 	if (r == 0)
 		drop_behind(&ledger->tail, KEEP_BYTES);
 	ledger->is_dirty = false;
+	ledger->dirty_levels = 0;
 	ledger->is_broken = r < 0;
 	return r;
-}
-
-int ledger_commit(struct ledger *ledger, struct cht_bytes bytes, unsigned n, struct cht_err *err)
-{
-	int r = ledger_write(ledger, bytes, n, err);
-
-	return r < 0 ? r : ledger_sync(ledger, err);
 }

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -14,6 +15,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "ledger/segment.h"
 
 enum { LOCK_RETRY_MS = 20, ORIGIN_DIGITS = 16 };
 
@@ -69,8 +71,7 @@ static bool is_origin(struct cht_str s)
 			&n);
 }
 
-/* One line of text without its LF. 1, 0 when the file is absent, CHT_E_STATE, CHT_E_IO. */
-static int read_line(int dir_fd, const char *name, char *out, size_t cap, struct cht_err *err)
+int line_read(int dir_fd, const char *name, char *out, size_t cap, struct cht_err *err)
 {
 	struct cht_err why = { 0 };
 	ssize_t n = fd_read_file(dir_fd, name, out, cap - 1, &why);
@@ -80,7 +81,8 @@ static int read_line(int dir_fd, const char *name, char *out, size_t cap, struct
 	if (n == CHT_E_IO)
 		return cht_fail(err, CHT_E_IO, why.sys, "read ledger/%s", name);
 	if (n < 1 || out[n - 1] != '\n' || memchr(out, '\0', (size_t)n) != NULL)
-		return cht_fail(err, CHT_E_STATE, 0, "ledger damaged: %s is no line of text", name);
+		return cht_fail(err, CHT_E_STATE, 0,
+				"ledger damaged: %s is no line of text; " SUCCEED_HINT, name);
 	out[n - 1] = '\0';
 	return 1;
 }
@@ -88,43 +90,81 @@ static int read_line(int dir_fd, const char *name, char *out, size_t cap, struct
 int origin_read(int dir_fd, char out[LEDGER_ORIGIN_MAX + 1], struct cht_err *err)
 {
 	char line[LEDGER_ORIGIN_MAX + 1];
-	int r = read_line(dir_fd, "origin", line, sizeof(line), err);
+	int r = line_read(dir_fd, "origin", line, sizeof(line), err);
 
 	if (r <= 0)
 		return r;
 	if (!is_origin(str_of(line)))
-		return cht_fail(err, CHT_E_STATE, 0, "ledger damaged: origin is not a name");
+		return cht_fail(err, CHT_E_STATE, 0,
+				"ledger damaged: origin is not a name; " SUCCEED_HINT);
 	memcpy(out, line, sizeof(line));
 	return 1;
 }
 
-int mark_read(int dir_fd, uint64_t *entries, struct cht_err *err)
+int machine_id_read(uint8_t out[LEDGER_MACHINE_ID_BYTES], struct cht_err *err)
 {
-	char line[DECIMAL_MAX + 3];
-	int r = read_line(dir_fd, "clean", line, sizeof(line), err);
+	static const char not_yet[] = "uninitialized";
+	char text[64] = { 0 };
+	struct cht_err why = { 0 };
+	ssize_t n = fd_read_file(AT_FDCWD, "/etc/machine-id", text, sizeof(text), &why);
 
-	if (r <= 0)
-		return r;
-	if (!read_u64(str_of(line), UINT64_MAX, entries))
-		return cht_fail(err, CHT_E_STATE, 0, "ledger damaged: clean is not a number");
-	return 1;
+	if (n < 0 && why.sys != ENOENT)
+		return cht_fail(err, CHT_E_IO, why.sys, "read /etc/machine-id");
+	memset(out, 0, LEDGER_MACHINE_ID_BYTES);
+	if (n < LEDGER_MACHINE_ID_BYTES || memcmp(text, not_yet, sizeof(not_yet) - 1) == 0)
+		return 0;
+	memcpy(out, text, LEDGER_MACHINE_ID_BYTES);
+	return 0;
 }
 
-int mark_write(int dir_fd, uint64_t entries, struct cht_err *err)
+int level_open(int hashes_fd, unsigned level, int more, struct cht_err *err)
 {
-	uint8_t mem[DECIMAL_MAX + 1];
-	struct buf b = buf_init(mem, sizeof(mem));
+	const char name[] = { (char)('0' + level), '\0' };
+	int fd = openat(hashes_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | more, LEDGER_FILE_MODE);
 
-	put_u64(&b, entries);
-	buf_put_byte(&b, '\n');
-	return fd_replace_file(dir_fd, "clean", LEDGER_FILE_MODE, buf_bytes(&b), err);
+	if (fd < 0)
+		return cht_fail(err, errno == ENOENT ? CHT_E_STATE : CHT_E_IO, errno,
+				"open ledger/hashes/%s", name);
+	return fd;
 }
 
-int mark_remove(int dir_fd, struct cht_err *err)
+int level_read(void *context, unsigned level, uint64_t first, size_t n, struct tlog_hash *out)
 {
-	if (unlinkat(dir_fd, "clean", 0) < 0 && errno != ENOENT)
-		return cht_fail(err, write_code(errno), errno, "remove the clean mark");
-	if (fsync(dir_fd) < 0)
-		return cht_fail(err, CHT_E_IO, errno, "sync ledger/");
+	const int *fds = context;
+	ptrdiff_t want = (ptrdiff_t)(n * TLOG_HASH_BYTES), got;
+
+	got = segment_read(fds[level], out->b, (size_t)want, first * TLOG_HASH_BYTES, NULL);
+	if (got < 0)
+		return (int)got;
+	return got == want ? 0 : CHT_E_STATE;
+}
+
+int file_size(int fd, uint64_t *out, struct cht_err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "stat a file of the ledger");
+	*out = (uint64_t)st.st_size;
+	return 0;
+}
+
+int file_write_at(int fd, struct cht_bytes bytes, uint64_t at, const char *what,
+		  struct cht_err *err)
+{
+	while (bytes.len > 0) {
+		ssize_t w = pwrite(fd, bytes.ptr, bytes.len, (off_t)at);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w <= 0) {
+			int sys = w < 0 ? errno : EIO;
+
+			return cht_fail(err, write_code(sys), sys, "write %s", what);
+		}
+		at += (uint64_t)w;
+		bytes.ptr += w;
+		bytes.len -= (size_t)w;
+	}
 	return 0;
 }

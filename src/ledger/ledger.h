@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ledger.h - opaque entries in; durable segments and recovery out. Reading: ledger/read.h.
+ * ledger.h - the one writer: opaque entries and their leaf hashes in; durable segments, tree
+ * hashes, the scribe's state and a published checkpoint out; and recovery (docs/PROTOCOL.ledger).
  *
- * An entry is a u16 big-endian length and that many bytes, 1 to CHT_ENTRY_MAX_BYTES; a segment
- * file holds SEGMENT_ENTRIES of them and is named by its first index in 20 digits
- * (docs/PROTOCOL.ledger). A committed byte is never rewritten and no entry is looked into.
+ * A committed byte is never rewritten and no entry is looked into. Nothing here holds a key: the
+ * caller composes and signs each note. Reading is in ledger/read.h.
  */
 #ifndef LEDGER_LEDGER_H
 #define LEDGER_LEDGER_H
@@ -12,78 +12,154 @@
 #include <cht/err.h>
 #include <cht/event.h>
 
+#include "tlog/tlog.h"
+
 enum {
 	LEDGER_NAME_MAX = 63,
 	LEDGER_ORIGIN_MAX = 128,
-	LEDGER_COMMIT_MAX_BYTES = 2 << 20, /* one commit, and so a torn one, is no longer */
+	LEDGER_VKEY_MAX = 255,
+	LEDGER_NOTE_MAX = 512, /* a checkpoint with one signature, of an origin of ours */
+	LEDGER_REASON_MAX = 16,
+	LEDGER_MACHINE_ID_BYTES = 32,
+	LEDGER_COMMIT_MAX_BYTES = 2 << 20, /* one commit is no longer */
+};
+
+/* What the log was begun with, for its whole life. */
+struct ledger_terms {
+	uint64_t retain_age_s, retain_bytes;   /* 0: no bound; both 0: nothing is ever removed */
+	char reason[LEDGER_REASON_MAX + 1];    /* "init", or why it succeeds another */
+	char predecessor[LEDGER_NOTE_MAX + 1]; /* its last note; "": none */
+};
+
+/* STATE/scribe/state: what is known for certain. */
+struct ledger_state {
+	uint64_t generation;
+	uint64_t tail_first, tail_bytes; /* segment that is written to, and its covered bytes */
+	uint64_t min_index;
+	bool is_clean, is_closed;
+	uint8_t machine_id[LEDGER_MACHINE_ID_BYTES];
+	struct ledger_terms terms;
+	char note[LEDGER_NOTE_MAX + 1]; /* newest; "" before the first commit */
+	struct tlog_tree tree;          /* under that note; tree.size entries are covered */
 };
 
 /* The end of the segment that is written to. */
 struct ledger_tail {
-	int fd;           /* -1: no segment yet */
+	int fd, idx_fd;   /* -1: no segment yet; idx_fd also when its cache cannot be written */
 	uint64_t first;   /* index of its first entry */
-	uint64_t bytes;   /* committed length */
+	uint64_t bytes;   /* written length */
 	uint64_t dropped; /* of these no longer asked to be cached */
 };
 
-/* The one writer. All of it is private to src/ledger, except origin and next. */
+/* All of it is private to src/ledger, except origin, vkey, state (read only) and tree.size. */
 struct ledger {
-	int dir_fd, entries_fd, lock_fd; /* STATE/ledger, .../entries, .../lock */
-	struct ledger_tail tail;
-	uint64_t next;  /* index of the next entry = committed entries */
-	bool is_marked; /* the clean mark is there */
-	bool is_dirty;  /* something is written and not synced */
-	bool is_broken; /* a write or sync failed: never written again */
+	int state_fd;                      /* STATE */
+	int dir_fd, entries_fd, hashes_fd; /* STATE/ledger and below */
+	int lock_fd, slots_fd;             /* ledger/lock, scribe/state */
+	int level_fd[TLOG_LEVELS];         /* ledger/hashes/<level> */
+	struct ledger_state state;         /* as it is on the disk */
+	struct ledger_state next_state;    /* scratch for the next one: too large for a stack */
+	struct ledger_tail tail; /* as written: beyond state while a commit is under way */
+	struct tlog_tree tree;
+	unsigned dirty_levels; /* bit per level: written and not synced */
+	bool is_dirty;         /* the tail is */
+	bool is_published;     /* what stands in `checkpoint` is state.note */
+	bool is_broken;        /* a write or sync failed: never written again */
 	char origin[LEDGER_ORIGIN_MAX + 1];
+	char vkey[LEDGER_VKEY_MAX + 1];
+	struct tlog_vkey key; /* the same, taken apart */
 };
 
 #define LEDGER_NULL                                                                                \
 	{                                                                                          \
-		.dir_fd = -1, .entries_fd = -1, .lock_fd = -1, .tail = {.fd = -1 }                 \
+		.state_fd = -1, .dir_fd = -1, .entries_fd = -1, .hashes_fd = -1, .lock_fd = -1,    \
+		.slots_fd = -1, .level_fd = { -1, -1, -1, -1, -1, -1, -1, -1 }, .tail = {          \
+			.fd = -1,                                                                  \
+			.idx_fd = -1                                                               \
+		}                                                                                  \
 	}
+
+/* ---- init.c */
+
+/* Makes what is absent of STATE, ledger/ and scribe/, and a log with a new origin under this key;
+ * one that is there is left as it is. name: [a-z0-9.-], 1..LEDGER_NAME_MAX (CHT_E_CONFIG).
+ * CHT_E_STATE when there are entries without an origin. CHT_E_IO. */
+int ledger_init(const char *state, const char *name, const struct ledger_terms *terms,
+		const uint8_t public_key[TLOG_PUBLIC_BYTES], struct cht_err *err) CHT_CHECKED;
+
+/* Whether STATE holds a log. 1, 0, or CHT_E_IO, CHT_E_STATE. */
+int ledger_exists(const char *state, struct cht_err *err) CHT_CHECKED;
+
+/* ---- open.c, recover.c */
 
 /* What opening found. */
 struct ledger_recovery {
-	uint64_t kept;         /* entries */
-	uint64_t cut_bytes;    /* of a torn write */
-	uint64_t unclean_from; /* first index of the last segment that no clean mark covers; = kept
-				* after a clean stop */
+	uint64_t covered;   /* entries under the newest checkpoint */
+	uint64_t kept;      /* entries: those, and above them what was whole and hashed */
+	uint64_t cut_bytes; /* of entries above: torn or without their hash, never acknowledged */
 	bool was_clean, is_new;
 };
 
-/* Makes STATE, STATE/ledger, entries/ and origin ("<name>/<16 random hex>") where they are
- * absent; an existing ledger is left as it is. name: [a-z0-9.-], 1..LEDGER_NAME_MAX
- * (CHT_E_CONFIG). CHT_E_STATE when there are entries without an origin. */
-int ledger_init(const char *state, const char *name, struct cht_err *err) CHT_CHECKED;
+/* The key that signs for this log, and one who says whether it signed a note: it alone can. */
+typedef bool (*ledger_is_ours_fn)(void *context, struct cht_str note);
+struct ledger_trust {
+	const uint8_t *public_key; /* TLOG_PUBLIC_BYTES */
+	ledger_is_ours_fn is_ours;
+	void *context;
+};
 
-/* Opens for writing: waits up to LOCK_WAIT_S for the lock, cuts a torn write and nothing else,
- * makes durable what it keeps. CHT_E_CONFIG: there is no ledger (the text names --init).
- * CHT_E_LIMIT: the lock stays held. CHT_E_STATE: damage (PROTOCOL.ledger section 4); nothing
- * was touched. CHT_E_NOMEM, CHT_E_IO. */
-int ledger_open(struct ledger *ledger, const char *state, struct ledger_recovery *found,
-		struct cht_err *err) CHT_CHECKED;
-
-/* Appends n whole entries that stand one after the other, lengths included, in bytes, and has
- * the disk begin on them; they are durable when ledger_sync has returned. A new segment is
- * created and its directory fsync'ed before first use, and its predecessor is durable before. At
- * most SEGMENT_ENTRIES entries and LEDGER_COMMIT_MAX_BYTES. CHT_E_FULL (ENOSPC, EDQUOT): none are
- * kept, the half-written tail was cut, the same call may be made again. CHT_E_IO: the ledger is
- * broken and takes no further call but close; the next open recovers. Allocates nothing. */
-int ledger_write(struct ledger *ledger, struct cht_bytes bytes, unsigned n,
-		 struct cht_err *err) CHT_CHECKED;
-
-/* Everything written is durable: fdatasync, unless it was already. CHT_E_IO: as above. */
-int ledger_sync(struct ledger *ledger, struct cht_err *err) CHT_CHECKED;
-
-/* Both. */
-int ledger_commit(struct ledger *ledger, struct cht_bytes bytes, unsigned n,
-		  struct cht_err *err) CHT_CHECKED;
-
-/* Syncs, and writes the clean mark: the last call before close, after an orderly end. Does nothing
- * to a broken ledger. CHT_E_IO: the next open will call this end unclean. */
-int ledger_mark_clean(struct ledger *ledger, struct cht_err *err) CHT_CHECKED;
+/* Opens for writing: waits up to LOCK_WAIT_S for the lock, holds everything that can be known
+ * without reading covered entries against the state, keeps or cuts what stands above it, syncs what
+ * it keeps. When it returns 0 and kept > covered, the caller publishes first of all.
+ * CHT_E_CONFIG: there is no ledger (the text names --init), or it is closed. CHT_E_KEY: the key is
+ * not the log's. CHT_E_LIMIT: the lock stays held. CHT_E_STATE: damage, an old state, another
+ * machine; nothing was touched and the text names `cht ledger succeed`. CHT_E_NOMEM, CHT_E_IO. */
+int ledger_open(struct ledger *ledger, const char *state, const struct ledger_trust *trust,
+		struct ledger_recovery *found, struct cht_err *err) CHT_CHECKED;
 
 /* Closes and releases the lock; safe on LEDGER_NULL. */
 void ledger_close(struct ledger *ledger);
+
+/* ---- commit.c: steps 1 and 2 of a commit */
+
+/* Appends n whole entries that stand one after the other, lengths included, and their leaf
+ * hashes; has the disk begin on them. Everything before must be published. At most
+ * SEGMENT_ENTRIES entries and LEDGER_COMMIT_MAX_BYTES. CHT_E_FULL (ENOSPC, EDQUOT): none are
+ * kept, what was written is cut again, the same call may be made again. CHT_E_IO: the ledger is
+ * broken and takes no further call but close; the next open recovers. Allocates nothing. */
+int ledger_write(struct ledger *ledger, struct cht_bytes bytes, const struct tlog_hash *leaves,
+		 unsigned n, struct cht_err *err) CHT_CHECKED;
+
+/* Everything written is durable: fdatasync of the segment and of each level. CHT_E_IO as above. */
+int ledger_sync(struct ledger *ledger, struct cht_err *err) CHT_CHECKED;
+
+/* ---- publish.c: steps 3 to 5 */
+
+/* Whether something written is under no checkpoint yet, or `checkpoint` is not the newest. */
+bool ledger_is_unpublished(const struct ledger *ledger);
+
+/* Takes the signed note over ledger->tree, after ledger_sync: state, then `checkpoint`. When
+ * nothing is new under it only a lost `checkpoint` is put back. CHT_E_FULL: not shown yet, call it
+ * again; CHT_E_IO: broken. Allocates nothing. */
+int ledger_publish(struct ledger *ledger, struct cht_str note, struct cht_err *err) CHT_CHECKED;
+
+/* Appends the newest note to `checkpoints`. Best effort: nothing depends on it. */
+void ledger_keep_note(struct ledger *ledger);
+
+/* The clean mark, after everything is published: the last call before close, after an orderly end.
+ * is_closed: the log has a successor and is not opened again. Does nothing to a broken ledger.
+ * CHT_E_IO: the next open will call this end unclean. */
+int ledger_mark_clean(struct ledger *ledger, bool is_closed, struct cht_err *err) CHT_CHECKED;
+
+/* ---- prune.c */
+
+/* The index below which the log's terms let segments go at now (CLOCK_REALTIME, seconds);
+ * state.min_index when none more may. CHT_E_IO. */
+int ledger_prunable(struct ledger *ledger, uint64_t now_s, uint64_t *index,
+		    struct cht_err *err) CHT_CHECKED;
+
+/* Writes min_index to the state, then unlinks the segments below. index: a multiple of
+ * SEGMENT_ENTRIES, above state.min_index, at most what ledger_prunable gave. CHT_E_IO. */
+int ledger_prune(struct ledger *ledger, uint64_t index, struct cht_err *err) CHT_CHECKED;
 
 #endif

@@ -17,12 +17,12 @@
 
 /* ---- view.c: a ledger's directory, and its newest checkpoint */
 
-enum { LEDGER_VKEY_MAX = 256 };
+enum { LEDGER_HINT_MAX = 256 };
 
 struct ledger_view {
 	int dir_fd, watch_fd;       /* STATE/ledger; -1: not watched */
 	int level_fd[TLOG_LEVELS];  /* hashes/L, opened when first read */
-	char vkey[LEDGER_VKEY_MAX]; /* file vkey without its LF: a hint; "": none, "?": no line */
+	char vkey[LEDGER_HINT_MAX]; /* file vkey without its LF: a hint; "": none, "?": no line */
 	/* The newest checkpoint that was read, taken apart; note_len 0: there is none. */
 	size_t note_len;
 	char note[TLOG_NOTE_MAX_BYTES];

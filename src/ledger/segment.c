@@ -6,26 +6,29 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/limits.h"
+#include "ledger/files.h"
 #include "ledger/ledger.h"
 
-enum { SCAN_BYTES = 1 << 18, ZERO_BYTES = 4096 };
-
-_Static_assert(SCAN_BYTES >= CHT_ENTRY_MAX_BYTES + ENTRY_LENGTH_BYTES, "a step takes an entry");
+enum { ZERO_BYTES = 4096 };
 
 void segment_name(char out[SEGMENT_NAME_LEN + 1], uint64_t first)
 {
 	out[SEGMENT_NAME_LEN] = '\0';
 	for (int i = SEGMENT_NAME_LEN - 1; i >= 0; i--, first /= 10)
 		out[i] = (char)('0' + first % 10);
+}
+
+void segment_idx_name(char out[SEGMENT_IDX_LEN + 1], uint64_t first)
+{
+	segment_name(out, first);
+	memcpy(out + SEGMENT_NAME_LEN, ".idx", sizeof(".idx"));
 }
 
 static bool is_segment_name(const char *name, uint64_t *first)
@@ -92,14 +95,15 @@ int segment_list(int entries_fd, struct segment_list *out, struct cht_err *err)
 int segment_list_check(const struct segment_list *list, struct cht_err *err)
 {
 	if (list->is_odd)
-		return cht_fail(err, CHT_E_STATE, 0,
-				"ledger damaged: a segment's name is no multiple of %d",
-				SEGMENT_ENTRIES);
+		return cht_fail(
+			err, CHT_E_STATE, 0,
+			"ledger damaged: a segment's name is no multiple of %d; " SUCCEED_HINT,
+			SEGMENT_ENTRIES);
 	/* Names are distinct multiples, so their number alone shows a hole. */
 	if (list->n > 0 && (list->last - list->first) / SEGMENT_ENTRIES + 1 != list->n)
 		return cht_fail(err, CHT_E_STATE, 0,
 				"ledger damaged: a segment is missing between %020" PRIu64
-				" and %020" PRIu64,
+				" and %020" PRIu64 "; " SUCCEED_HINT,
 				list->first, list->last);
 	return 0;
 }
@@ -151,71 +155,4 @@ int segment_is_zero_from(int fd, uint64_t at, struct cht_err *err)
 				return 0;
 		at += (uint64_t)n;
 	}
-}
-
-/* Counts whole entries until something else comes. *kind says what that is; at the end of the
- * file ENTRY_SHORT with nothing left. */
-static int count_entries(int fd, uint8_t *buf, struct segment_scan *scan, enum entry_kind *kind,
-			 struct cht_err *err)
-{
-	for (;;) {
-		ptrdiff_t n = segment_read(fd, buf, SCAN_BYTES, scan->bytes, err);
-		size_t at = 0, len;
-
-		if (n < 0)
-			return (int)n;
-		while (scan->entries < SEGMENT_ENTRIES &&
-		       (*kind = entry_at(buf + at, (size_t)n - at, &len)) == ENTRY_WHOLE) {
-			at += ENTRY_LENGTH_BYTES + len;
-			scan->entries++;
-		}
-		scan->bytes += at;
-		if (scan->entries == SEGMENT_ENTRIES || *kind == ENTRY_BAD || n < SCAN_BYTES)
-			return 0;
-	}
-}
-
-static int judge_end(int fd, struct segment_scan *scan, enum entry_kind kind, struct cht_err *err)
-{
-	uint64_t rest = scan->size - scan->bytes;
-	int zero;
-
-	scan->end = SEGMENT_BAD;
-	if (rest == 0)
-		scan->end = SEGMENT_WHOLE;
-	else if (scan->entries == SEGMENT_ENTRIES || rest > LEDGER_COMMIT_MAX_BYTES)
-		return 0;
-	else if (kind == ENTRY_SHORT)
-		scan->end = SEGMENT_TORN;
-	else {
-		zero = segment_is_zero_from(fd, scan->bytes, err);
-		if (zero < 0)
-			return zero;
-		if (zero == 1)
-			scan->end = SEGMENT_TORN;
-	}
-	return 0;
-}
-
-int segment_scan(int fd, struct segment_scan *out, struct cht_err *err)
-{
-	struct segment_scan scan = { 0 };
-	enum entry_kind kind = ENTRY_SHORT;
-	struct stat st;
-	uint8_t *buf;
-	int r;
-
-	if (fstat(fd, &st) < 0)
-		return cht_fail(err, CHT_E_IO, errno, "stat a segment");
-	buf = malloc(SCAN_BYTES);
-	if (buf == NULL)
-		return cht_fail(err, CHT_E_NOMEM, 0, "no memory to walk a segment");
-	scan.size = (uint64_t)st.st_size;
-	r = count_entries(fd, buf, &scan, &kind, err);
-	free(buf);
-	if (r == 0)
-		r = judge_end(fd, &scan, kind, err);
-	if (r == 0)
-		*out = scan;
-	return r;
 }

@@ -7,10 +7,13 @@
 
 #include <cht/err.h>
 
-enum { ENTRY_LENGTH_BYTES = 2, SEGMENT_NAME_LEN = 20 };
+enum { ENTRY_LENGTH_BYTES = 2, SEGMENT_NAME_LEN = 20, SEGMENT_IDX_LEN = 24 };
 
 /* "<20 digits>" and its NUL. */
 void segment_name(char out[SEGMENT_NAME_LEN + 1], uint64_t first);
+
+/* "<20 digits>.idx" and its NUL. */
+void segment_idx_name(char out[SEGMENT_IDX_LEN + 1], uint64_t first);
 
 /* The segments of a directory. */
 struct segment_list {
@@ -31,21 +34,6 @@ enum entry_kind {
 	ENTRY_BAD    /* a length that cannot be */
 };
 enum entry_kind entry_at(const uint8_t *bytes, size_t n, size_t *len);
-
-enum segment_end {
-	SEGMENT_WHOLE, /* ends with a whole entry, or is empty */
-	SEGMENT_TORN,  /* ends with what a torn write leaves: a cut entry, or zeros */
-	SEGMENT_BAD    /* an impossible length, or bytes behind the last entry it may hold */
-};
-
-struct segment_scan {
-	uint64_t entries, bytes; /* whole entries from the start */
-	uint64_t size;           /* of the file */
-	enum segment_end end;
-};
-
-/* Walks a segment with a buffer of its own. CHT_E_NOMEM, CHT_E_IO. */
-int segment_scan(int fd, struct segment_scan *out, struct cht_err *err) CHT_CHECKED;
 
 /* Whether all bytes from at to the end of the file are zero. 1, 0, CHT_E_IO. */
 int segment_is_zero_from(int fd, uint64_t at, struct cht_err *err) CHT_CHECKED;

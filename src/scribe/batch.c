@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Entries are taken, and wrapped, as they come and not when the commit is due: the time until
+ * Entries are taken, wrapped and hashed as they come and not when the commit is due: the time until
  * then is idle, and the line gets its room back sooner. Takes are small, so that what is signed
  * is still in the cache it was copied to.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,11 +29,12 @@ _Static_assert(CHT_EVENT_MAX_BYTES + CHT_ENVELOPE_OVERHEAD_MAX <= CHT_ENTRY_MAX_
 
 int batch_init(struct batch *batch, bool is_signed, struct cht_err *err)
 {
-	struct batch made = { .out = malloc(OUT_BYTES) };
+	struct batch made = { .out = malloc(OUT_BYTES),
+			      .leaves = malloc(COMMIT_ENTRIES * sizeof(struct tlog_hash)) };
 
 	if (is_signed)
 		made.raw = malloc(TAKE_BYTES);
-	if (made.out == NULL || (is_signed && made.raw == NULL)) {
+	if (made.out == NULL || made.leaves == NULL || (is_signed && made.raw == NULL)) {
 		batch_fini(&made);
 		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for a batch");
 	}
@@ -44,6 +46,7 @@ void batch_fini(struct batch *batch)
 {
 	free(batch->out);
 	free(batch->raw);
+	free(batch->leaves);
 	*batch = (struct batch){ 0 };
 }
 
@@ -52,15 +55,28 @@ bool batch_is_full(const struct batch *batch)
 	return batch->n >= COMMIT_ENTRIES || batch->len >= COMMIT_BYTES;
 }
 
+/* The entry that stands behind those of the batch is one of it: hashed while it is in the cache. */
+static void add_leaf(struct batch *batch)
+{
+	const uint8_t *at = batch->out + batch->len;
+	size_t len = be16_load(at);
+
+	tlog_leaf((struct cht_bytes){ at + LENGTH_BYTES, len }, &batch->leaves[batch->n]);
+	batch->len += LENGTH_BYTES + len;
+	batch->n++;
+}
+
 static int take_plain(struct batch *batch, struct ring *ring, unsigned *n, struct cht_err *err)
 {
+	size_t end = batch->len;
 	ptrdiff_t got =
 		ring_take(ring, batch->out + batch->len, TAKE_BYTES, COMMIT_ENTRIES - batch->n, n);
 
 	if (got < 0)
 		return cht_fail(err, (int)got, 0, "the line broke the ring");
-	batch->len += (size_t)got;
-	batch->n += *n;
+	for (unsigned i = 0; i < *n; i++)
+		add_leaf(batch);
+	assert(batch->len == end + (size_t)got);
 	return 0;
 }
 
@@ -80,8 +96,7 @@ static int wrap(struct batch *batch, struct cht_signer *signer, struct cht_bytes
 	if (len < 0)
 		return cht_fail(err, len, 0, "sign an event");
 	be16_store(at, (uint16_t)len);
-	batch->len += LENGTH_BYTES + (size_t)len;
-	batch->n++;
+	add_leaf(batch);
 	return 0;
 }
 

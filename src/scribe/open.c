@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "handoff/handoff.h"
@@ -27,12 +28,69 @@ static void host_name(char out[LEDGER_NAME_MAX + 1])
 	out[n] = '\0';
 }
 
-static int init(const struct scribe_options *options, struct cht_err *err)
+/* What the new log is begun with. The predecessor's note is checked by nobody here: it is quoted.
+ */
+static int read_terms(struct ledger_terms *out, const struct scribe_options *options,
+		      struct cht_err *err)
 {
-	char host[LEDGER_NAME_MAX + 1];
+	struct ledger_terms terms = { .retain_age_s = options->retain_age_s,
+				      .retain_bytes = options->retain_bytes };
+	const char *reason = options->reason != NULL ? options->reason : "init";
+	ssize_t n;
 
+	if (strlen(reason) > LEDGER_REASON_MAX)
+		return cht_fail(err, CHT_E_CONFIG, 0, "--reason is too long");
+	memcpy(terms.reason, reason, strlen(reason));
+	if (options->predecessor != NULL) {
+		n = fd_read_file(AT_FDCWD, options->predecessor, terms.predecessor, LEDGER_NOTE_MAX,
+				 err);
+		if (n < 0)
+			return (int)n;
+	}
+	*out = terms;
+	return 0;
+}
+
+static int init(struct scribe *scribe, const struct scribe_options *options, struct cht_err *err)
+{
+	uint8_t public_key[SIGN_LOG_PUBLIC_BYTES];
+	struct ledger_terms terms;
+	char host[LEDGER_NAME_MAX + 1];
+	int r = read_terms(&terms, options, err);
+
+	if (r < 0)
+		return r;
 	host_name(host);
-	return ledger_init(options->state, options->name != NULL ? options->name : host, err);
+	sign_log_key_public(scribe->log_key, public_key);
+	return ledger_init(options->state, options->name != NULL ? options->name : host, &terms,
+			   public_key, err);
+}
+
+static int open_ledger(struct scribe *scribe, const struct scribe_options *options,
+		       struct ledger_recovery *found, struct cht_err *err)
+{
+	uint8_t public_key[SIGN_LOG_PUBLIC_BYTES];
+	const struct ledger_trust trust = { public_key, checkpoint_is_ours, scribe };
+
+	sign_log_key_public(scribe->log_key, public_key);
+	return ledger_open(&scribe->ledger, options->state, &trust, found, err);
+}
+
+/* What recovery kept is covered before anybody hears of it; a lost `checkpoint` is put back. */
+static int publish_first(struct scribe *scribe, struct cht_err *err)
+{
+	struct ledger *ledger = &scribe->ledger;
+	char note[LEDGER_NOTE_MAX + 1];
+	int r = 0;
+
+	if (ledger_is_unpublished(ledger)) {
+		r = checkpoint_compose(scribe, note, err);
+		if (r == 0)
+			r = ledger_publish(ledger, str_of(note), err);
+	}
+	if (r == 0)
+		ledger_keep_note(ledger);
+	return r;
 }
 
 /* 1: the ring is here. 0: the line ended without a word. */
@@ -59,16 +117,27 @@ static int receive_ring(struct scribe *scribe, struct cht_err *err)
 static int tell_ready(struct scribe *scribe, const struct ledger_recovery *found,
 		      struct cht_err *err)
 {
+	const struct ledger *ledger = &scribe->ledger;
+	const struct ledger_terms *terms = &ledger->state.terms;
 	struct handoff_msg msg = { .kind = HANDOFF_READY,
 				   .ready = { .next_index = found->kept,
-					      .recovered_from = found->unclean_from,
+					      .recovered_from = found->covered,
 					      .cut_bytes = found->cut_bytes,
 					      .was_clean = found->was_clean,
-					      .is_new = found->is_new } };
+					      .is_new = found->is_new,
+					      .min_index = ledger->state.min_index,
+					      .retain_age_s = terms->retain_age_s,
+					      .retain_bytes = terms->retain_bytes } };
 	int r;
 
-	_Static_assert(sizeof(msg.ready.origin) == sizeof(scribe->ledger.origin), "one origin");
-	memcpy(msg.ready.origin, scribe->ledger.origin, sizeof(msg.ready.origin));
+	_Static_assert(sizeof(msg.ready.origin) == sizeof(ledger->origin), "one origin");
+	_Static_assert(sizeof(msg.ready.vkey) == sizeof(ledger->vkey), "one key");
+	_Static_assert(sizeof(msg.ready.reason) == sizeof(terms->reason), "one reason");
+	_Static_assert(sizeof(msg.ready.predecessor) == sizeof(terms->predecessor), "one note");
+	memcpy(msg.ready.origin, ledger->origin, sizeof(msg.ready.origin));
+	memcpy(msg.ready.vkey, ledger->vkey, sizeof(msg.ready.vkey));
+	memcpy(msg.ready.reason, terms->reason, sizeof(msg.ready.reason));
+	memcpy(msg.ready.predecessor, terms->predecessor, sizeof(msg.ready.predecessor));
 	r = handoff_send(scribe->line_fd, &msg, NULL, 0, err);
 	/* A line that is gone by now may have left entries all the same. */
 	return r == CHT_E_PEER ? 0 : r;
@@ -91,8 +160,11 @@ static int prepare(struct scribe *scribe, const struct scribe_options *options, 
 	struct cht_err other;
 	int heard, r = keys_load(&scribe->signer, options, err);
 
+	if (r == 0)
+		r = options->init ? log_key_make(&scribe->log_key, options, scribe->signer, err)
+				  : log_key_load(&scribe->log_key, options, scribe->signer, err);
 	if (r == 0 && options->init)
-		r = init(options, err);
+		r = init(scribe, options, err);
 	if (options->line_fd < 0)
 		return r < 0 ? r : 1;
 	scribe->line_fd = options->line_fd;
@@ -113,7 +185,9 @@ int scribe_open(struct scribe *scribe, const struct scribe_options *options, str
 	if (r == 0)
 		r = batch_init(&scribe->batch, scribe->signer != NULL, err);
 	if (r == 0)
-		r = ledger_open(&scribe->ledger, options->state, &found, err);
+		r = open_ledger(scribe, options, &found, err);
+	if (r == 0)
+		r = publish_first(scribe, err);
 	if (r == 0)
 		r = tell_ready(scribe, &found, err);
 	return r;
@@ -123,6 +197,8 @@ void scribe_close(struct scribe *scribe)
 {
 	cht_signer_free(scribe->signer);
 	scribe->signer = NULL;
+	sign_log_key_free(scribe->log_key);
+	scribe->log_key = NULL;
 	batch_fini(&scribe->batch);
 	ring_close(&scribe->ring);
 	ledger_close(&scribe->ledger);

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <time.h>
 
+#include "base/bytes.h"
 #include "base/clk.h"
 #include "base/diag.h"
 #include "base/err.h"
@@ -17,7 +18,28 @@ enum {
 };
 
 #define PAUSE_RETRY_NS NS_PER_S
+#define KEEP_NOTE_NS   (60 * NS_PER_S)
 #define FOR_EVER       UINT64_MAX
+
+/* One message of the line, if there is one, or its end. */
+static int hear_line(struct scribe *scribe, struct cht_err *err)
+{
+	struct handoff_msg msg;
+	int r = handoff_recv(scribe->line_fd, &msg, NULL, 0, err);
+
+	if (r == CHT_E_FULL)
+		return 0;
+	if (r <= 0) {
+		scribe->is_line_gone = r == 0;
+		return r;
+	}
+	if (msg.kind == HANDOFF_PRUNED)
+		return retain_on_answer(scribe, msg.prune.min_index, err);
+	if (msg.kind != HANDOFF_CLOSE)
+		return cht_fail(err, CHT_E_PEER, 0, "the line spoke out of turn");
+	scribe->is_closing = true;
+	return 0;
+}
 
 /* Sleeps until the ring has what was asked for, the line ended, or ns passed. */
 static int nap(struct scribe *scribe, uint64_t ns, bool watch_ring, struct cht_err *err)
@@ -28,20 +50,11 @@ static int nap(struct scribe *scribe, uint64_t ns, bool watch_ring, struct cht_e
 	};
 	struct timespec ts = { .tv_sec = (time_t)(ns / NS_PER_S),
 			       .tv_nsec = (long)(ns % NS_PER_S) };
-	struct handoff_msg msg;
 	int r = ppoll(fds, 2, ns == FOR_EVER ? NULL : &ts, NULL);
 
 	if (r < 0 && errno != EINTR)
 		return cht_fail(err, CHT_E_IO, errno, "wait for the line");
-	if (r <= 0 || fds[0].revents == 0)
-		return 0;
-	r = handoff_recv(scribe->line_fd, &msg, NULL, 0, err);
-	if (r == CHT_E_FULL)
-		return 0;
-	if (r == 1)
-		return cht_fail(err, CHT_E_PEER, 0, "the line spoke out of turn");
-	scribe->is_line_gone = r == 0;
-	return r;
+	return r <= 0 || fds[0].revents == 0 ? 0 : hear_line(scribe, err);
 }
 
 static int tell_paused(struct scribe *scribe, bool paused, int sys, struct cht_err *err)
@@ -54,31 +67,63 @@ static int tell_paused(struct scribe *scribe, bool paused, int sys, struct cht_e
 	return r == CHT_E_PEER ? 0 : r;
 }
 
-/* What is written is durable, and the line is told. */
-static int sync_written(struct scribe *scribe, struct cht_err *err)
+/* Now and then, a checkpoint is kept for those who compare. */
+static void keep_note(struct scribe *scribe, bool is_due)
 {
+	uint64_t now_ns = clk_monotonic_ns();
+
+	if (!is_due && scribe->note_kept_ns != 0 && now_ns - scribe->note_kept_ns < KEEP_NOTE_NS)
+		return;
+	ledger_keep_note(&scribe->ledger);
+	scribe->note_kept_ns = now_ns;
+}
+
+/* What is written is durable and under a checkpoint that is there for all to see. */
+static int publish(struct scribe *scribe, struct cht_err *err)
+{
+	struct ledger *ledger = &scribe->ledger;
+	uint64_t segment = ledger->state.tail_first;
+	char note[LEDGER_NOTE_MAX + 1];
 	int r;
 
-	if (scribe->n_durable == scribe->n_written)
+	if (!ledger_is_unpublished(ledger))
 		return 0;
-	r = ledger_sync(&scribe->ledger, err);
-	if (r < 0)
+	r = ledger_sync(ledger, err);
+	if (r == 0)
+		r = checkpoint_compose(scribe, note, err);
+	if (r == 0)
+		r = ledger_publish(ledger, str_of(note), err);
+	if (r == 0)
+		keep_note(scribe, segment != ledger->state.tail_first);
+	return r;
+}
+
+/* The same, and the line is told. */
+static int settle(struct scribe *scribe, struct cht_err *err)
+{
+	int r = publish(scribe, err);
+
+	if (r < 0 || scribe->n_durable == scribe->n_written)
 		return r;
 	scribe->n_durable = scribe->n_written;
 	ring_set_durable(&scribe->ring, scribe->n_durable);
-	return 0;
+	/* Under load nobody naps, where the line is heard else. */
+	if (scribe->proposed != 0 && !scribe->is_line_gone)
+		return hear_line(scribe, err);
+	return retain_consider(scribe, err);
 }
 
-/* Writes the batch, behind one that the disk has had time for and that is synced first. Its own
+/* Writes the batch, behind one that the disk has had time for and that is settled first. Its own
  * sync comes when there is nothing to take, or before the next write: while there is load the
  * disk works on one batch as the next is taken and signed. */
 static int try_write(struct scribe *scribe, struct cht_err *err)
 {
 	struct batch *b = &scribe->batch;
-	int r = sync_written(scribe, err);
+	int r = settle(scribe, err);
 
 	if (r == 0)
-		r = ledger_write(&scribe->ledger, (struct cht_bytes){ b->out, b->len }, b->n, err);
+		r = ledger_write(&scribe->ledger, (struct cht_bytes){ b->out, b->len }, b->leaves,
+				 b->n, err);
 	if (r < 0)
 		return r;
 	scribe->n_written += b->n;
@@ -87,9 +132,11 @@ static int try_write(struct scribe *scribe, struct cht_err *err)
 	return 0;
 }
 
+typedef int (*step_fn)(struct scribe *scribe, struct cht_err *err);
+
 /* Out of space: tries every second, taking nothing more, so that the ring and then the guests'
  * sockets fill. When the line is gone, nobody waits for more space: that is a failure. */
-static int outlast(struct scribe *scribe, struct cht_err *full)
+static int outlast(struct scribe *scribe, step_fn step, struct cht_err *full)
 {
 	struct cht_err err = { 0 };
 	int r;
@@ -100,7 +147,7 @@ static int outlast(struct scribe *scribe, struct cht_err *full)
 		r = nap(scribe, PAUSE_RETRY_NS, false, &err);
 		if (r < 0)
 			break;
-		r = try_write(scribe, &err);
+		r = step(scribe, &err);
 		if (r == CHT_E_FULL) {
 			r = 0;
 			continue;
@@ -117,19 +164,22 @@ static int outlast(struct scribe *scribe, struct cht_err *full)
 	return r < 0 ? r : CHT_E_FULL;
 }
 
-static int write_batch(struct scribe *scribe, struct cht_err *err)
+/* A step that needs space, as often as it takes where the operator chose to wait. */
+static int insist(struct scribe *scribe, step_fn step, struct cht_err *err)
 {
 	struct cht_err why = { 0 };
-	int r;
+	int r = step(scribe, &why);
 
-	if (scribe->batch.n == 0)
-		return 0;
-	r = try_write(scribe, &why);
 	if (r == CHT_E_FULL && scribe->pause_on_full)
-		r = outlast(scribe, &why);
+		r = outlast(scribe, step, &why);
 	if (r < 0 && err != NULL)
 		*err = why;
 	return r;
+}
+
+static int write_batch(struct scribe *scribe, struct cht_err *err)
+{
+	return scribe->batch.n == 0 ? 0 : insist(scribe, try_write, err);
 }
 
 /* The batch is written and everything is durable. */
@@ -137,7 +187,7 @@ static int commit(struct scribe *scribe, struct cht_err *err)
 {
 	int r = write_batch(scribe, err);
 
-	return r < 0 ? r : sync_written(scribe, err);
+	return r < 0 ? r : insist(scribe, settle, err);
 }
 
 /* Until the next commit is due, or, with nothing taken, until there is something to take. What is
@@ -148,7 +198,7 @@ static int wait_for_more(struct scribe *scribe, struct cht_err *err)
 	uint64_t now;
 
 	if (scribe->n_durable != scribe->n_written)
-		return sync_written(scribe, err);
+		return insist(scribe, settle, err);
 	if (!ring_await_entries(&scribe->ring, b->n == 0 ? 1 : WAKE_BYTES))
 		return 0;
 	if (b->n == 0)
@@ -201,10 +251,11 @@ int scribe_run(struct scribe *scribe, struct cht_err *err)
 {
 	int r;
 
-	do
+	r = retain_consider(scribe, err);
+	while (r == 0)
 		r = turn(scribe, err);
-	while (r == 0);
 	if (r < 0)
 		return r;
-	return ledger_mark_clean(&scribe->ledger, err);
+	ledger_keep_note(&scribe->ledger);
+	return ledger_mark_clean(&scribe->ledger, scribe->is_closing, err);
 }

@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * scribe.h - the program that stores: opaque events from the ring in, durable entries out, and
- * back to the line how far they are durable. It alone holds keys; it never
- * interprets an event and talks to nobody but the line.
+ * back to the line how far they are durable. It alone holds the keys, of checkpoints and of
+ * envelopes; it signs checkpoints of its own composing and events, never interprets one, and talks
+ * to nobody but the line.
+ *
+ * open.c        everything before the first entry
+ * batch.c       entries from the ring, wrapped and hashed
+ * run.c         the loop: when to write, sync, publish, wait
+ * checkpoint.c  the note over what is written
+ * retain.c      what the retention policy lets go
  */
 #ifndef SCRIBE_SCRIBE_H
 #define SCRIBE_SCRIBE_H
 
 #include <cht/sign.h>
 
+#include "handoff/handoff.h"
 #include "handoff/ring.h"
 #include "ledger/ledger.h"
 #include "sign/sign.h"
@@ -70,8 +78,9 @@ struct batch {
 	uint8_t *out; /* entries as they will stand in the ledger */
 	size_t len;
 	unsigned n;
-	uint64_t due_ns; /* when n > 0 */
-	uint8_t *raw;    /* one take, before it is wrapped; null without a signer */
+	uint64_t due_ns;          /* when n > 0 */
+	uint8_t *raw;             /* one take, before it is wrapped; null without a signer */
+	struct tlog_hash *leaves; /* of the n entries */
 };
 
 /* Allocates the buffers. CHT_E_NOMEM. */
@@ -89,10 +98,15 @@ struct scribe {
 	struct ledger ledger;
 	struct batch batch;
 	struct cht_signer *signer;
+	struct sign_log_key *log_key;
 	int line_fd; /* borrowed from the options */
 	bool pause_on_full;
-	bool is_line_gone;
+	bool is_line_gone, is_closing;
 	uint64_t n_written, n_durable; /* entries of the ring */
+	uint64_t note_kept_ns;         /* when the newest note went to `checkpoints` */
+	uint64_t considered_first;     /* the tail's segment when retention was looked at */
+	uint64_t considered_ns;
+	uint64_t proposed; /* HANDOFF_PRUNE without an answer yet; 0: none */
 };
 
 #define SCRIBE_NULL                                                                                \
@@ -109,5 +123,21 @@ int scribe_open(struct scribe *scribe, const struct scribe_options *options,
  * a broken ledger, CHT_E_IO: writing failed. CHT_E_PEER, CHT_E_SIGN, CHT_E_IO. */
 int scribe_run(struct scribe *scribe, struct cht_err *err) CHT_CHECKED;
 void scribe_close(struct scribe *scribe);
+
+/* checkpoint.c */
+
+/* The signed note over what is written, into out[0..LEDGER_NOTE_MAX]. CHT_E_SIGN. */
+int checkpoint_compose(const struct scribe *scribe, char out[LEDGER_NOTE_MAX + 1],
+		       struct cht_err *err) CHT_CHECKED;
+/* A ledger_is_ours_fn: whether this scribe's key signed exactly this note. */
+bool checkpoint_is_ours(void *scribe, struct cht_str note);
+
+/* retain.c */
+
+/* After a publication: proposes to the line what the policy lets go, when a segment was filled
+ * since, or an hour passed. CHT_E_IO. */
+int retain_consider(struct scribe *scribe, struct cht_err *err) CHT_CHECKED;
+/* The line's answer. CHT_E_PEER: it agreed to what nobody proposed. CHT_E_IO. */
+int retain_on_answer(struct scribe *scribe, uint64_t index, struct cht_err *err) CHT_CHECKED;
 
 #endif

@@ -55,7 +55,7 @@ static void arrange(const struct situation *s, struct ledger *ledger)
 
 static int try_commit(struct ledger *ledger)
 {
-	return ledger_commit(ledger, batch(ledger->next, N_NEW), N_NEW, NULL);
+	return commit_entries(ledger, batch(ledger->tree.size, N_NEW), N_NEW, NULL);
 }
 
 /* Calls of an undisturbed commit; which they are is left in plan.made. */
@@ -100,14 +100,14 @@ static void check_reopens(uint64_t at_least, uint64_t at_most)
 	CHECK_INT(count_ledger(), found.kept);
 	commit(&ledger, N_NEW);
 	CHECK_INT(count_ledger(), found.kept + N_NEW);
-	CHECK_INT(ledger_mark_clean(&ledger, NULL), 0);
+	CHECK_INT(ledger_mark_clean(&ledger, false, NULL), 0);
 	ledger_close(&ledger);
 }
 
 /* No space: as if the commit had not been tried, and it can be tried again. */
 static void check_undone(const struct situation *s, struct ledger *ledger)
 {
-	CHECK_INT(ledger->next, s->before);
+	CHECK_INT(ledger->tree.size, s->before);
 	CHECK_INT(size_of(segment_path(0)),
 		  s->before == 0
 			  ? -1
@@ -125,7 +125,7 @@ static void check_broken(const struct situation *s, struct ledger *ledger)
 {
 	arm(0, FAIL, 0);
 	CHECK_INT(try_commit(ledger), CHT_E_IO);
-	CHECK_INT(ledger_mark_clean(ledger, NULL), 0);
+	CHECK_INT(ledger_mark_clean(ledger, false, NULL), 0);
 	CHECK_INT(plan.n, 0);
 	ledger_close(ledger);
 	CHECK_INT(plan.n, 0);
@@ -314,7 +314,7 @@ static void test_each_call_of_the_clean_mark_that_fails_or_is_the_last(void **st
 	(void)state;
 	arrange(&s, &ledger);
 	arm(0, FAIL, 0);
-	CHECK_INT(ledger_mark_clean(&ledger, NULL), 0);
+	CHECK_INT(ledger_mark_clean(&ledger, false, NULL), 0);
 	n = plan.n;
 	ledger_close(&ledger);
 	CHECK(n >= 5);
@@ -324,7 +324,7 @@ static void test_each_call_of_the_clean_mark_that_fails_or_is_the_last(void **st
 		say(&s, i, "fails or is the last");
 		arrange(&s, &ledger);
 		arm(i, FAIL, ENOSPC);
-		CHECK_INT(ledger_mark_clean(&ledger, NULL), CHT_E_IO);
+		CHECK_INT(ledger_mark_clean(&ledger, false, NULL), CHT_E_IO);
 		ledger_close(&ledger);
 		check_reopens(100, 100);
 		arrange(&s, &ledger);
@@ -332,7 +332,7 @@ static void test_each_call_of_the_clean_mark_that_fails_or_is_the_last(void **st
 		CHECK(pid >= 0);
 		if (pid == 0) {
 			arm(i, DIE_AMID, 0);
-			_exit(ledger_mark_clean(&ledger, NULL) == 0 ? 1 : 2);
+			_exit(ledger_mark_clean(&ledger, false, NULL) == 0 ? 1 : 2);
 		}
 		CHECK_INT(waitpid(pid, &(int){ 0 }, 0), pid);
 		ledger_close(&ledger);
@@ -359,7 +359,7 @@ static void test_each_call_of_recovery_that_fails_or_is_the_last(void **state)
 	(void)state;
 	arrange_torn();
 	arm(0, FAIL, 0);
-	CHECK_INT(ledger_open(&ledger, scratch, &found, NULL), 0);
+	CHECK_INT(try_open(&ledger, scratch, &found, NULL), 0);
 	ledger_close(&ledger);
 	n = plan.n;
 	CHECK_STR(str_of(calls_from(n - 2)), "ftruncate fdatasync fsync");
@@ -371,13 +371,13 @@ static void test_each_call_of_recovery_that_fails_or_is_the_last(void **state)
 		CHECK(pid >= 0);
 		if (pid == 0) {
 			arm(i, DIE_AFTER, 0);
-			_exit(ledger_open(&ledger, scratch, &found, NULL) == 0 ? 1 : 2);
+			_exit(try_open(&ledger, scratch, &found, NULL) == 0 ? 1 : 2);
 		}
 		CHECK_INT(waitpid(pid, &(int){ 0 }, 0), pid);
 		check_reopens(100, 100);
 		arrange_torn();
 		arm(i, FAIL, EIO);
-		CHECK_INT(ledger_open(&ledger, scratch, &found, NULL), CHT_E_IO);
+		CHECK_INT(try_open(&ledger, scratch, &found, NULL), CHT_E_IO);
 		CHECK_INT(ledger.dir_fd, -1);
 		check_reopens(100, 100);
 	}

@@ -46,8 +46,8 @@ static void test_only_durable_bytes_far_behind_are_dropped_each_once(void **stat
 	drops = bad = 0;
 	for (unsigned i = 0; i < 40; i++) {
 		written += sizeof(entries);
-		CHECK_INT(ledger_commit(&ledger, (struct cht_bytes){ entries, sizeof(entries) },
-					BATCH, NULL),
+		CHECK_INT(commit_entries(&ledger, (struct cht_bytes){ entries, sizeof(entries) },
+					 BATCH, NULL),
 			  0);
 	}
 	CHECK_INT(bad, 0);

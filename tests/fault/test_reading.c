@@ -124,7 +124,7 @@ static void test_each_call_of_init_that_fails_can_be_done_again(void **state)
 		(void)teardown_ledger(NULL);
 		snprintf(scratch, sizeof(scratch), "/tmp/cht_init_%d", getpid());
 		arm(i, FAIL, EIO);
-		r = ledger_init(scratch, "again", NULL);
+		r = init_ledger(scratch, "again");
 		plan.armed = false;
 		if (plan.n < i) {
 			CHECK_INT(r, 0);
@@ -133,7 +133,7 @@ static void test_each_call_of_init_that_fails_can_be_done_again(void **state)
 		}
 		check_row = call_names[plan.made[i - 1]];
 		CHECK_INT(r, CHT_E_IO);
-		CHECK_INT(ledger_init(scratch, "again", NULL), 0);
+		CHECK_INT(init_ledger(scratch, "again"), 0);
 		make_ledger(3, true);
 		CHECK_INT(count_ledger(), 3);
 	}

@@ -44,7 +44,7 @@ static int setup_on_disk(void **state)
 		return 0;
 	set_size("size=2m");
 	snprintf(scratch, sizeof(scratch), "%s/state", disk);
-	return ledger_init(scratch, "test", NULL);
+	return init_ledger(scratch, "test");
 }
 
 /* Puts entries until the scribe has something to say. */

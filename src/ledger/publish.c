@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The state comes first, because recovery goes by it; `checkpoint` is what readers see, and a lost
+ * rename is put back from the state at the next start.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "ledger/files.h"
+#include "ledger/ledger.h"
+#include "ledger/state.h"
+
+bool ledger_is_unpublished(const struct ledger *ledger)
+{
+	return ledger->tree.size != ledger->state.tree.size ||
+	       (!ledger->is_published && ledger->state.note[0] != '\0');
+}
+
+/* The rename itself need not be durable: the state has the note. */
+static int show(struct ledger *ledger, struct cht_err *err)
+{
+	static const char temporary[] = "checkpoint.tmp";
+	const struct cht_bytes note = { (const uint8_t *)ledger->state.note,
+					strlen(ledger->state.note) };
+	int fd = openat(ledger->dir_fd, temporary,
+			O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, LEDGER_FILE_MODE);
+	int r = 0;
+
+	if (fd < 0)
+		return cht_fail(err, write_code(errno), errno, "create ledger/%s", temporary);
+	r = file_write_at(fd, note, 0, "ledger/checkpoint.tmp", err);
+	if (r == 0 && fdatasync(fd) < 0)
+		r = cht_fail(err, CHT_E_IO, errno, "sync ledger/%s", temporary);
+	fd_close(&fd);
+	if (r == 0 && renameat(ledger->dir_fd, temporary, ledger->dir_fd, "checkpoint") < 0)
+		r = cht_fail(err, write_code(errno), errno, "rename ledger/%s", temporary);
+	ledger->is_published = r == 0;
+	return r;
+}
+
+/* What the state will say once this note is the newest. */
+static int advance(struct ledger *ledger, struct cht_str note, struct cht_err *err)
+{
+	struct ledger_state *next = &ledger->next_state;
+	int r;
+
+	if (note.len == 0 || note.len > LEDGER_NOTE_MAX)
+		return cht_fail(err, CHT_E_RANGE, 0, "a checkpoint of %zu bytes", note.len);
+	*next = ledger->state;
+	next->tail_first = ledger->tail.first;
+	next->tail_bytes = ledger->tail.bytes;
+	next->tree = ledger->tree;
+	memcpy(next->note, note.ptr, note.len);
+	next->note[note.len] = '\0';
+	r = state_write(ledger->slots_fd, next, err);
+	if (r < 0)
+		return r;
+	ledger->state = *next;
+	ledger->is_published = false;
+	return 0;
+}
+
+int ledger_publish(struct ledger *ledger, struct cht_str note, struct cht_err *err)
+{
+	int r = 0;
+
+	if (ledger->is_broken)
+		return cht_fail(err, CHT_E_IO, 0, "the ledger is not written after a failure");
+	if (ledger->tree.size != ledger->state.tree.size)
+		r = advance(ledger, note, err);
+	if (r == 0 && ledger_is_unpublished(ledger))
+		r = show(ledger, err);
+	if (r == CHT_E_IO)
+		ledger->is_broken = true;
+	return r;
+}
+
+void ledger_keep_note(struct ledger *ledger)
+{
+	char text[LEDGER_NOTE_MAX + 2];
+	int n = snprintf(text, sizeof(text), "%s\n", ledger->state.note);
+	int fd;
+
+	if (n <= 1)
+		return;
+	fd = openat(ledger->dir_fd, "checkpoints",
+		    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, LEDGER_FILE_MODE);
+	/* One write: a note that is cut short is followed by no empty line, and is ignored. */
+	if (fd >= 0 && write(fd, text, (size_t)n) < 0)
+		errno = 0;
+	fd_close(&fd);
+}
+
+int ledger_mark_clean(struct ledger *ledger, bool is_closed, struct cht_err *err)
+{
+	int r;
+
+	if (ledger->is_broken || (ledger->state.is_clean && ledger->state.is_closed == is_closed))
+		return 0;
+	ledger->state.is_clean = true;
+	ledger->state.is_closed = is_closed;
+	r = state_write(ledger->slots_fd, &ledger->state, err);
+	ledger->state.is_clean = r == 0;
+	return r;
+}
