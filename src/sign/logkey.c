@@ -49,7 +49,7 @@ int sign_log_key_from_file(struct sign_log_key **out, const char *path, struct c
 		return CHT_E_NOMEM;
 	n = key_file_read(path, mem, err);
 	if (n >= 0)
-		n = key_file_seed((struct cht_bytes){ mem, (size_t)n }, mem, path, err);
+		n = key_file_seed(mem, (size_t)n, path, err);
 	if (n >= 0)
 		n = key_new(out, mem, SIGN_SEED_BYTES, path, err);
 	sodium_free(mem);

@@ -75,10 +75,9 @@ ssize_t key_text_decode(struct cht_str text, const char *origin, uint8_t *mem,
  * Returns how many. CHT_E_KEY, CHT_E_IO. */
 ssize_t key_file_read(const char *path, uint8_t *mem, struct cht_err *err) CHT_CHECKED;
 
-/* The seed that stands in PEM text, into seed[SIGN_SEED_BYTES], which may be where pem is.
- * CHT_E_KEY. */
-int key_file_seed(struct cht_bytes pem, uint8_t *seed, const char *path,
-		  struct cht_err *err) CHT_CHECKED;
+/* The seed of an Ed25519 key, out of the first PKCS#8 PEM text in mem[0..len), to the front of mem;
+ * what else is in mem is overwritten as it goes. CHT_E_KEY. */
+int key_file_seed(uint8_t *mem, size_t len, const char *path, struct cht_err *err) CHT_CHECKED;
 
 /* Draws a key into mem[0..SIGN_SEED_BYTES), guarded memory of SIGN_KEY_FILE_MAX bytes. CHT_E_IO.
  * Then writes the one that stands there to a new file, as sign_key_generate. CHT_E_IO. */
