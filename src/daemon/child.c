@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/program.h"
 
 /* chtd never reads a value: which of them are secrets, and whether they are right, is for the
  * scribe to say. */
@@ -97,25 +98,6 @@ int child_take_secrets(int *env_fd, struct cht_err *err)
 	return r;
 }
 
-static int find_scribe(char *out, size_t cap, struct cht_err *err)
-{
-	ssize_t n = readlink("/proc/self/exe", out, cap - sizeof("/cht-scribe"));
-	char *slash;
-
-	if (n > 0) {
-		out[n] = '\0';
-		slash = strrchr(out, '/');
-		memcpy(slash, "/cht-scribe", sizeof("/cht-scribe"));
-		if (access(out, X_OK) == 0)
-			return 0;
-	}
-	(void)snprintf(out, cap, "%s/cht-scribe", CHT_LIBEXECDIR);
-	if (access(out, X_OK) == 0)
-		return 0;
-	return cht_fail(err, CHT_E_CONFIG, errno, "cht-scribe is neither beside chtd nor in %s",
-			CHT_LIBEXECDIR);
-}
-
 /* A descriptor number for the child: the duplicate is not close-on-exec. */
 static int inherit(int fd)
 {
@@ -163,7 +145,7 @@ static void run_scribe(const char *program, const struct conf *conf, int sock, i
 int child_start(struct child *child, const struct conf *conf, int env_fd, struct cht_err *err)
 {
 	char program[4096];
-	int pair[2] = { -1, -1 }, r = find_scribe(program, sizeof(program), err);
+	int pair[2] = { -1, -1 }, r = program_find(program, sizeof(program), "cht-scribe", err);
 
 	*child = (struct child)CHILD_NULL;
 	if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
