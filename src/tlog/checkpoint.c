@@ -16,7 +16,8 @@ void tlog_checkpoint_put(struct buf *b, struct cht_str origin, uint64_t size,
 
 static int fault(size_t *at, size_t where)
 {
-	*at = where;
+	if (at != NULL)
+		*at = where;
 	return CHT_E_PARSE;
 }
 

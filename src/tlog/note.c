@@ -8,7 +8,8 @@
 
 static int fault(size_t *at, size_t where)
 {
-	*at = where;
+	if (at != NULL)
+		*at = where;
 	return CHT_E_PARSE;
 }
 

@@ -121,7 +121,8 @@ int tlog_receipt_read(struct cht_str text, struct tlog_receipt *out, size_t *at)
 	struct tlog_receipt got;
 
 	if (!read_receipt(&in, &got)) {
-		*at = in.fault;
+		if (at != NULL)
+			*at = in.fault;
 		return CHT_E_PARSE;
 	}
 	*out = got;

@@ -162,7 +162,7 @@ struct tlog_note {
 
 /* Takes a note apart: at most TLOG_NOTE_MAX_BYTES of UTF-8 without control characters but newline,
  * text, blank line (the last one), one to TLOG_SIGNATURES_MAX signature lines, nothing behind the
- * last newline. Base64 is strict. CHT_E_PARSE, with *at the first offending byte. */
+ * last newline. Base64 is strict. CHT_E_PARSE, with *at, unless null, the first offending byte. */
 int tlog_note_read(struct cht_str note, struct tlog_note *out, size_t *at) CHT_CHECKED;
 /* "— <name> <base64(id || signature)>\n". sig: sig_len bytes. */
 void tlog_note_put_signature(struct buf *b, const struct tlog_vkey *vkey, const uint8_t *sig,
@@ -182,7 +182,7 @@ struct tlog_checkpoint {
 /* The text to sign: origin, size, base64 of the root, a line each. */
 void tlog_checkpoint_put(struct buf *b, struct cht_str origin, uint64_t size,
 			 const struct tlog_hash *root);
-/* From a note's text. CHT_E_PARSE, with *at the first offending byte. */
+/* From a note's text. CHT_E_PARSE, with *at, unless null, the first offending byte. */
 int tlog_checkpoint_read(struct cht_str text, struct tlog_checkpoint *out, size_t *at) CHT_CHECKED;
 
 /* ---- receipt.c: C2SP tlog-proof@v1, an inclusion proof that stands for itself */
@@ -196,7 +196,8 @@ struct tlog_receipt {
 
 void tlog_receipt_put(struct buf *b, uint64_t index, const struct tlog_proof *proof,
 		      struct cht_str note);
-/* CHT_E_PARSE, with *at the first offending byte. The note inside is not looked at. */
+/* CHT_E_PARSE, with *at, unless null, the first offending byte. The note inside is not looked at.
+ */
 int tlog_receipt_read(struct cht_str text, struct tlog_receipt *out, size_t *at) CHT_CHECKED;
 
 /* ---- policy.c: C2SP tlog-policy, whom a verifier believes */

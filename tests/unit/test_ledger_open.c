@@ -365,6 +365,15 @@ static void test_a_lost_checkpoint_is_put_back(void **state)
 	ledger_close(&ledger);
 	CHECK(size_of(path_of("ledger/checkpoint")) > 0);
 	CHECK_INT(count_ledger(), 5);
+	for (int i = 0; i < 3; i++) {
+		static const char *const junk[] = { "garbage", "\n\n\n", "a\nb\n\n" };
+
+		CHECK_INT(truncate(path_of("ledger/checkpoint"), 0), 0);
+		write_at(path_of("ledger/checkpoint"), 0, junk[i], strlen(junk[i]));
+		open_ledger(&ledger, &found);
+		CHECK_INT(size_of(path_of("ledger/checkpoint")), strlen(ledger.state.note));
+		ledger_close(&ledger);
+	}
 	write_at(path_of("ledger/checkpoint"), 0, "garbage", 7);
 	open_ledger(&ledger, &found);
 	CHECK(found.was_clean);
