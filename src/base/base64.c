@@ -143,7 +143,7 @@ bool read_base64(struct cht_str s, uint8_t *out, size_t cap, size_t *len)
 {
 	size_t n, at;
 
-	if (!base64_is_valid(s, &n, &at) || n > cap)
+	if (!base64_is_valid(s, &n, &at))
 		return false;
 	s.len = digits_of(n);
 	return decode(s, base64_digits, out, cap, len);

@@ -4,7 +4,7 @@
 #include "tlog/tlog.h"
 
 enum {
-	GROUPS_MAX = 7, /* of three digits, in a number below 2^63 */
+	GROUPS_MAX = 7, /* of three digits, in any number of 64 bits */
 	PATH_MAX_BYTES = 64,
 };
 
@@ -79,10 +79,10 @@ static bool take_number(struct cht_str *s, unsigned *out)
 	return n > 0;
 }
 
-/* The parts of a path, loosely: what is no tile's is told by the caller. */
+/* The parts of a path, loosely: what is no tile's, or too long a number, is told by the caller. */
 static bool read_parts(struct cht_str s, struct tlog_tile *out)
 {
-	unsigned group, groups = 0;
+	unsigned group;
 	bool more;
 
 	if (!take(&s, STR("tile/")))
@@ -91,7 +91,7 @@ static bool read_parts(struct cht_str s, struct tlog_tile *out)
 	if (!out->is_entries && !take_number(&s, &out->level))
 		return false;
 	do {
-		if (groups++ == GROUPS_MAX || !take(&s, STR("/")))
+		if (!take(&s, STR("/")))
 			return false;
 		more = take(&s, STR("x"));
 		if (!take_number(&s, &group))

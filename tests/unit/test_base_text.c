@@ -139,12 +139,13 @@ static void test_bad_base64_is_refused_where_it_is_bad(void **state)
 	static const struct {
 		const char *text;
 		size_t at;
-	} bad[] = { { "=", 0 },        { "==", 0 },       { "A", 1 },        { "A=", 1 },
-		    { "A===", 1 },     { "AA", 2 },       { "AA=", 3 },      { "AB==", 1 },
-		    { "AP==", 1 },     { "AA=A", 3 },     { "AA===", 4 },    { "AAB=", 2 },
-		    { "AAA", 3 },      { "AAA==", 4 },    { "AAAA=", 4 },    { "AAAA\n", 4 },
-		    { " AAA", 0 },     { "AA A", 2 },     { "A-AA", 1 },     { "AA_A", 2 },
-		    { "AA==AAAA", 4 }, { "AAAAA===", 5 }, { "AAAAAA=\n", 7 } };
+	} bad[] = { { "=", 0 },        { "==", 0 },     { "A", 1 },        { "A=", 1 },
+		    { "A===", 1 },     { "AA", 2 },     { "AA=", 3 },      { "AB==", 1 },
+		    { "AP==", 1 },     { "AI==", 1 },   { "AAC=", 2 },     { "AA=A", 3 },
+		    { "AA===", 4 },    { "AAB=", 2 },   { "AAA", 3 },      { "AAA==", 4 },
+		    { "AAAA=", 4 },    { "AAAA\n", 4 }, { " AAA", 0 },     { "AA A", 2 },
+		    { "A-AA", 1 },     { "AA_A", 2 },   { "AA==AAAA", 4 }, { "AAAAA===", 5 },
+		    { "AAAAAA=\n", 7 } };
 	uint8_t out[8];
 
 	(void)state;

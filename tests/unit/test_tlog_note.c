@@ -133,6 +133,7 @@ static const struct {
 	{ "a line that is no signature", "text\n\n" SIG "x\n" SIG, 21 },
 	{ "text behind signatures", "text\n\n" SIG "more text\n", 21 },
 	{ "a tab in the text", "te\txt\n\n" SIG, 2 },
+	{ "a unit separator in the text", "te\x1fxt\n\n" SIG, 2 },
 	{ "carriage returns", "text\r\n\r\n" SIG, 4 },
 	{ "not UTF-8", "te\xc3xt\n\n" SIG, 2 },
 	{ "a surrogate", "te\xed\xa0\x80xt\n\n" SIG, 2 },
@@ -218,7 +219,7 @@ static void test_a_note_of_any_other_kind_is_taken(void **state)
 static void test_long_signatures_are_passed_over(void **state)
 {
 	static char mem[TLOG_NOTE_MAX_BYTES + 1];
-	uint8_t sig[4 + 72 + 1] = { 1, 2, 3, 4 };
+	uint8_t sig[4 + 72 + 1] = { 1, 2, 3 };
 
 	(void)state;
 	for (size_t len = 70; len <= 73; len++) {
@@ -226,13 +227,14 @@ static void test_long_signatures_are_passed_over(void **state)
 		struct tlog_note note;
 		size_t at;
 
+		sig[3] = (uint8_t)len;
 		buf_put_lit(&b, "text\n\n" DASH "a ");
 		put_base64(&b, sig, 4 + len);
 		buf_put_lit(&b, "\n" SIG);
 		CHECK_INT(tlog_note_read((struct cht_str){ mem, buf_len(&b) }, &note, &at), 0);
 		CHECK_INT(note.n_sigs, 2);
 		CHECK_INT(note.sigs[0].len, len > 72 ? 0 : len);
-		CHECK_INT(be32_load(note.sigs[0].id), 0x01020304);
+		CHECK_INT(be32_load(note.sigs[0].id), 0x01020300 + len);
 		CHECK_INT(note.sigs[1].len, 1);
 	}
 }

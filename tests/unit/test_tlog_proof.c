@@ -207,6 +207,17 @@ static void test_a_changed_consistency_proof_is_refused(void **state)
 	}
 }
 
+/* Sizes turned round, with the proof that would hold if they were not looked at. */
+static void test_a_larger_tree_is_no_beginning_of_a_smaller(void **state)
+{
+	struct tree *t = *state;
+	struct tlog_proof proof = { .n = 1, .hash = { t->roots[1] } };
+
+	CHECK_INT(tlog_consistency_check(3, 1, &t->roots[1], &t->roots[1], &proof), CHT_E_VERIFY);
+	CHECK_INT(tlog_consistency_check(UINT64_MAX, 1, &t->roots[1], &t->roots[1], &proof),
+		  CHT_E_VERIFY);
+}
+
 static void test_nothing_is_consistent_with_everything_larger(void **state)
 {
 	struct tlog_proof none = { 0 }, one = { .n = 1 };
@@ -415,6 +426,7 @@ int main(void)
 		cmocka_unit_test(test_every_proof_is_the_recursion),
 		cmocka_unit_test(test_a_changed_inclusion_proof_is_refused),
 		cmocka_unit_test(test_a_changed_consistency_proof_is_refused),
+		cmocka_unit_test(test_a_larger_tree_is_no_beginning_of_a_smaller),
 		cmocka_unit_test(test_nothing_is_consistent_with_everything_larger),
 		cmocka_unit_test(test_the_vectors_of_merkle),
 		cmocka_unit_test(test_the_largest_trees),

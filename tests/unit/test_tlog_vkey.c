@@ -59,15 +59,15 @@ static void test_bad_keys_are_refused_with_a_reason(void **state)
 		{ "", "form" },
 		{ "example.com/foo", "form" },
 		{ "example.com/foo+530d903a", "form" },
-		{ "+530d903a+" KEY, "name" },
-		{ "a b+530d903a+" KEY, "name" },
-		{ "a\xc2\xa0+530d903a+" KEY, "name" },
-		{ "a\xc2\x85+530d903a+" KEY, "name" },
-		{ "a\xc2\x9b+530d903a+" KEY, "name" },
-		{ "a\x7f+530d903a+" KEY, "name" },
-		{ "a\n+530d903a+" KEY, "name" },
-		{ "a\x01+530d903a+" KEY, "name" },
-		{ "a\xff+530d903a+" KEY, "name" },
+		{ "+530d903a+" KEY, "its name is" },
+		{ "a b+530d903a+" KEY, "its name is" },
+		{ "a\xc2\xa0+530d903a+" KEY, "its name is" },
+		{ "a\xc2\x85+530d903a+" KEY, "its name is" },
+		{ "a\xc2\x9f+530d903a+" KEY, "its name is" },
+		{ "a\x7f+530d903a+" KEY, "its name is" },
+		{ "a\n+530d903a+" KEY, "its name is" },
+		{ "a\x01+530d903a+" KEY, "its name is" },
+		{ "a\xff+530d903a+" KEY, "its name is" },
 		{ "example.com/foo+530D903A+" KEY, "hex" },
 		{ "example.com/foo+530d903+" KEY, "hex" },
 		{ "example.com/foo+530d903a0+" KEY, "hex" },
@@ -130,6 +130,24 @@ static void test_every_prefix_and_every_flipped_bit_is_refused(void **state)
 	}
 }
 
+static void test_keys_are_equal_in_every_part(void **state)
+{
+	struct tlog_vkey a, b;
+
+	(void)state;
+	CHECK(tlog_vkey_read(str_of(good[0].text), &a, NULL));
+	b = a;
+	CHECK(tlog_vkey_eq(&a, &b));
+	b.name[0] = 'x';
+	CHECK(!tlog_vkey_eq(&a, &b));
+	b = a;
+	b.type = TLOG_ED25519_COSIGN;
+	CHECK(!tlog_vkey_eq(&a, &b));
+	b = a;
+	b.public_key[31] ^= 1;
+	CHECK(!tlog_vkey_eq(&a, &b));
+}
+
 static void test_names(void **state)
 {
 	char longest[TLOG_NAME_MAX + 1];
@@ -155,6 +173,7 @@ int main(void)
 		cmocka_unit_test(test_keys_of_others_go_both_ways),
 		cmocka_unit_test(test_bad_keys_are_refused_with_a_reason),
 		cmocka_unit_test(test_every_prefix_and_every_flipped_bit_is_refused),
+		cmocka_unit_test(test_keys_are_equal_in_every_part),
 		cmocka_unit_test(test_names),
 	};
 
