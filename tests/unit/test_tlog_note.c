@@ -183,6 +183,7 @@ static void test_bad_notes_are_refused_where_they_are_bad(void **state)
 		CHECK_INT(tlog_note_read(str_of(refused[i].note), &note, &at), CHT_E_PARSE);
 		CHECK_INT(at, refused[i].at);
 		CHECK_INT(note.n_sigs, 77);
+		CHECK_INT(tlog_note_read(str_of(refused[i].note), &note, NULL), CHT_E_PARSE);
 	}
 }
 
@@ -343,6 +344,7 @@ static void test_bad_checkpoints_are_refused_where_they_are_bad(void **state)
 		CHECK_INT(tlog_checkpoint_read(str_of(rows[i].text), &c, &at), CHT_E_PARSE);
 		CHECK_INT(at, rows[i].at);
 		CHECK_INT(c.size, 77);
+		CHECK_INT(tlog_checkpoint_read(str_of(rows[i].text), &c, NULL), CHT_E_PARSE);
 	}
 }
 

@@ -127,6 +127,7 @@ static void test_bad_receipts_are_refused_where_they_are_bad(void **state)
 		CHECK_INT(tlog_receipt_read(str_of(rows[i].text), &receipt, &at), CHT_E_PARSE);
 		CHECK_INT(at, rows[i].at);
 		CHECK_INT(receipt.index, 77);
+		CHECK_INT(tlog_receipt_read(str_of(rows[i].text), &receipt, NULL), CHT_E_PARSE);
 	}
 }
 
