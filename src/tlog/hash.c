@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * By OpenSSL's functions for a state on the stack: through EVP each hash would cost a fetch or an
- * allocation, as long as the hash of a short entry itself (ADR 10).
+ * allocation, as long as the hash of a short entry itself (ADR 10, ADR 16).
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/sha.h>
