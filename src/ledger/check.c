@@ -114,6 +114,8 @@ static void fold(const struct check_tile *tile, struct tlog_hash *root)
 	tlog_tree_root(&tree, root);
 }
 
+static const struct check_tile no_tile;
+
 int ledger_check_tile(struct ledger_check *check, struct ledger_view *view, unsigned level,
 		      uint64_t n, const struct check_tile **out, struct cht_err *err)
 {
@@ -123,6 +125,7 @@ int ledger_check_tile(struct ledger_check *check, struct ledger_view *view, unsi
 	struct tlog_hash root;
 	int r;
 
+	*out = &no_tile;
 	if (mine == NULL || n > full || (n == full && edge->width == 0))
 		return cht_fail(err, CHT_E_STATE, 0,
 				"there is no tile %" PRIu64 " of level %u under the checkpoint", n,

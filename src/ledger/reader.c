@@ -77,7 +77,7 @@ static int open_reader(struct ledger_reader *reader, int entries_fd, struct cht_
 
 int ledger_reader_open(struct ledger_reader *reader, const char *dir, struct cht_err *err)
 {
-	int entries_fd, dir_fd = reader_find(dir, &entries_fd, err);
+	int entries_fd = -1, dir_fd = reader_find(dir, &entries_fd, err);
 
 	if (dir_fd < 0)
 		return dir_fd;
@@ -93,9 +93,13 @@ int ledger_reader_open_view(struct ledger_reader *reader, const struct ledger_vi
 	if (fd < 0)
 		return fd;
 	r = open_reader(reader, fd, err);
-	if (r == 0)
-		reader->limit = view->size;
-	return r;
+	if (r < 0)
+		return r;
+	reader->limit = view->size;
+	/* Segments go from the lowest on and the last one stays: here all are lost. */
+	if (reader->next >= reader->limit)
+		reader_place(reader, 0, 0, 0);
+	return 0;
 }
 
 void reader_place(struct ledger_reader *reader, uint64_t segment_first, uint64_t next,
