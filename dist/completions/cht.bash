@@ -28,6 +28,8 @@ _cht() {
 		words='json text'
 	elif [ "$prev" = --fault ]; then
 		words=$(_cht_faults)
+	elif [ "$prev" = --where ]; then
+		words='pid= comm= exe= address= verdict='
 	elif [ "${cur#-}" != "$cur" ]; then
 		words=$(_cht_options "$command")
 	elif [ "$command" = send ]; then

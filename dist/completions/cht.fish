@@ -32,5 +32,6 @@ end
 complete -c cht -n '__cht_at_command; or __cht_command_is help' -f -a '(__cht_commands)'
 complete -c cht -n 'not __cht_at_command; and string match -q -- "-*" (commandline -ct)' -f -a '(__cht_options)'
 complete -c cht -n '__cht_after -o --output' -f -a 'json text'
+complete -c cht -n '__cht_after --where' -f -a 'pid= comm= exe= address= verdict='
 complete -c cht -n '__cht_command_is send; and __cht_after --fault' -f -a '(__cht_faults)'
 complete -c cht -n '__cht_command_is send; and not __cht_after --fault' -f -a 'unix: vsock:'

@@ -37,8 +37,11 @@ const struct cli_command *cli_command_find(const char *name);
 
 int cmd_cat(int argc, char **argv);
 int cmd_decode(int argc, char **argv);
+int cmd_export(int argc, char **argv);
 int cmd_key(int argc, char **argv);
+int cmd_prove(int argc, char **argv);
 int cmd_send(int argc, char **argv);
+int cmd_show(int argc, char **argv);
 int cmd_tail(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_version(int argc, char **argv);

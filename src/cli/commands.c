@@ -4,23 +4,36 @@
 #include "cli/cli.h"
 
 static const char cat_usage[] =
-	"usage: cht cat [-f] [--raw] DIR\n"
+	"usage: cht cat [-f] [--raw] [FILTER...] DIR\n"
 	"\n"
-	"Prints everything that a ledger holds, in order, one JSON object a line: each entry's\n"
-	"bytes as they stand, an event or an event in its signed envelope. DIR is the state\n"
-	"directory or the ledger in it. An entry that is not one line of JSON is printed as\n"
-	"{\"unreadable\":...}. A torn last entry is left out: it was never acknowledged.\n"
+	"Prints what a ledger holds under its newest checkpoint, in order, one JSON object a "
+	"line:\n"
+	"each entry's bytes as they stand, an event or an event in its signed envelope. DIR is "
+	"the\n"
+	"state directory, the ledger in it, or a copy of that. Each entry is held against the\n"
+	"checkpoint; the first that is not what it covers is told on standard error, and reading\n"
+	"goes on. An entry that is not one line of JSON is printed as {\"unreadable\":...}.\n"
 	"\n"
-	"  -f, --follow  go on with what is stored from now on\n"
-	"      --raw     each entry as in its segment file: 16-bit big-endian length, bytes\n"
-	"  -h, --help    this text\n"
+	"  -f, --follow           go on with what is stored from now on\n"
+	"      --raw              each entry as in its segment: 16-bit big-endian length, bytes\n"
+	"      --cell ID          only this cell\n"
+	"      --run RUN          only this run\n"
+	"      --type NAME        only this type and those below it: guest, run.opened\n"
+	"      --after TIME       only what the host dates then or later: 2026-11-25T03:00:00Z, a\n"
+	"                         date, or how long ago: 90s, 5m, 2h, 7d\n"
+	"      --where KEY=VALUE  only where this is said: pid, comm, exe, address (with or "
+	"without\n"
+	"                         :PORT), verdict; several times: all of it\n"
+	"  -o, --output json      as without it\n"
+	"  -h, --help             this text\n"
 	"\n"
-	"exit: 0, 1 no ledger or it cannot be read, 2 usage, 11 the ledger is damaged: what is\n"
-	"whole before the damage is printed\n"
+	"exit: 0, 1 no ledger or it cannot be read, 2 usage, 11 the ledger is damaged: what can "
+	"be\n"
+	"read is printed all the same\n"
 	"\n"
 	"examples:\n"
 	"  cht cat /var/lib/cht | jq -r .type | sort | uniq -c\n"
-	"  cht cat -f /var/lib/cht\n";
+	"  cht cat -f --type guest --where exe=/usr/bin/curl /var/lib/cht\n";
 
 static const char decode_usage[] =
 	"usage: cht decode [-o json] [--hex | --binary] [--body] [FILE]\n"
@@ -84,25 +97,90 @@ static const char send_usage[] =
 	"  cht send unix:/run/vm/web-1.sock_9001 -n 100 --fault bad-cbor=3 --fault forged\n";
 
 static const char tail_usage[] =
-	"usage: cht tail [-n LINES] [--cell ID] [--type NAME] [--no-follow] DIR\n"
+	"usage: cht tail [-n LINES] [FILTER...] [--no-follow] DIR\n"
 	"\n"
 	"Shows the last events of a ledger and those that come, a line each: time, cell, type,\n"
 	"and who did what. A guest's words are made visible, never obeyed. In colour: yellow is\n"
 	"what a guest declared, green what the host observed, blue what the host concluded;\n"
-	"bold is bad news. DIR is the state directory or the ledger in it.\n"
+	"bold is bad news. DIR is the state directory or the ledger in it. Nothing is shown that\n"
+	"no checkpoint covers, and what is not as the checkpoint has it is told.\n"
 	"\n"
-	"  -n, --lines N      begin with the last N events (default: 10)\n"
-	"      --cell ID      only this cell\n"
-	"      --type NAME    only this type and those below it: guest, run.opened\n"
-	"      --no-follow    end at the end of the ledger\n"
-	"  -o, --output json  the entries as cht cat prints them\n"
-	"  -h, --help         this text\n"
+	"  -n, --lines N          begin with the last N events (default: 10, or all --after)\n"
+	"      --cell ID          only this cell\n"
+	"      --run RUN          only this run\n"
+	"      --type NAME        only this type and those below it: guest, run.opened\n"
+	"      --after TIME       only what the host dates then or later: 2026-11-25T03:00:00Z, a\n"
+	"                         date, or how long ago: 90s, 5m, 2h, 7d\n"
+	"      --where KEY=VALUE  only where this is said: pid, comm, exe, address (with or "
+	"without\n"
+	"                         :PORT), verdict; several times: all of it\n"
+	"      --no-follow        end at the end of the ledger\n"
+	"  -o, --output json      the entries as cht cat prints them\n"
+	"  -h, --help             this text\n"
 	"\n"
 	"exit: 0, 1 no ledger or it cannot be read, 2 usage, 11 the ledger is damaged\n"
 	"\n"
 	"examples:\n"
 	"  cht tail /var/lib/cht\n"
-	"  cht tail -n 100 --cell web-1 --type guest --no-follow /var/lib/cht\n";
+	"  cht tail --cell web-1 --type guest --after 1h --no-follow /var/lib/cht\n";
+
+static const char show_usage[] =
+	"usage: cht show [-o json | --raw] DIR INDEX|ID\n"
+	"\n"
+	"Shows one entry of a ledger in full: its event, its place, its leaf hash (SHA-256 of a\n"
+	"zero byte and the entry), and the newest checkpoint that it is held against. It is named\n"
+	"by its index, counted from 0, or by the id of its event.\n"
+	"\n"
+	"  -o, --output json  all of it as one JSON object\n"
+	"      --raw          only the entry's bytes, as they are hashed\n"
+	"  -h, --help         this text\n"
+	"\n"
+	"exit: 0, 1 no such entry or it cannot be read, 2 usage, 11 it is not what the checkpoint\n"
+	"covers, or the ledger is damaged before it\n"
+	"\n"
+	"examples:\n"
+	"  cht show /var/lib/cht 4711\n"
+	"  cht show /var/lib/cht 0197a3c2-0000-8000-8000-000000000001\n";
+
+static const char prove_usage[] =
+	"usage: cht prove [-o FILE] DIR INDEX|ID\n"
+	"\n"
+	"Prints the proof that an entry is in the ledger, as C2SP tlog-proof: its index, the\n"
+	"hashes that lead from it to the root, and the signed checkpoint. Whoever has the log's\n"
+	"key and the entry's bytes (cht show --raw) can check it without this ledger. A proof "
+	"that\n"
+	"does not hold is not given out.\n"
+	"\n"
+	"  -o, --out FILE  write it to this new file (by custom NAME.tlog-proof)\n"
+	"  -h, --help      this text\n"
+	"\n"
+	"exit: 0, 1 no such entry, it cannot be read, or FILE is there already, 2 usage,\n"
+	"11 the ledger is damaged\n"
+	"\n"
+	"examples:\n"
+	"  cht prove /var/lib/cht 4711 -o 4711.tlog-proof\n"
+	"  cht show --raw /var/lib/cht 4711 > 4711.entry\n";
+
+static const char export_usage[] =
+	"usage: cht export [--run RUN | --tiles] [-o json] DIR OUT\n"
+	"\n"
+	"Writes a ledger to OUT as something that stands for itself: a bundle, one file with the\n"
+	"entries, the hashes of all others and the checkpoint, which cht verify takes in place of\n"
+	"the ledger; or, with --tiles, the directory of C2SP tlog-tiles that any reader of\n"
+	"transparency logs takes. What is written leads to the checkpoint, or OUT is not made.\n"
+	"OUT must not be there already.\n"
+	"\n"
+	"      --run RUN      only the entries of this run (default: all)\n"
+	"      --tiles        checkpoint, tile/<L>/<N> and tile/entries/<N> below OUT\n"
+	"  -o, --output json  what was written, as one JSON object\n"
+	"  -h, --help         this text\n"
+	"\n"
+	"exit: 0, 1 OUT cannot be written or is there, or no entry is of RUN, 2 usage, 11 the\n"
+	"ledger is damaged\n"
+	"\n"
+	"examples:\n"
+	"  cht export --run run-7 /var/lib/cht run-7.bundle\n"
+	"  cht export --tiles /var/lib/cht /srv/www/log\n";
 
 static const char verify_usage[] =
 	"usage: cht verify DIR [-o json] [--run RUN] [--allow unbounded]\n"
@@ -165,6 +243,9 @@ const struct cli_command cli_commands[] = {
 	  cmd_decode },
 	{ "cat", "everything stored, one JSON object a line", cat_usage, cmd_cat },
 	{ "tail", "watch events as they are stored, a line each", tail_usage, cmd_tail },
+	{ "show", "one event in full, and the checkpoint it is under", show_usage, cmd_show },
+	{ "prove", "the proof that an event is in the ledger", prove_usage, cmd_prove },
+	{ "export", "a run or a whole ledger as a bundle, or as tiles", export_usage, cmd_export },
 	{ "send", "play a guest: frames, load, and faults to order", send_usage, cmd_send },
 	{ "verify", "is a ledger as it was written, and is all of it there", verify_usage,
 	  cmd_verify },

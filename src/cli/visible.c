@@ -103,3 +103,32 @@ void put_visible_json(struct buf *b, struct cht_str json)
 		}
 	}
 }
+
+static void put_u16(struct buf *b, uint32_t unit)
+{
+	buf_put_lit(b, "\\u");
+	put_hex_u64(b, unit, 4);
+}
+
+void put_plain_json(struct buf *b, struct cht_str json)
+{
+	const uint8_t *p = (const uint8_t *)json.ptr;
+
+	for (size_t at = 0; at < json.len;) {
+		uint32_t c = 0xfffd;
+		size_t n = code_point(p + at, json.len - at, &c);
+
+		if (n == 0) {
+			put_u16(b, c);
+			n = 1;
+		} else if (c != 0x7f && !deceives(c)) {
+			buf_put(b, p + at, n);
+		} else if (c > 0xffff) {
+			put_u16(b, 0xd800 + ((c - 0x10000) >> 10));
+			put_u16(b, 0xdc00 + ((c - 0x10000) & 0x3ff));
+		} else {
+			put_u16(b, c);
+		}
+		at += n;
+	}
+}

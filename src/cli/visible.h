@@ -17,4 +17,8 @@ void put_visible(struct buf *b, struct cht_str s);
  * first, anything else is put as it is. json is valid JSON. At most 2 bytes for each byte. */
 void put_visible_json(struct buf *b, struct cht_str json);
 
+/* Valid JSON as it stands, but for characters that deceive: these become \\uNNNN, so that it is
+ * the same JSON still. At most 6 bytes for each byte. */
+void put_plain_json(struct buf *b, struct cht_str json);
+
 #endif

@@ -3,23 +3,22 @@
 """cht tail: what a person sees of each event, and that a guest cannot paint over it."""
 
 import json
-import pathlib
-import struct
-import tempfile
 import unittest
 
 from cli import ENV, cht, start
 from cli_help import on_terminal
+from made_ledger import MadeLedger, packed
 
 PREFIX = "dev.cellos.events.cell.observability.v1."
 
 
-def event(name, sequence=1, provenance="observed", time="16:44:45.123456789", cell="web-1", **data):
+def event(name, sequence=1, provenance="observed", time="16:44:45.123456789", cell="web-1", run="run-1",
+          **data):  # fmt: skip
     """An event as the host writes it."""
     guest = "guest" in data
     data |= {
         "cellId": cell,
-        "runId": "run-1",
+        "runId": run,
         "specSignatureHash": "unspecified",
         "sequence": sequence,
         "provenance": provenance,
@@ -43,10 +42,10 @@ def event(name, sequence=1, provenance="observed", time="16:44:45.123456789", ce
     return text.encode()
 
 
-def spawned(n, comm="sh", cell="web-1", **details):
+def spawned(n, comm="sh", cell="web-1", time="16:44:45.123456789", **details):
     guest = {"guestComm": comm, "guestPid": n, "guestMonotonicNs": 5}
     guest |= {"probeSource": "process.spawned", **details}
-    return event("guest.process_spawned", n, "declared", cell=cell, guest=guest)
+    return event("guest.process_spawned", n, "declared", time, cell, guest=guest)
 
 
 def envelope(payload):
@@ -83,19 +82,7 @@ SHOWN = """\
 """
 
 
-class Tail(unittest.TestCase):
-    maxDiff = None
-
-    def setUp(self):
-        self.dir = tempfile.TemporaryDirectory()
-        self.addCleanup(self.dir.cleanup)
-        self.entries = pathlib.Path(self.dir.name) / "ledger" / "entries"
-        self.entries.mkdir(parents=True)
-
-    def append(self, *entries, first=0):
-        with open(self.entries / f"{first:020}", "ab") as segment:
-            segment.write(b"".join(struct.pack(">H", len(e)) + e for e in entries))
-
+class Tail(MadeLedger):
     def tail(self, *args):
         done = cht("tail", "--no-follow", *args, self.dir.name)
         return done.returncode, done.stdout.decode().splitlines()
@@ -147,9 +134,7 @@ class Tail(unittest.TestCase):
         self.assertEqual(self.pids("-n", "100"), list(range(1, 31)))
 
     def test_the_end_of_a_ledger_of_many_segments(self):
-        for first in (0, 65536, 131072):
-            self.append(*[spawned(1)] * 65536, first=first)
-        self.append(spawned(2), spawned(3), first=196608)
+        self.append(*[spawned(1)] * (3 * 65536), spawned(2), spawned(3))
         self.assertEqual(self.pids("-n", "4"), [1, 1, 2, 3])
 
     def test_filters_choose_before_they_count(self):
@@ -188,14 +173,40 @@ class Tail(unittest.TestCase):
         self.assertTrue(lines[3].startswith("entry 2: "))
         self.assertIn("sh[2]", lines[4])
 
-    def test_damage_is_told_after_what_is_whole(self):
-        self.append(spawned(1))
-        with open(self.entries / f"{0:020}", "ab") as segment:
-            segment.write(b"\xff\xff" + b"x" * 70000)
+    def test_all_after_a_time(self):
+        self.append(*(spawned(n, time=f"16:{n:02}:00.000000000") for n in range(1, 60)))
+        self.assertEqual(self.pids("--after", "2026-11-22T16:30:00Z"), list(range(30, 60)))
+        self.assertEqual(self.pids("--after", "2026-11-22T16:30:00Z", "-n", "3"), [57, 58, 59])
+        self.assertEqual(self.pids("--after", "2026-11-22T16:59:01Z"), [])
+        self.assertEqual(self.pids("--after", "2026-11-01"), list(range(1, 60)))
+
+    def test_all_after_a_time_of_many_segments(self):
+        early = spawned(1, time="10:00:00.000000000")
+        self.append(*[early] * 65530, *[spawned(2)] * 70000)
+        self.assertEqual(len(self.pids("--after", "2026-11-22T16:00:00Z")), 70000)
+        self.assertEqual(len(self.pids("--after", "2026-11-22T09:00:00Z")), 135530)
+        self.segment().unlink()
+        self.assertEqual(len(self.pids("--after", "2026-11-22T09:00:00Z")), 135530 - 65536)
+
+    def test_damage_is_told_and_the_rest_is_shown(self):
+        self.append(spawned(1), spawned(2), spawned(3))
+        at = len(packed([spawned(1)])) + 30
+        self.change(self.segment(), at, b"X")
         done = cht("tail", "--no-follow", self.dir.name)
         self.assertEqual(done.returncode, 11)
         self.assertIn(b"sh[1]", done.stdout)
+        self.assertIn(b"sh[3]", done.stdout)
         self.assertEqual(done.stderr.count(b"\n"), 1)
+        self.assertIn(b"entry 1 is not", done.stderr)
+
+    def test_damage_before_what_is_shown_does_not_hide_it(self):
+        self.append(*(spawned(n) for n in range(1000)))
+        self.change(self.segment(), 0, b"\xff\xff")
+        code, _ = self.tail()
+        self.assertEqual(code, 0)
+        self.assertEqual(self.pids("-n", "3"), [997, 998, 999])
+        (self.ledger / "entries" / f"{0:020}.idx").unlink()
+        self.assertEqual(self.tail("-n", "3"), (11, []))
 
     def test_colours_tell_who_says_so(self):
         self.append(*EVENTS)

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/locate.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "cli/tail_line.h"
+
+#define URN "urn:cellos:event:"
+
+enum { ID_MAX = 1024 };
+
+/* The first entry whose event has this id. 1, 0: there is none. */
+static int find_id(struct follow *f, struct cht_str id, uint64_t *index, struct cht_err *err)
+{
+	struct event_view event;
+	struct cht_bytes entry;
+	int r = ledger_reader_seek(&f->reader, 0, err);
+
+	if (r < 0)
+		return r;
+	while ((r = follow_look(f, &entry, err)) == 1) {
+		/* Most entries do not have these bytes anywhere. */
+		if (memmem(entry.ptr, entry.len, id.ptr, id.len) == NULL ||
+		    !tail_scan(entry, &event) || !str_eq(event.id, id))
+			continue;
+		*index = f->reader.next - 1;
+		return 1;
+	}
+	return r;
+}
+
+int locate(struct follow *f, const char *what, struct cht_bytes *entry, struct cht_err *err)
+{
+	char id[ID_MAX];
+	uint64_t index;
+	int r;
+
+	if (read_u64(str_of(what), UINT64_MAX, &index))
+		return follow_get(f, index, entry, err);
+	if (strncmp(what, URN, sizeof(URN) - 1) == 0)
+		r = snprintf(id, sizeof(id), "%s", what);
+	else
+		r = snprintf(id, sizeof(id), URN "%s", what);
+	if (r < 0 || (size_t)r >= sizeof(id))
+		return cht_fail(err, CHT_E_CONFIG, 0, "no index and no id of an event");
+	r = find_id(f, str_of(id), &index, err);
+	if (r == 0)
+		return cht_fail(err, CHT_E_CONFIG, 0,
+				"no event has the id '%s' under the newest checkpoint", id);
+	return r < 0 ? r : follow_get(f, index, entry, err);
+}
