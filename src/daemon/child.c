@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/limits.h"
 #include "base/program.h"
 
 /* chtd never reads a value: which of them are secrets, and whether they are right, is for the
@@ -120,7 +121,7 @@ static void add(struct arguments *a, const char *name, const char *value)
 static void run_scribe(const char *program, const struct conf *conf, int sock, int env_fd)
 {
 	struct arguments a = { .list = { program }, .n = 1 };
-	char line_fd[16], secrets_fd[16];
+	char line_fd[16], secrets_fd[16], retain_age[24], retain_bytes[24];
 	int s = inherit(sock), e = env_fd >= 0 ? inherit(env_fd) : -1;
 
 	(void)snprintf(line_fd, sizeof(line_fd), "%d", s);
@@ -128,14 +129,26 @@ static void run_scribe(const char *program, const struct conf *conf, int sock, i
 	add(&a, "--state", conf->state);
 	add(&a, "--line-fd", line_fd);
 	add(&a, "--env-fd", e >= 0 ? secrets_fd : NULL);
-	add(&a, "--on-full", conf->on_full);
+	/* What is dropped when there is no space is our affair: the scribe waits for it all the
+	 * same. */
+	if (conf->on_full != NULL)
+		add(&a, "--on-full", strcmp(conf->on_full, "stop") == 0 ? "stop" : "pause");
 	if (conf->sign_alg != NULL && strcmp(conf->sign_alg, "off") != 0)
 		add(&a, "--sign-alg", conf->sign_alg);
 	add(&a, "--sign-kid", conf->sign_kid);
 	add(&a, "--sign-key-file", conf->sign_key_file);
 	add(&a, "--sign-order", conf->sign_order);
-	if (conf->init)
+	add(&a, "--log-key-file", conf->log_key_file);
+	if (conf->init) {
 		a.list[a.n++] = "--init";
+		(void)snprintf(retain_age, sizeof(retain_age), "%llus",
+			       (unsigned long long)(conf->retain_age_ns / NS_PER_S));
+		(void)snprintf(retain_bytes, sizeof(retain_bytes), "%llu",
+			       (unsigned long long)conf->retain_bytes);
+		add(&a, "--name", conf->log_name);
+		add(&a, "--retain-age", conf->retain_age_ns > 0 ? retain_age : NULL);
+		add(&a, "--retain-bytes", conf->retain_bytes > 0 ? retain_bytes : NULL);
+	}
 	a.list[a.n] = NULL;
 	if (s >= 0)
 		(void)execv(program, (char *const *)(uintptr_t)a.list);

@@ -32,7 +32,7 @@ enum key_kind {
 static const char *const expected[] = {
 	[TEXT] = "a text that is not empty",
 	[SHAPE] = "full or rust",
-	[ON_FULL] = "stop or pause",
+	[ON_FULL] = "stop, pause or drop",
 	[ALGORITHM] = "off, hmac-sha256 or ed25519",
 	[SILENCE] = "each or once",
 	[ORDER] = "struct or sorted",
@@ -144,7 +144,9 @@ static bool store(const struct key *key, void *base, struct cht_str s)
 	case SHAPE:
 		*(enum cht_shape *)at = str_eq(s, STR("rust")) ? CHT_SHAPE_RUST : CHT_SHAPE_FULL;
 		return is_either(s, "rust", "full");
-	case ON_FULL: return is_either(s, "stop", "pause") && replace_text(at, s);
+	case ON_FULL:
+		return (str_eq(s, STR("stop")) || is_either(s, "pause", "drop")) &&
+		       replace_text(at, s);
 	case ALGORITHM:
 		return (str_eq(s, STR("off")) || is_either(s, "hmac-sha256", "ed25519")) &&
 		       replace_text(at, s);
@@ -284,7 +286,8 @@ static void on_section(struct reading *r, struct cht_str name)
 		return;
 	if (!str_starts(name, STR("cell "))) {
 		bad(r, r->line,
-		    "unknown section: expected daemon, silence, limits, sign or cell ID", "");
+		    "unknown section: expected daemon, silence, limits, ledger, sign or cell ID",
+		    "");
 		return;
 	}
 	name.ptr += 5;

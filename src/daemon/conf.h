@@ -31,11 +31,16 @@ struct conf {
 	bool init, replace, seal;
 	int ready_fd; /* -1: none */
 	enum cht_shape shape;
-	char *on_full; /* "stop" | "pause"; null: the scribe's default */
+	char *on_full; /* "stop" | "pause" | "drop"; null: stop */
 	char *silence; /* "each" | "once" a run; null: each */
 	uint64_t keepalive_window_ns, boot_window_ns, stall_ns;
 	uint64_t connections, connects_per_s, frames_per_s, frames_burst, ledger_bytes_per_run;
-	uint64_t partial_blocks;                                /* PARTIAL_BLOCK_BYTES each */
+	uint64_t partial_blocks; /* PARTIAL_BLOCK_BYTES each */
+	/* Of a ledger that --init makes; null, 0: the scribe's defaults. */
+	char *log_name;
+	uint64_t retain_age_ns, retain_bytes;
+	char *log_key_file;             /* for the scribe, unread */
+	char *close_for, *close_reason; /* the successor's verifier key: this log ends; or null */
 	char *sign_alg, *sign_kid, *sign_key_file, *sign_order; /* for the scribe, unread */
 	struct conf_cell *cells;
 	size_t n_cells, cells_cap;

@@ -49,7 +49,12 @@ void conf_render(const struct conf *conf, struct buf *b)
 			buf_put_byte(b, ',');
 		cell(b, &conf->cells[i]);
 	}
-	buf_put_lit(b, "],\"limits\":{");
+	buf_put_lit(b, "],\"ledger\":{");
+	text(b, STR("keyFile"), conf->log_key_file);
+	text(b, STR("name"), conf->log_name);
+	number(b, STR("retainAgeSeconds"), (int64_t)(conf->retain_age_ns / 1000000000));
+	number(b, STR("retainBytes"), (int64_t)conf->retain_bytes);
+	buf_put_lit(b, "},\"limits\":{");
 	number(b, STR("connections"), (int64_t)conf->connections);
 	number(b, STR("connectsPerSecond"), (int64_t)conf->connects_per_s);
 	number(b, STR("framesBurst"), (int64_t)conf->frames_burst);

@@ -50,6 +50,53 @@ static int check_sign(const struct conf *conf, struct cht_err *err)
 	return 0;
 }
 
+/* "<origin>+<id>+<base64 of 0x01 and the key>": an Ed25519 key, as a note's verifier has it. */
+static bool is_vkey(struct cht_str s)
+{
+	enum { ID_LEN = 8, KEY_LEN = 33, ORIGIN_MAX = 128 };
+	const char *first = memchr(s.ptr, '+', s.len);
+	struct cht_str origin = { s.ptr, first != NULL ? (size_t)(first - s.ptr) : 0 };
+	uint8_t id[ID_LEN / 2], key[KEY_LEN + 3];
+	size_t len;
+
+	if (origin.len == 0 || origin.len > ORIGIN_MAX ||
+	    !utf8_is_valid((const uint8_t *)origin.ptr, origin.len) ||
+	    s.len - origin.len < ID_LEN + 2 || first[1 + ID_LEN] != '+' ||
+	    !read_hex((struct cht_str){ first + 1, ID_LEN }, id, sizeof(id), &len))
+		return false;
+	for (size_t i = 0; i < origin.len; i++)
+		if ((uint8_t)origin.ptr[i] <= ' ' || origin.ptr[i] == 0x7f)
+			return false;
+	return read_base64((struct cht_str){ first + ID_LEN + 2, s.len - origin.len - ID_LEN - 2 },
+			   key, sizeof(key), &len) &&
+	       len == KEY_LEN && key[0] == 1;
+}
+
+static int check_close(const struct conf *conf, struct cht_err *err)
+{
+	static const char *const reasons[] = { "rotation", "compromise", "damage",
+					       "restore",  "lost-state", "format" };
+	bool known = false;
+
+	if (conf->close_for == NULL && conf->close_reason == NULL)
+		return 0;
+	if (conf->close_for == NULL || conf->close_reason == NULL)
+		return cht_fail(err, CHT_E_RANGE, 0, "--close-for and --close-reason go together");
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		known = known || strcmp(conf->close_reason, reasons[i]) == 0;
+	if (!known)
+		return cht_fail(err, CHT_E_RANGE, 0,
+				"--close-reason: expected rotation, compromise, damage, restore, "
+				"lost-state or format");
+	if (!is_vkey(str_of(conf->close_for)))
+		return cht_fail(err, CHT_E_RANGE, 0,
+				"--close-for: expected the successor's verifier key");
+	if (conf->n_cells > 0 || conf->init)
+		return cht_fail(err, CHT_E_RANGE, 0,
+				"--close-for goes without cells and without --init");
+	return 0;
+}
+
 int conf_check(const struct conf *conf, struct cht_err *err)
 {
 	int r = 0;
@@ -69,6 +116,10 @@ int conf_check(const struct conf *conf, struct cht_err *err)
 					     "cells %s and %s have the same socket", b->id, a->id);
 		}
 	}
+	if (r == 0 && conf->retain_age_ns % NS_PER_S != 0)
+		r = cht_fail(err, CHT_E_CONFIG, 0, "[ledger] retain_age: expected whole seconds");
+	if (r == 0)
+		r = check_close(conf, err);
 	return r < 0 ? r : check_sign(conf, err);
 }
 
@@ -88,8 +139,10 @@ void conf_init(struct conf *conf)
 
 void conf_free(struct conf *conf)
 {
-	char **texts[] = { &conf->state,    &conf->on_full,       &conf->silence,   &conf->sign_alg,
-			   &conf->sign_kid, &conf->sign_key_file, &conf->sign_order };
+	char **texts[] = { &conf->state,         &conf->on_full,      &conf->silence,
+			   &conf->log_name,      &conf->log_key_file, &conf->close_for,
+			   &conf->close_reason,  &conf->sign_alg,     &conf->sign_kid,
+			   &conf->sign_key_file, &conf->sign_order };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		free(*texts[i]);

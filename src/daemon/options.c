@@ -27,6 +27,8 @@ static const char usage[] =
 	"  --cell ID=,path=P the same on exactly the path P; may be given many times\n"
 	"  --replace         remove a stale socket that nobody serves\n"
 	"  --seal            on SIGTERM, seal the runs before stopping\n"
+	"  --close-for VKEY --close-reason WORD\n"
+	"                    end this log for its successor, and exit: cht ledger succeed does it\n"
 	"  --ready-fd N      write a newline to descriptor N once every cell listens\n"
 	"  --help, --version\n"
 	"\n"
@@ -42,6 +44,8 @@ enum option_id {
 	OPT_REPLACE,
 	OPT_SEAL,
 	OPT_READY_FD,
+	OPT_CLOSE_FOR,
+	OPT_CLOSE_REASON,
 	OPT_CONFIG,
 	OPT_CELL,
 	OPT_HELP,
@@ -54,6 +58,8 @@ static const struct option options[] = {
 	{ "replace", no_argument, NULL, OPT_REPLACE },
 	{ "seal", no_argument, NULL, OPT_SEAL },
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
+	{ "close-for", required_argument, NULL, OPT_CLOSE_FOR },
+	{ "close-reason", required_argument, NULL, OPT_CLOSE_REASON },
 	{ "config", required_argument, NULL, OPT_CONFIG },
 	{ "cell", required_argument, NULL, OPT_CELL },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -79,17 +85,24 @@ static int read_config_file(struct conf *conf, const char *path, struct cht_err 
 	return r;
 }
 
-static int set_state(struct conf *conf, const char *dir, struct cht_err *err)
+static int set_text(char **slot, const char *text, struct cht_err *err)
 {
-	char *copy = strdup(dir);
+	char *copy = strdup(text);
 
 	if (copy == NULL)
 		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for the options");
-	free(conf->state);
-	conf->state = copy;
-	if (*dir == '\0')
-		return cht_fail(err, CHT_E_RANGE, 0, "--state: expected a directory");
+	free(*slot);
+	*slot = copy;
 	return 0;
+}
+
+static int set_state(struct conf *conf, const char *dir, struct cht_err *err)
+{
+	int r = set_text(&conf->state, dir, err);
+
+	if (r == 0 && *dir == '\0')
+		r = cht_fail(err, CHT_E_RANGE, 0, "--state: expected a directory");
+	return r;
 }
 
 static int set_ready_fd(struct conf *conf, const char *text, struct cht_err *err)
@@ -111,6 +124,8 @@ static int set_option(struct conf *conf, int option, const char *argument, struc
 	switch (option) {
 	case OPT_STATE: return set_state(conf, argument, err);
 	case OPT_READY_FD: return set_ready_fd(conf, argument, err);
+	case OPT_CLOSE_FOR: return set_text(&conf->close_for, argument, err);
+	case OPT_CLOSE_REASON: return set_text(&conf->close_reason, argument, err);
 	case OPT_CONFIG: return read_config_file(conf, argument, err);
 	case OPT_CELL: return conf_add_cell(conf, argument, err);
 	case OPT_INIT: conf->init = true; return 0;

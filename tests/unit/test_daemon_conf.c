@@ -20,6 +20,7 @@ static void test_every_key_reaches_its_place(void **state)
 		"[limits]\nconnections = 7\nconnects_per_second = 8\n"
 		"frames_per_second = 9\nframes_burst = 10\n"
 		"partial_blocks = 16\nledger_bytes_per_run = 3MiB\nstall = 1500ms\n"
+		"[ledger]\nname = n\nretain_age = 720h\nretain_bytes = 2TiB\nlog_key_file = /l\n"
 		"[sign]\nalg = ed25519\nkid = k\nkey_file = /k\norder = sorted\n"
 		"[cell web-1]\nbase = /b\nrun = r:1\nspec = sha256:00\nuid = 12\n"
 		"owner = 13\ngroup = 14\nmode = 0660\n"
@@ -42,6 +43,10 @@ static void test_every_key_reaches_its_place(void **state)
 	CHECK_INT(c.frames_burst, 10);
 	CHECK_INT(c.ledger_bytes_per_run, 3 << 20);
 	CHECK_INT(c.stall_ns, 1500 * NS_PER_MS);
+	CHECK_STR(str_of(c.log_name), "n");
+	CHECK_INT(c.retain_age_ns, 720 * 3600 * NS_PER_S);
+	CHECK_INT(c.retain_bytes, UINT64_C(2) << 40);
+	CHECK_STR(str_of(c.log_key_file), "/l");
 	CHECK_STR(str_of(c.sign_alg), "ed25519");
 	CHECK_STR(str_of(c.sign_kid), "k");
 	CHECK_STR(str_of(c.sign_key_file), "/k");
@@ -69,12 +74,16 @@ static void test_errors_name_file_line_and_what_was_expected(void **state)
 	} rows[] = {
 		{ "[daemon]\nstat = x\n", "f:2: unknown key: stat", 2 },
 		{ "[dæmon]\nstate = x\n",
-		  "f:1: unknown section: expected daemon, silence, limits, sign or cell ID", 1 },
+		  "f:1: unknown section: expected daemon, silence, limits, ledger, sign or cell ID",
+		  1 },
 		{ "state = x\n", "f:1: a key before the first [section]: state", 1 },
 		{ "[daemon]\nstate = a\nstate = b\n", "f:3: the key stands twice: state", 3 },
 		{ "[daemon]\nstate = a\n[limits]\nconnections = 1\n[daemon]\nstate = b\n",
 		  "f:6: the key stands twice: state", 6 },
 		{ "[daemon]\nshape = round\n", "f:2: shape: expected full or rust", 2 },
+		{ "[daemon]\non_full = wait\n", "f:2: on_full: expected stop, pause or drop", 2 },
+		{ "[ledger]\nretain_age = 500ms\n",
+		  "f:2: retain_age: expected a duration such as 500ms, 10s or 2m", 2 },
 		{ "[sign]\nalg = rsa\n", "f:2: alg: expected off, hmac-sha256 or ed25519", 2 },
 		{ "[daemon]\nstate =\n", "f:2: state: expected a text that is not empty", 2 },
 		{ "[silence]\nkeepalive_window = 10\n",
@@ -240,6 +249,67 @@ static void test_signing_words_go_together(void **state)
 	}
 }
 
+#define VKEY "cht.example/0123456789abcdef+0a1b2c3d+AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB"
+
+static void test_a_log_is_closed_for_a_key_and_a_reason(void **state)
+{
+	static const struct {
+		const char *why, *vkey, *reason, *cell;
+		bool init;
+		int want;
+	} rows[] = {
+		{ "good", VKEY, "rotation", NULL, false, 0 },
+		{ "another reason", VKEY, "lost-state", NULL, false, 0 },
+		{ "no reason", VKEY, NULL, NULL, false, CHT_E_RANGE },
+		{ "no key", NULL, "rotation", NULL, false, CHT_E_RANGE },
+		{ "unheard-of reason", VKEY, "init", NULL, false, CHT_E_RANGE },
+		{ "with a cell", VKEY, "rotation", "a=/b", false, CHT_E_RANGE },
+		{ "with --init", VKEY, "rotation", NULL, true, CHT_E_RANGE },
+		{ "no name", "+0a1b2c3d+AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB", "rotation",
+		  NULL, false, CHT_E_RANGE },
+		{ "no id", "a+AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB", "rotation", NULL,
+		  false, CHT_E_RANGE },
+		{ "short id", "a+0a1b2c3+AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB", "rotation",
+		  NULL, false, CHT_E_RANGE },
+		{ "short key", "a+0a1b2c3d+AQEB", "rotation", NULL, false, CHT_E_RANGE },
+		{ "another type", "a+0a1b2c3d+BAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB",
+		  "rotation", NULL, false, CHT_E_RANGE },
+		{ "a space", "a b+0a1b2c3d+AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB",
+		  "rotation", NULL, false, CHT_E_RANGE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct cht_err err = { 0 };
+		struct conf c;
+
+		check_row = rows[i].why;
+		conf_init(&c);
+		c.state = strdup("/s");
+		c.init = rows[i].init;
+		c.close_for = rows[i].vkey != NULL ? strdup(rows[i].vkey) : NULL;
+		c.close_reason = rows[i].reason != NULL ? strdup(rows[i].reason) : NULL;
+		if (rows[i].cell != NULL)
+			CHECK_INT(conf_add_cell(&c, rows[i].cell, &err), 0);
+		CHECK_INT(conf_check(&c, &err), rows[i].want);
+		conf_free(&c);
+	}
+}
+
+static void test_an_age_has_whole_seconds(void **state)
+{
+	struct cht_err err = { 0 };
+	struct conf c;
+
+	(void)state;
+	CHECK_INT(read_text(&c, "[ledger]\nretain_age = 1500ms\n", &err), 0);
+	c.state = strdup("/s");
+	CHECK_INT(conf_check(&c, &err), CHT_E_CONFIG);
+	c.retain_age_ns = 2 * NS_PER_S;
+	CHECK_INT(conf_check(&c, &err), 0);
+	conf_free(&c);
+}
+
 static void test_a_path_has_room_in_an_event(void **state)
 {
 	static const struct {
@@ -323,6 +393,8 @@ int main(void)
 		cmocka_unit_test(test_cells_from_the_command_line),
 		cmocka_unit_test(test_the_whole_is_checked),
 		cmocka_unit_test(test_signing_words_go_together),
+		cmocka_unit_test(test_a_log_is_closed_for_a_key_and_a_reason),
+		cmocka_unit_test(test_an_age_has_whole_seconds),
 		cmocka_unit_test(test_a_path_has_room_in_an_event),
 		cmocka_unit_test(test_values_at_their_borders),
 		cmocka_unit_test(test_the_rendered_configuration_is_stable),
