@@ -271,6 +271,13 @@ void cell_stamp_resumed(struct cht_cell *cell, const struct facts_run_resumed *f
 	out->facts.run_resumed = *facts;
 }
 
+void cell_stamp_continued(struct cht_cell *cell, const struct facts_run_continued *facts,
+			  const struct cht_now *now, struct cht_stamped *out)
+{
+	run_stamp(&cell->run, EV_RUN_CONTINUED, now, out);
+	out->facts.run_continued = *facts;
+}
+
 void cell_stamp_sealed(struct cht_cell *cell, struct cht_str reason, const struct cht_now *now,
 		       struct cht_stamped *out)
 {

@@ -134,6 +134,7 @@ struct facts_dropped {
 	uint64_t on_the_way;       /* numbers that neither came nor were said to be dropped */
 	uint64_t late;             /* earlier "on the way" that came after all */
 	uint64_t over_quota;       /* read, counted and dropped by us: ledger quota of the run */
+	uint64_t no_space;         /* the same: the ledger's disk was full */
 	uint64_t agent_boot;       /* of the newest gap */
 	uint64_t from_seq, to_seq; /* newest gap's missing numbers; 0, 0 = none */
 };
@@ -160,7 +161,7 @@ struct facts_host_started {
 	bool table_lost; /* the run table could not be used: earlier runs stay unsealed */
 };
 struct facts_host_stopped {
-	struct cht_str reason; /* "SIGTERM", "SIGINT" */
+	struct cht_str reason; /* "SIGTERM", "SIGINT", "succession" */
 	uint64_t cells;
 };
 /* A log's last note: its first two lines, and all of it. note empty: there is none. */

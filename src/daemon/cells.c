@@ -258,9 +258,12 @@ static void pause_slot(struct line *line, uint32_t i)
 void cells_after_turn(struct line *line, uint32_t i, uint64_t n_frames)
 {
 	struct slot *slot = &line->slots[i];
+	const struct frames_left left = { .frames = slot->cell.frames,
+					  .connections = slot->cell.connections,
+					  .untold_quota = slot->cell.dropped.over_quota,
+					  .untold_space = slot->cell.dropped.no_space };
 
-	table_note_frames(&line->table, slot->table_slot, &slot->cell.frames,
-			  slot->cell.connections);
+	table_note_frames(&line->table, slot->table_slot, &left);
 	if (!budget_spend(&slot->frame_budget, n_frames, line->now.monotonic_ns) &&
 	    slot->paused_until_ns == 0)
 		pause_slot(line, i);

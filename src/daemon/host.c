@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the host says of itself, of its clocks and of its ledger, in a run of its own. Only the
  * first and the last events may wait for room; the others are told when there is some. */
-#include <signal.h>
+#include <string.h>
 #include <sys/timex.h>
 #include <sys/utsname.h>
 
@@ -23,33 +23,11 @@ static struct clock_adjust read_adjust(void)
 	return out;
 }
 
-/* The first two lines of a checkpoint. */
-static int read_predecessor(const char *note, struct predecessor *out, struct cht_err *err)
+static int tell_opened(struct line *line, struct cht_err *err)
 {
-	struct cht_str text = str_of(note);
-	const char *first = strchr(note, '\n'), *second;
-
-	*out = (struct predecessor){ .note = text };
-	if (text.len == 0)
-		return 0;
-	second = first != NULL ? strchr(first + 1, '\n') : NULL;
-	if (second == NULL || first == note ||
-	    !read_u64((struct cht_str){ first + 1, (size_t)(second - first) - 1 }, UINT64_MAX,
-		      &out->size))
-		return cht_fail(err, CHT_E_PEER, 0,
-				"cht-scribe sent a predecessor's note that is no checkpoint");
-	out->origin = (struct cht_str){ note, (size_t)(first - note) };
-	return 0;
-}
-
-static int tell_opened(struct line *line, const struct handoff_msg *ready, struct cht_err *err)
-{
+	const struct handoff_msg *ready = &line->ledger;
 	struct cht_stamped stamped;
-	struct predecessor predecessor;
-	int r = read_predecessor(ready->ready.predecessor, &predecessor, err);
 
-	if (r < 0)
-		return r;
 	run_stamp(&line->host, EV_LOG_OPENED, &line->now, &stamped);
 	stamped.facts.log_opened =
 		(struct facts_log_opened){ .origin = str_of(ready->ready.origin),
@@ -57,12 +35,13 @@ static int tell_opened(struct line *line, const struct handoff_msg *ready, struc
 					   .reason = str_of(ready->ready.reason),
 					   .retain_age_s = ready->ready.retain_age_s,
 					   .retain_bytes = ready->ready.retain_bytes,
-					   .predecessor = predecessor };
+					   .predecessor = line->predecessor };
 	return line_emit(line, NULL, &stamped, err);
 }
 
-static int tell_recovery(struct line *line, const struct handoff_msg *ready, struct cht_err *err)
+static int tell_recovery(struct line *line, struct cht_err *err)
 {
+	const struct handoff_msg *ready = &line->ledger;
 	struct cht_stamped stamped;
 
 	if (ready->ready.is_new || (ready->ready.was_clean && ready->ready.cut_bytes == 0))
@@ -79,9 +58,10 @@ static int tell_recovery(struct line *line, const struct handoff_msg *ready, str
 	return line_emit(line, NULL, &stamped, err);
 }
 
-static int tell_started(struct line *line, const struct table_found *found, bool is_new,
-			struct cht_err *err)
+static int tell_started(struct line *line, const struct table_found *found, struct cht_err *err)
 {
+	bool is_new = line->ledger.ready.is_new != 0;
+	bool has_earlier = !is_new || line->predecessor.note.len > 0;
 	struct cht_stamped stamped;
 	struct facts_host_started *f = &stamped.facts.host_started;
 	struct utsname host;
@@ -96,7 +76,7 @@ static int tell_started(struct line *line, const struct table_found *found, bool
 					  .cells = line->conf->n_cells,
 					  .next_index = line_next_index(line),
 					  .adjust = read_adjust(),
-					  .table_lost = found->lost && !is_new };
+					  .table_lost = found->lost && has_earlier };
 	if (is_new)
 		f->previous = STR("none");
 	else if (found->was_stopped)
@@ -106,10 +86,8 @@ static int tell_started(struct line *line, const struct table_found *found, bool
 	return line_emit(line, NULL, &stamped, err);
 }
 
-int host_tell_start(struct line *line, const struct handoff_msg *ready,
-		    const struct table_found *found, struct cht_err *err)
+int host_tell_start(struct line *line, const struct table_found *found, struct cht_err *err)
 {
-	bool is_new = ready->ready.is_new != 0;
 	struct step_reading at;
 	int r = 0;
 
@@ -117,22 +95,33 @@ int host_tell_start(struct line *line, const struct handoff_msg *ready,
 	step_watch_init(&line->clock, &at);
 	clk_read(&line->now);
 	line->next_alive_ns = line->now.monotonic_ns + LIMIT_ALIVE_NS;
-	if (is_new)
-		r = tell_opened(line, ready, err);
+	if (line->ledger.ready.is_new)
+		r = tell_opened(line, err);
 	if (r == 0)
-		r = tell_started(line, found, is_new, err);
-	return r < 0 ? r : tell_recovery(line, ready, err);
+		r = tell_started(line, found, err);
+	return r < 0 ? r : tell_recovery(line, err);
 }
 
-int host_tell_stop(struct line *line, struct cht_err *err)
+int host_tell_closed(struct line *line, struct cht_err *err)
+{
+	const char *vkey = line->conf->close_for;
+	struct cht_stamped stamped;
+
+	run_stamp(&line->host, EV_LOG_CLOSED, &line->now, &stamped);
+	stamped.facts.log_closed =
+		(struct facts_log_closed){ .reason = str_of(line->conf->close_reason),
+					   .successor = { vkey, strcspn(vkey, "+") },
+					   .successor_vkey = str_of(vkey) };
+	return line_emit(line, NULL, &stamped, err);
+}
+
+int host_tell_stop(struct line *line, struct cht_str reason, struct cht_err *err)
 {
 	struct cht_stamped stamped;
 
 	run_stamp(&line->host, EV_HOST_STOPPED, &line->now, &stamped);
-	stamped.facts.host_stopped = (struct facts_host_stopped){
-		.reason = line->stop_signal == SIGINT ? STR("SIGINT") : STR("SIGTERM"),
-		.cells = line->n_slots,
-	};
+	stamped.facts.host_stopped =
+		(struct facts_host_stopped){ .reason = reason, .cells = line->n_slots };
 	return line_emit(line, NULL, &stamped, err);
 }
 
@@ -233,5 +222,8 @@ int host_on_time(struct line *line, struct cht_err *err)
 
 uint64_t host_deadline(const struct line *line)
 {
+	/* Asked while we were starting: nothing else would wake us. */
+	if (line->pruning.is_asked && line->pruning.told_at == 0)
+		return 0;
 	return line->next_alive_ns;
 }

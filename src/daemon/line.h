@@ -85,7 +85,8 @@ struct line {
 	struct step_watch clock;
 	uint64_t next_alive_ns;
 	struct pruning pruning;
-	char origin[HANDOFF_ORIGIN_MAX + 1];
+	struct handoff_msg ledger; /* what the scribe said of the log */
+	struct predecessor predecessor;
 	uint64_t base_index; /* ledger index of the ring's first entry */
 
 	struct slot *slots;
@@ -127,7 +128,8 @@ struct line {
 	}
 
 /* start.c: starts the scribe, learns what is stored, declares what earlier runs lost, binds
- * every cell; when it returns 0, every run.opened is durable and every socket listens. */
+ * every cell; when it returns 0, every run.opened is durable and every socket listens. When the
+ * log is to end, runs are left alone. */
 int line_open(struct line *line, const struct conf *conf, int secrets_fd,
 	      struct cht_err *err) CHT_CHECKED;
 /* Closes and unlinks everything; the scribe has ended when it returns, unless a signal said not
@@ -136,11 +138,13 @@ void line_close(struct line *line);
 
 /* host.c */
 /* The first events of the host's own run: log.opened if the log is new, host.started, and what the
- * scribe recovered. found->lost is set when what the table has is of no use here. */
-int host_tell_start(struct line *line, const struct handoff_msg *ready,
-		    const struct table_found *found, struct cht_err *err) CHT_CHECKED;
+ * scribe recovered. found->lost: what the table has is of no use here. */
+int host_tell_start(struct line *line, const struct table_found *found,
+		    struct cht_err *err) CHT_CHECKED;
+/* log.closed, for the successor that the options name. */
+int host_tell_closed(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* The last one. */
-int host_tell_stop(struct line *line, struct cht_err *err) CHT_CHECKED;
+int host_tell_stop(struct line *line, struct cht_str reason, struct cht_err *err) CHT_CHECKED;
 /* clock.stepped when line->now shows that the wall clock was set and the ring has room. */
 int host_watch_clock(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* With room in the ring: ledger.alive when it is due, the next step of pruning. */
@@ -157,7 +161,9 @@ int runs_open(struct line *line, struct cht_err *err) CHT_CHECKED;
 
 /* line.c: turns until a signal (0) or until the scribe is gone (CHT_E_PEER). */
 int line_run(struct line *line, struct cht_err *err) CHT_CHECKED;
-/* stop.c: the end in good order: 0, or as line_await_durable. */
+/* stop.c: the end of the log instead of line_run and line_stop: runs stay as they are. */
+int line_end_log(struct line *line, struct cht_err *err) CHT_CHECKED;
+/* The end in good order: 0, or as line_await_durable. */
 int line_stop(struct line *line, struct cht_err *err) CHT_CHECKED;
 
 /* Renders one stamped value of a cell (null: of the host) into the ring, after the run table

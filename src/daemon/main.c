@@ -64,9 +64,15 @@ static void close_up(void)
 	(void)setrlimit(RLIMIT_CORE, &none);
 }
 
-static int run(struct line *line, struct cht_err *err)
+static int run(struct line *line, int *ready_fd, struct cht_err *err)
 {
-	int r = line_run(line, err);
+	int r;
+
+	if (line->conf->close_for != NULL)
+		return line_end_log(line, err);
+	notify_manager("READY=1\nSTATUS=Listening");
+	notify_ready_fd(ready_fd);
+	r = line_run(line, err);
 
 	if (r == 0) {
 		notify_manager("STOPPING=1");
@@ -94,16 +100,13 @@ int main(int argc, char **argv)
 		diag_err(&err);
 		return r == CHT_E_RANGE ? EXIT_USAGE : EXIT_CONFIG;
 	}
-	if (conf.n_cells == 0)
+	if (conf.n_cells == 0 && conf.close_for == NULL)
 		diag(DIAG_WARNING, "no cell is given, so nothing is received: see --cell");
 	r = child_take_secrets(&secrets_fd, &err);
 	if (r == 0)
 		r = line_open(&line, &conf, secrets_fd, &err);
-	if (r == 0) {
-		notify_manager("READY=1\nSTATUS=Listening");
-		notify_ready_fd(&conf.ready_fd);
-		r = run(&line, &err);
-	}
+	if (r == 0)
+		r = run(&line, &conf.ready_fd, &err);
 	if (r < 0)
 		diag_err(&err);
 	/* Nothing was accepted yet: then to stop at once is what was asked for. */

@@ -35,22 +35,46 @@ static const char *why_seal(const struct conf_cell *c, const struct run *run,
 
 struct earlier {
 	struct run run;
-	struct frame_counts frames;
-	uint64_t connections;
+	struct frames_left left;
+	bool is_carried;             /* nothing of it is in this log */
+	uint64_t stored;             /* then: its last number in the log before */
 	uint64_t lost_from, lost_to; /* 0, 0: nothing */
 	int table_slot;
 };
 
-static int tell_resumed(struct line *line, struct slot *slot, const struct earlier *was,
-			const struct table_found *found, struct cht_err *err)
+static void stamp_resumed(struct line *line, struct slot *slot, const struct earlier *was,
+			  const struct table_found *found, struct cht_stamped *out)
 {
 	struct facts_run_resumed facts = { .cause = found->was_stopped ? STR("clean restart")
 								       : STR("unclean restart") };
-	struct cht_stamped stamped;
 
 	facts.lost_from = was->lost_from;
 	facts.lost_to = was->lost_to;
-	cell_stamp_resumed(&slot->cell, &facts, &line->now, &stamped);
+	cell_stamp_resumed(&slot->cell, &facts, &line->now, out);
+}
+
+/* For readers of this log the run begins here. */
+static void stamp_continued(struct line *line, struct slot *slot, const struct earlier *was,
+			    struct cht_stamped *out)
+{
+	struct facts_run_continued facts = { .origin = line->predecessor.origin,
+					     .last_sequence = was->stored,
+					     .lost_from = was->lost_from,
+					     .lost_to = was->lost_to };
+
+	slot->cell.run.first_index = line_next_index(line);
+	cell_stamp_continued(&slot->cell, &facts, &line->now, out);
+}
+
+static int tell_again(struct line *line, struct slot *slot, const struct earlier *was,
+		      const struct table_found *found, struct cht_err *err)
+{
+	struct cht_stamped stamped;
+
+	if (was->is_carried)
+		stamp_continued(line, slot, was, &stamped);
+	else
+		stamp_resumed(line, slot, was, found, &stamped);
 	return line_emit(line, slot, &stamped, err);
 }
 
@@ -80,8 +104,8 @@ static void take_over(struct cht_cell *cell, const struct earlier *was)
 {
 	run_continue(&cell->run, was->run.bits, was->run.sequence, was->run.first_index);
 	memcpy(cell->run.counts, was->run.counts, sizeof(cell->run.counts));
-	cell->frames = was->frames;
-	cell->connections = was->connections;
+	cell->frames = was->left.frames;
+	cell->connections = was->left.connections;
 }
 
 /* A run that ends here: it is told what was lost of it, then sealed, in a cell made for that. */
@@ -101,8 +125,8 @@ static int seal_earlier(struct line *line, const struct earlier *was, const char
 	r = cell_init(&temporary->cell, &options, &line->now, err);
 	if (r == 0) {
 		take_over(&temporary->cell, was);
-		if (was->lost_to > 0)
-			r = tell_resumed(line, temporary, was, found, err);
+		if (was->lost_to > 0 || was->is_carried)
+			r = tell_again(line, temporary, was, found, err);
 	}
 	if (r == 0)
 		r = line_await_durable(line, err);
@@ -128,7 +152,7 @@ static int go_on_earlier(struct line *line, uint32_t i, const struct earlier *wa
 		return r;
 	take_over(&slot->cell, was);
 	slot->table_slot = was->table_slot;
-	return tell_resumed(line, slot, was, found, err);
+	return tell_again(line, slot, was, found, err);
 }
 
 /* What the ledger has nothing of, and what it has the end of, needs no word. */
@@ -148,12 +172,13 @@ int runs_settle(struct line *line, const struct table_found *found, struct cht_e
 		const char *reason;
 		uint32_t i;
 
-		if (!table_load(&line->table, at, &was.run, &was.frames, &was.connections)) {
+		if (!table_load(&line->table, at, &was.run, &was.left)) {
 			diag(DIAG_WARNING,
 			     "a run in the run table cannot be read: it stays unsealed");
 			continue;
 		}
 		(void)table_hole(&line->table, at, &was.lost_from, &was.lost_to);
+		was.is_carried = table_is_carried(&line->table, at, &was.stored);
 		c = find_cell(line, &was.run, &i);
 		reason = why_seal(c, &was.run, found);
 		if (is_over(line, &was)) {

@@ -28,9 +28,29 @@ static int send_ring(struct line *line, struct cht_err *err)
 	return r == CHT_E_PEER ? 0 : r; /* why it ended is to be heard */
 }
 
-/* The scribe's first word: READY, or why not. */
-static int await_ready(struct line *line, struct handoff_msg *msg, struct cht_err *err)
+/* The first two lines of a checkpoint; views into the message. */
+static int read_predecessor(const struct handoff_msg *ready, struct predecessor *out,
+			    struct cht_err *err)
 {
+	const char *note = ready->ready.predecessor, *first = strchr(note, '\n'), *second;
+
+	*out = (struct predecessor){ .note = str_of(note) };
+	if (out->note.len == 0)
+		return 0;
+	second = first != NULL ? strchr(first + 1, '\n') : NULL;
+	if (second == NULL || first == note || first - note > HANDOFF_ORIGIN_MAX ||
+	    !read_u64((struct cht_str){ first + 1, (size_t)(second - first) - 1 }, UINT64_MAX,
+		      &out->size))
+		return cht_fail(err, CHT_E_PEER, 0,
+				"cht-scribe sent a predecessor's note that is no checkpoint");
+	out->origin = (struct cht_str){ note, (size_t)(first - note) };
+	return 0;
+}
+
+/* The scribe's first word: READY, or why not. */
+static int await_ready(struct line *line, struct cht_err *err)
+{
+	struct handoff_msg *msg = &line->ledger;
 	int r;
 
 	if (fcntl(line->scribe.sock, F_SETFL, O_NONBLOCK) < 0)
@@ -53,8 +73,7 @@ static int await_ready(struct line *line, struct handoff_msg *msg, struct cht_er
 		return cht_fail(err, CHT_E_PEER, 0, "cht-scribe sent an unexpected first message");
 	line->base_index = msg->ready.next_index;
 	line->pruning.min_index = msg->ready.min_index;
-	memcpy(line->origin, msg->ready.origin, sizeof(line->origin));
-	return 0;
+	return read_predecessor(msg, &line->predecessor, err);
 }
 
 static int read_boot_id(struct line *line, struct cht_err *err)
@@ -104,7 +123,7 @@ static int start_host_run(struct line *line, struct cht_err *err)
 	if (r < 0)
 		return r;
 	put_hex(&hex, digest, sizeof(digest));
-	return run_init_host(&line->host, str_of(line->origin),
+	return run_init_host(&line->host, str_of(line->ledger.ready.origin),
 			     (struct cht_str){ spec, sizeof(spec) }, err);
 }
 
@@ -129,25 +148,47 @@ static int watch_scribe(struct line *line, struct cht_err *err)
 	return r;
 }
 
+/* Whose runs the table has: this log's, or those of the log before, which go on in this one. Any
+ * other's are of no use here. */
+static void adopt_table(struct line *line, struct table_found *found)
+{
+	const char *ours = line->ledger.ready.origin, *theirs = table_origin(&line->table);
+	const struct predecessor *before = &line->predecessor;
+	bool is_ours = strcmp(theirs, ours) == 0;
+
+	if (!is_ours && before->note.len > 0 && str_eq(str_of(theirs), before->origin))
+		is_ours = table_succeed(&line->table, ours, before->size);
+	if (!is_ours) {
+		table_discard(&line->table, ours);
+		*found = (struct table_found){ .lost = true };
+	}
+	table_settle(&line->table, line->base_index);
+}
+
 static int begin_ledger(struct line *line, struct table_found *found, struct cht_err *err)
 {
-	struct handoff_msg ready = { 0 };
 	int r = send_ring(line, err);
 
 	if (r == 0)
-		r = await_ready(line, &ready, err);
+		r = await_ready(line, err);
 	if (r == 0)
 		r = open_table(line, found, err);
 	if (r == 0)
 		r = start_host_run(line, err);
 	if (r < 0)
 		return r;
-	if (ready.ready.is_new && !found->lost) {
-		table_discard(&line->table);
-		*found = (struct table_found){ .lost = true };
-	}
-	table_settle(&line->table, line->base_index);
-	return host_tell_start(line, &ready, found, err);
+	adopt_table(line, found);
+	return host_tell_start(line, found, err);
+}
+
+static int runs_begin(struct line *line, const struct table_found *found, struct cht_err *err)
+{
+	int r = runs_settle(line, found, err);
+
+	if (r < 0)
+		return r;
+	table_begin_boot(&line->table, line->boot_id);
+	return runs_open(line, err);
 }
 
 int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct cht_err *err)
@@ -175,12 +216,8 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 		r = begin_ledger(line, &found, err);
 	if (r == 0)
 		r = watch_scribe(line, err);
-	if (r == 0)
-		r = runs_settle(line, &found, err);
-	if (r < 0)
-		return r;
-	table_begin_boot(&line->table, line->boot_id);
-	r = runs_open(line, err);
+	if (r == 0 && conf->close_for == NULL)
+		r = runs_begin(line, &found, err);
 	if (r == 0)
 		r = line_await_durable(line, err);
 	line->is_ready = r == 0;

@@ -84,9 +84,27 @@ int line_stop(struct line *line, struct cht_err *err)
 		r = seal_all(line, err);
 	clk_read(&line->now);
 	if (r == 0)
-		r = host_tell_stop(line, err);
+		r = host_tell_stop(
+			line, line->stop_signal == SIGINT ? STR("SIGINT") : STR("SIGTERM"), err);
 	if (r == 0)
 		r = line_await_durable(line, err);
+	table_close(&line->table, r == 0);
+	return r;
+}
+
+int line_end_log(struct line *line, struct cht_err *err)
+{
+	const struct handoff_msg last = { .kind = HANDOFF_CLOSE, .version = HANDOFF_VERSION };
+	int r;
+
+	clk_read(&line->now);
+	r = host_tell_closed(line, err);
+	if (r == 0)
+		r = host_tell_stop(line, STR("succession"), err);
+	if (r == 0)
+		r = line_await_durable(line, err);
+	if (r == 0)
+		r = handoff_send(line->scribe.sock, &last, NULL, 0, err);
 	table_close(&line->table, r == 0);
 	return r;
 }

@@ -8,6 +8,9 @@
  * ledger index in its run's slot, and the slot's number in a circular record of owners by index.
  * The numbers stand twice, written in turn, each with a check word: a kill in the middle of one
  * leaves the other. A file that cannot be used is said to be lost and made anew.
+ *
+ * The runs in it are of one log, whose name it has. When that ends and another begins, they go on
+ * there: table_succeed.
  */
 #ifndef DAEMON_TABLE_H
 #define DAEMON_TABLE_H
@@ -23,6 +26,14 @@ enum {
 	 * 3 MiB, and no event is shorter than 300 bytes. */
 	TABLE_OWNERS = 65536,
 	TABLE_HOST = 0xffff, /* owner: the host's own run, which has no slot */
+	TABLE_ORIGIN_MAX = 128,
+};
+
+/* How the frames of a run fared, its connections so far, and what we dropped of it and have not
+ * told yet. */
+struct frames_left {
+	struct frame_counts frames;
+	uint64_t connections, untold_quota, untold_space;
 };
 
 struct table_file;
@@ -50,8 +61,17 @@ struct table_found {
  * ages: such a table is lost. CHT_E_FULL, CHT_E_STATE when another process has it, CHT_E_IO. */
 int table_open(struct table *t, int dirfd, const char *boot_id, struct table_found *found,
 	       struct cht_err *err) CHT_CHECKED;
-/* Forgets everything: the runs in it belong to another ledger. */
-void table_discard(struct table *t);
+/* Forgets everything: from here on the runs in it are of the log with this name. */
+void table_discard(struct table *t, const char *origin);
+/* The name of the log that the runs in it are of; empty when it was made anew. */
+const char *table_origin(const struct table *t);
+/* That log ended with so many entries; this one, of which nothing is stored, goes on with its runs.
+ * Instead of table_settle. False, and nothing is done, when more was lost than the table has owners
+ * for. A kill on the way leaves all runs to one of the two logs. */
+bool table_succeed(struct table *t, const char *origin, uint64_t kept) CHT_CHECKED;
+/* Of a settled run: whether nothing of it is stored in this log because it was begun in one before;
+ * then *stored is the last number that is stored there. */
+bool table_is_carried(const struct table *t, int slot, uint64_t *stored);
 /* All earlier runs are settled: from here on the runs in it are of this boot. */
 void table_begin_boot(struct table *t, const char *boot_id);
 /* stopped: this process ends in good order, and the disk has it all. Safe on TABLE_NULL. */
@@ -66,16 +86,14 @@ void table_note(struct table *t, int slot, const struct run *run, enum event_kin
 		uint64_t index);
 /* The same for the host's own run. */
 void table_note_host(struct table *t, uint64_t index);
-/* After a turn: how the frames of the run fared, and its connections so far. */
-void table_note_frames(struct table *t, int slot, const struct frame_counts *frames,
-		       uint64_t connections);
+/* After a turn. */
+void table_note_frames(struct table *t, int slot, const struct frames_left *left);
 
 /* Open runs of the earlier process: call with *slot = -1 first. False at the end. */
 bool table_next(const struct table *t, int *slot);
 /* Identity, counters and last accepted sequence of a slot. False when its checks fail: the
  * slot is unusable and was removed. */
-bool table_load(struct table *t, int slot, struct run *run, struct frame_counts *frames,
-		uint64_t *connections);
+bool table_load(struct table *t, int slot, struct run *run, struct frames_left *left);
 /* Finds out, for every slot, which numbers were accepted and are not among the first `kept`
  * entries of the ledger. Once, after opening and before any note: the indices above are given
  * anew from then on. What it finds stays in the file until the run's next event is stored, so

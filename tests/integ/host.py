@@ -106,5 +106,35 @@ def test_a_minute_is_one_of_the_steady_clock(d):
     check(all(a["nextIndex"] <= i for a, i in zip(alive, indices)), "no more is durable than is written")
 
 
+def segments(state):
+    return sorted(int(n) for n in os.listdir(state + "/ledger/entries") if n.isdigit())
+
+
+def test_no_more_is_pruned_than_open_runs_allow(d):
+    with open(d + "/conf", "w", encoding="ascii") as f:
+        f.write("[ledger]\nretain_bytes = 1MiB\n[limits]\nframes_per_second = 1000000\nframes_burst = 1000000\n")
+    many = frame() * 1000
+    with Daemon(d + "/s", "--config", d + "/conf", "--cell", f"a={d}/a,run=r1") as daemon:
+        with connect(d + "/a_9001") as s:
+            for _ in range(66):
+                s.sendall(many)
+            wait_for("a second segment", lambda: len(segments(d + "/s")) == 2)
+        daemon.stop()
+    equal(next(events(d + "/s"))["data"]["retention"], {"maxBytes": 1 << 20}, "policy")
+    # The scribe asks at its start: the run that is open holds its segment.
+    with Daemon(d + "/s", "--config", d + "/conf", "--cell", f"a={d}/a,run=r1") as daemon:
+        daemon.stop()
+    equal((segments(d + "/s"), "ledger.pruned" in types(d + "/s")), ([0, 65536], False), "while the run is open")
+    # Sealed at this start, before the line answers.
+    with Daemon(d + "/s", "--config", d + "/conf", "--cell", f"a={d}/a,run=r2") as daemon:
+        wait_for("the first segment is gone", lambda: segments(d + "/s") == [65536])
+        pruned = await_type(daemon.state, "ledger.pruned")
+        daemon.stop()
+    equal(pruned["data"]["minIndex"], 65536, "minIndex")
+    with Daemon(d + "/s", "--config", d + "/conf", "--cell", f"a={d}/a,run=r2") as daemon:
+        daemon.stop()
+    equal(types(d + "/s").count("ledger.pruned"), 1, "told once")
+
+
 if __name__ == "__main__":
     main(globals())

@@ -1,74 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "base/fd.h"
-#include "cell/cell.h"
 #include "daemon/budget.h"
 #include "daemon/deadlines.h"
-#include "daemon/table.h"
-
-static const char boot[] = "11111111-2222-3333-4444-555555555555";
-static const char other_boot[] = "99999999-2222-3333-4444-555555555555";
-
-static char dir[64];
-static int dirfd_;
-
-static int set_up(void **state)
-{
-	(void)state;
-	memcpy(dir, "/tmp/cht-table.XXXXXX", 22);
-	if (mkdtemp(dir) == NULL)
-		return -1;
-	dirfd_ = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return dirfd_ < 0 ? -1 : 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	(void)unlinkat(dirfd_, "table", 0);
-	fd_close(&dirfd_);
-	return rmdir(dir);
-}
-
-static void must_open(struct table *t, const char *boot_id, struct table_found *found)
-{
-	struct cht_err err = { 0 };
-
-	if (table_open(t, dirfd_, boot_id, found, &err) < 0)
-		fail_msg("%s", err.text);
-}
-
-static struct run must_run(const char *cell)
-{
-	struct cht_err err = { 0 };
-	struct run run;
-
-	CHECK_INT(run_init(&run, str_of(cell), STR(""), STR(""), &err), 0);
-	return run;
-}
-
-/* Stamps n events of the run at indices from *index on. */
-static void note(struct table *t, int slot, struct run *run, uint64_t n, uint64_t *index)
-{
-	for (uint64_t i = 0; i < n; i++) {
-		run->sequence++;
-		run->counts[EV_GUEST_PROCESS_SPAWNED]++;
-		table_note(t, slot, run, EV_GUEST_PROCESS_SPAWNED, (*index)++);
-	}
-}
+#include "table_dir.h"
 
 static void test_a_killed_process_leaves_exact_numbers(void **state)
 {
 	struct run a = must_run("a"), b = must_run("b"), back;
-	struct frame_counts frames = { 100, 0, 3, 2, 1 }, frames_back;
+	struct frames_left left = { { 100, 0, 3, 2, 1 }, 7, 8, 9 }, back_left;
 	struct table t = TABLE_NULL;
 	struct table_found found;
-	uint64_t index = 1000, connections;
+	uint64_t index = 1000;
 	int sa, sb;
 
 	(void)state;
@@ -81,21 +24,23 @@ static void test_a_killed_process_leaves_exact_numbers(void **state)
 	note(&t, sb, &b, 5, &index);  /* 1010..1014 */
 	table_note_host(&t, index++); /* 1015 */
 	note(&t, sa, &a, 4, &index);  /* 1016..1019 */
-	table_note_frames(&t, sa, &frames, 7);
+	table_note_frames(&t, sa, &left);
 	/* As after kill -9: nothing is closed in order. */
 	table_close(&t, false);
 	must_open(&t, boot, &found);
 	CHECK(!found.is_new && !found.lost && !found.was_stopped && !found.other_boot);
-	CHECK(table_load(&t, sa, &back, &frames_back, &connections));
+	CHECK(table_load(&t, sa, &back, &back_left));
 	CHECK_STR(str_of(back.cell_id), "a");
 	CHECK_STRS(str_of(back.run_id), str_of(a.run_id));
 	CHECK_INT(back.sequence, 14);
 	CHECK_INT(back.bits.c, a.bits.c);
 	CHECK_INT(back.first_index, 1000);
 	CHECK_INT(back.counts[EV_GUEST_PROCESS_SPAWNED], 14);
-	CHECK_INT(frames_back.stored, 14);
-	CHECK_INT(frames_back.received, 14 + 3 + 2 + 1);
-	CHECK_INT(connections, 7);
+	CHECK_INT(back_left.frames.stored, 14);
+	CHECK_INT(back_left.frames.received, 14 + 3 + 2 + 1);
+	CHECK_INT(back_left.connections, 7);
+	CHECK_INT(back_left.untold_quota, 8);
+	CHECK_INT(back_left.untold_space, 9);
 	table_close(&t, true);
 	must_open(&t, other_boot, &found);
 	CHECK(found.was_stopped && found.other_boot);
@@ -180,11 +125,11 @@ static void test_a_hole_stays_until_its_declaration_is_stored(void **state)
 static void test_a_torn_mark_gives_the_one_before(void **state)
 {
 	struct run a = must_run("a"), back;
-	struct frame_counts frames;
+	struct frames_left left;
 	struct table t = TABLE_NULL;
 	struct table_found found;
 	struct stat st;
-	uint64_t index = 0, connections;
+	uint64_t index = 0;
 	uint8_t *whole;
 	int slot, fd, seen = 0;
 
@@ -208,8 +153,7 @@ static void test_a_torn_mark_gives_the_one_before(void **state)
 		bad = (uint8_t)(whole[at] ^ 0x40);
 		CHECK_INT(pwrite(fd, &bad, 1, at), 1);
 		must_open(&t, boot, &found);
-		if (!found.lost && table_load(&t, slot, &back, &frames, &connections) &&
-		    back.sequence == 8)
+		if (!found.lost && table_load(&t, slot, &back, &left) && back.sequence == 8)
 			seen++;
 		table_close(&t, false);
 		CHECK_INT(pwrite(fd, whole + at, 1, at), 1);
@@ -218,21 +162,6 @@ static void test_a_torn_mark_gives_the_one_before(void **state)
 	CHECK_INT(seen, 1);
 	free(whole);
 	fd_close(&fd);
-}
-
-/* The whole file. */
-static uint8_t *snapshot(size_t *len)
-{
-	int fd = openat(dirfd_, "table", O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	uint8_t *bytes;
-
-	CHECK(fd >= 0 && fstat(fd, &st) == 0);
-	*len = (size_t)st.st_size;
-	bytes = malloc(*len);
-	CHECK(bytes != NULL && pread(fd, bytes, *len, 0) == st.st_size);
-	fd_close(&fd);
-	return bytes;
 }
 
 static void test_an_event_killed_before_its_number_is_no_loss(void **state)
@@ -350,11 +279,13 @@ static void test_a_discarded_table_is_empty(void **state)
 	CHECK(fstat(t.fd, &st) == 0);
 	CHECK(st.st_blocks * 512 >= st.st_size); /* no page of it can fail to be written */
 	CHECK(table_add(&t, &a) >= 0);
-	table_discard(&t);
+	table_discard(&t, "o/1");
 	CHECK(!table_next(&t, &at));
+	CHECK_STR(str_of(table_origin(&t)), "o/1");
 	table_close(&t, true);
 	must_open(&t, boot, &found);
 	CHECK(!found.lost && !found.other_boot && found.was_stopped);
+	CHECK_STR(str_of(table_origin(&t)), "o/1");
 	table_close(&t, true);
 }
 

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * table_file.h - how the run table stands in its file, and how what stands there is held against
+ * torn and stale writes. Not for other modules.
+ */
+#ifndef DAEMON_TABLE_FILE_H
+#define DAEMON_TABLE_FILE_H
+
+#include <stdatomic.h>
+
+#include "daemon/table.h"
+
+#define TABLE_MAGIC UINT64_C(0x32656c6261746863) /* "chtable2" */
+
+enum slot_state { SLOT_FREE = 0, SLOT_OPEN = 0x4f50454e };
+
+/* One of the two places of a slot's newest event. */
+struct mark {
+	uint64_t sequence, index, kind, check;
+};
+
+/* Numbers accepted and not stored. The event that follows `to` declares them. */
+struct hole {
+	uint64_t from, to, check; /* to 0: none */
+};
+
+struct frames_mark {
+	struct frames_left left;
+	uint64_t turn, check;
+};
+
+/* A run that began in an earlier log. Both hold only while .log is that of the file. */
+struct carried {
+	uint64_t log, last, check; /* its numbers up to last were given there */
+};
+struct continued {
+	uint64_t log, index, check; /* where its run.continued stands in this log */
+};
+
+struct slot {
+	uint32_t state; /* enum slot_state; written last when opening, first when freeing */
+	char cell_id[CHT_CELL_ID_MAX * 2 + 1];
+	char run_id[CHT_ATTRIBUTION_MAX + 1];
+	char spec[CHT_ATTRIBUTION_MAX + 1];
+	struct run_bits bits;
+	uint64_t first_index;
+	uint64_t identity_check;
+	struct mark marks[2];
+	struct frames_mark frames[2];
+	struct hole hole;
+	struct carried carried;
+	struct continued continued;
+	uint64_t counts[EV_N_KINDS];
+};
+
+struct table_file {
+	uint64_t magic;
+	uint32_t slot_bytes, n_slots;
+	uint32_t running; /* 1: in use, or its process was killed */
+	char boot_id[40];
+	uint64_t newest_index; /* of any event; the owners beyond it are old */
+	uint16_t owners[TABLE_OWNERS];
+	uint64_t log;                          /* how many logs the table has seen */
+	char origins[2][TABLE_ORIGIN_MAX + 1]; /* their names, written in turn */
+	struct slot slots[TABLE_SLOTS];
+};
+
+_Static_assert(TABLE_SLOTS < TABLE_HOST, "a slot's number must fit an owner");
+
+/* FNV-1a over 64-bit words: against torn and stale writes, not against an attacker, who could
+ * write here only as the line itself. */
+uint64_t table_sum(const uint64_t *words, size_t n);
+uint64_t table_identity_sum(const struct slot *s);
+uint64_t table_mark_sum(const struct mark *m);
+uint64_t table_frames_sum(const struct frames_mark *m);
+/* The newer of the two that holds; null when neither does. */
+const struct mark *table_newest_mark(const struct slot *s);
+
+/* Where the run's run.continued stands: before its mark. */
+void table_note_continued(struct table *t, int slot, uint64_t index);
+
+/* The name of the log that the runs are of, the newest. */
+static inline const char *table_file_origin(const struct table_file *f)
+{
+	return f->origins[f->log & 1];
+}
+
+/* The stores before it stand in the file before those after it: a kill comes between two
+ * instructions, and all that it must not meet is the compiler's order instead of ours. */
+static inline void in_this_order(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+#endif

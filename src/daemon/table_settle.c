@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an earlier process left in the table, read: runs, their holes, the log that they are of. */
+#include <string.h>
+
+#include "daemon/table_file.h"
+
+uint64_t table_sum(const uint64_t *words, size_t n)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ words[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+static uint64_t sum_bytes(uint64_t h, const void *bytes, size_t n)
+{
+	const uint8_t *p = bytes;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ p[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+uint64_t table_identity_sum(const struct slot *s)
+{
+	uint64_t h = sum_bytes(UINT64_C(0xcbf29ce484222325), s->cell_id, sizeof(s->cell_id));
+	uint64_t numbers[3] = { s->bits.b, s->bits.c, s->first_index };
+
+	h = sum_bytes(h, s->run_id, sizeof(s->run_id));
+	h = sum_bytes(h, s->spec, sizeof(s->spec));
+	return sum_bytes(h, numbers, sizeof(numbers));
+}
+
+uint64_t table_mark_sum(const struct mark *m)
+{
+	const uint64_t words[] = { m->sequence, m->index, m->kind };
+
+	return table_sum(words, sizeof(words) / sizeof(words[0]));
+}
+
+static bool mark_holds(const struct mark *m)
+{
+	return m->check == table_mark_sum(m) && m->kind < EV_N_KINDS;
+}
+
+const struct mark *table_newest_mark(const struct slot *s)
+{
+	const struct mark *a = &s->marks[0], *b = &s->marks[1];
+
+	if (!mark_holds(a))
+		return mark_holds(b) ? b : NULL;
+	return mark_holds(b) && b->sequence > a->sequence ? b : a;
+}
+
+uint64_t table_frames_sum(const struct frames_mark *m)
+{
+	const struct frame_counts *f = &m->left.frames;
+	const uint64_t words[] = {
+		f->received, f->stored,           f->heartbeats,        f->refused,
+		f->dropped,  m->left.connections, m->left.untold_quota, m->left.untold_space,
+		m->turn
+	};
+
+	return table_sum(words, sizeof(words) / sizeof(words[0]));
+}
+
+/* The newest copy that holds, with what is stored taken from the exact counts by kind. */
+static void load_frames(const struct slot *s, const struct run *run, struct frames_left *left)
+{
+	const struct frames_mark *best = NULL;
+	struct frame_counts *f = &left->frames;
+
+	for (int i = 0; i < 2; i++)
+		if (s->frames[i].check == table_frames_sum(&s->frames[i]) &&
+		    (best == NULL || s->frames[i].turn > best->turn))
+			best = &s->frames[i];
+	*left = best != NULL ? best->left : (struct frames_left){ .connections = 0 };
+	f->stored = 0;
+	for (int kind = EV_GUEST_PROCESS_SPAWNED; kind <= EV_GUEST_AGENT_BYE; kind++)
+		f->stored += run->counts[kind];
+	f->received = f->stored + f->heartbeats + f->refused + f->dropped;
+}
+
+static uint64_t carried_sum(const struct carried *c)
+{
+	const uint64_t words[] = { c->log, c->last, 1 };
+
+	return table_sum(words, sizeof(words) / sizeof(words[0]));
+}
+
+static uint64_t continued_sum(const struct continued *c)
+{
+	const uint64_t words[] = { c->log, c->index, 2 };
+
+	return table_sum(words, sizeof(words) / sizeof(words[0]));
+}
+
+/* Highest number that the run was given in an earlier log; 0: it began in this one. */
+static uint64_t carried_last(const struct table_file *f, const struct slot *s)
+{
+	const struct carried *c = &s->carried;
+
+	return c->log == f->log && c->check == carried_sum(c) ? c->last : 0;
+}
+
+void table_note_continued(struct table *t, int slot, uint64_t index)
+{
+	struct continued *c = &t->file->slots[slot].continued;
+
+	*c = (struct continued){ .log = t->file->log, .index = index };
+	c->check = continued_sum(c);
+	in_this_order();
+}
+
+bool table_load(struct table *t, int slot, struct run *run, struct frames_left *left)
+{
+	const struct slot *s = &t->file->slots[slot];
+	const struct mark *m = table_newest_mark(s);
+	uint64_t sum = 0;
+
+	if (m == NULL || s->identity_check != table_identity_sum(s)) {
+		table_remove(t, slot);
+		return false;
+	}
+	memset(run, 0, sizeof(*run));
+	memcpy(run->cell_id, s->cell_id, sizeof(s->cell_id));
+	memcpy(run->run_id, s->run_id, sizeof(s->run_id));
+	memcpy(run->spec, s->spec, sizeof(s->spec));
+	run->cell_id[sizeof(run->cell_id) - 1] = '\0';
+	run->run_id[sizeof(run->run_id) - 1] = '\0';
+	run->spec[sizeof(run->spec) - 1] = '\0';
+	run->bits = s->bits;
+	run->first_index = s->first_index;
+	if (s->continued.log == t->file->log && s->continued.check == continued_sum(&s->continued))
+		run->first_index = s->continued.index;
+	run->sequence = m->sequence;
+	memcpy(run->counts, s->counts, sizeof(run->counts));
+	/* Killed between the mark and its count: the mark has the kind. */
+	for (int i = 0; i < EV_N_KINDS; i++)
+		sum += run->counts[i];
+	if (sum + 1 == run->sequence)
+		run->counts[m->kind]++;
+	load_frames(s, run, left);
+	return true;
+}
+
+static uint64_t hole_sum(const struct hole *h)
+{
+	const uint64_t words[] = { h->from, h->to };
+
+	return table_sum(words, sizeof(words) / sizeof(words[0]));
+}
+
+bool table_hole(const struct table *t, int slot, uint64_t *from, uint64_t *to)
+{
+	const struct hole *h = &t->file->slots[slot].hole;
+
+	if (h->to == 0 || h->check != hole_sum(h))
+		return false;
+	*from = h->from;
+	*to = h->to;
+	return true;
+}
+
+/* Indices of the last process, up to the slot's mark, that are not in the ledger and belong to the
+ * slot. Behind the mark there can be one more: of an event that was not accepted any more, because
+ * the process was killed before it noted the number. */
+static uint64_t count_owned(const struct table_file *f, uint16_t slot, uint64_t kept, uint64_t mark)
+{
+	uint64_t last = mark < f->newest_index ? mark : f->newest_index, n = 0;
+
+	for (uint64_t i = kept; i <= last && i - kept < TABLE_OWNERS; i++)
+		n += f->owners[i % TABLE_OWNERS] == slot;
+	return n;
+}
+
+/* A kill in the middle leaves no hole that holds, and the owners to find it again, which an
+ * older hole has no more: so what is right already is not written again. */
+static void set_hole(struct hole *h, uint64_t from, uint64_t to)
+{
+	struct hole made = { .from = from, .to = to };
+
+	made.check = hole_sum(&made);
+	if (h->from == from && h->to == to && h->check == made.check)
+		return;
+	h->check = ~made.check;
+	in_this_order();
+	h->from = from;
+	h->to = to;
+	in_this_order();
+	h->check = made.check;
+}
+
+static void settle(struct table *t, int slot, uint64_t kept)
+{
+	struct slot *s = &t->file->slots[slot];
+	const struct mark *m = table_newest_mark(s);
+	uint64_t lost, stored, from, to;
+
+	if (m == NULL || m->sequence == 0 || m->sequence <= carried_last(t->file, s))
+		return;
+	lost = m->index < kept ? 0 : count_owned(t->file, (uint16_t)slot, kept, m->index);
+	if (lost > m->sequence)
+		lost = m->sequence;
+	stored = m->sequence - lost;
+	if (table_hole(t, slot, &from, &to) && stored <= to)
+		to = m->sequence; /* what declared the earlier hole is lost too */
+	else if (lost > 0)
+		from = stored + 1, to = m->sequence;
+	else
+		from = to = 0;
+	set_hole(&s->hole, from, to);
+}
+
+bool table_is_sealed(const struct table *t, int slot)
+{
+	const struct mark *m = table_newest_mark(&t->file->slots[slot]);
+	uint64_t from, to;
+
+	return m != NULL && m->kind == EV_RUN_SEALED && !table_hole(t, slot, &from, &to);
+}
+
+static void begin_indices(struct table_file *f, uint64_t kept)
+{
+	f->newest_index = kept > 0 ? kept - 1 : 0;
+	if (kept == 0)
+		f->owners[0] = TABLE_HOST;
+}
+
+void table_settle(struct table *t, uint64_t kept)
+{
+	for (int at = -1; table_next(t, &at);)
+		settle(t, at, kept);
+	/* Owners from here on are of an earlier process. */
+	begin_indices(t->file, kept);
+}
+
+const char *table_origin(const struct table *t)
+{
+	return table_file_origin(t->file);
+}
+
+/* Until the number of the log is written the runs are of the old one, and all of this can be done
+ * again. */
+bool table_succeed(struct table *t, const char *origin, uint64_t kept)
+{
+	struct table_file *f = t->file;
+	size_t n = strlen(origin);
+
+	if (n > TABLE_ORIGIN_MAX ||
+	    (f->newest_index >= kept && f->newest_index - kept >= TABLE_OWNERS))
+		return false;
+	for (int at = -1; table_next(t, &at);) {
+		struct carried *c = &f->slots[at].carried;
+		const struct mark *m = table_newest_mark(&f->slots[at]);
+
+		settle(t, at, kept);
+		*c = (struct carried){ .log = f->log + 1, .last = m != NULL ? m->sequence : 0 };
+		c->check = carried_sum(c);
+	}
+	memcpy(f->origins[(f->log + 1) & 1], origin, n + 1);
+	in_this_order();
+	f->log++;
+	in_this_order();
+	begin_indices(f, 0);
+	return true;
+}
+
+bool table_is_carried(const struct table *t, int slot, uint64_t *stored)
+{
+	const struct slot *s = &t->file->slots[slot];
+	const struct mark *m = table_newest_mark(s);
+	uint64_t last = carried_last(t->file, s), from, to, n;
+
+	if (m == NULL || last == 0)
+		return false;
+	n = table_hole(t, slot, &from, &to) ? from - 1 : m->sequence;
+	if (n > last)
+		return false;
+	*stored = n;
+	return true;
+}
