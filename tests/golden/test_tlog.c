@@ -241,6 +241,48 @@ static void test_changed_notes_as_go_judges_them(void **state)
 	tsv_close(t);
 }
 
+/* The example of C2SP signed-note (github:C2SP/C2SP, CC BY 4.0) and the note of the tests of Go's
+ * sumdb/note (BSD-3-Clause), with their keys. */
+#define GO_TEXT                                                                                    \
+	"If you think cryptography is the answer to your problem,\n"                               \
+	"then you don't know what your problem is.\n"
+
+static const struct {
+	const char *keys[2], *note;
+} published[] = {
+	{ { "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k" },
+	  "This is an example message.\n\n"
+	  "\xe2\x80\x94 example.com/foo "
+	  "Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZ"
+	  "XsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n" },
+	{ { "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW",
+	    "EnochRoot+af0cfe78+ATtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop" },
+	  GO_TEXT
+	  "\n"
+	  "\xe2\x80\x94 PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFY"
+	  "C2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"
+	  "\xe2\x80\x94 EnochRoot rwz+eBzmZa0SO3NbfRGzPCpDckykFXSdeX+MNtCOXm2/5n2tiOHp+vAF1aGr"
+	  "Q5ovTG01oOTGwnWLox33WWd1RvMc+QQ=\n" },
+};
+
+static void test_notes_that_others_published(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(published) / sizeof(published[0]); i++) {
+		struct keys keys = { 0 };
+		struct tlog_note note;
+		size_t at;
+
+		for (; keys.n < 2 && published[i].keys[keys.n] != NULL; keys.n++)
+			CHECK(tlog_vkey_read(str_of(published[i].keys[keys.n]), &keys.key[keys.n],
+					     NULL));
+		CHECK_INT(tlog_note_read(str_of(published[i].note), &note, &at), 0);
+		CHECK_INT(note.n_sigs, keys.n);
+		for (unsigned n = 0; n < note.n_sigs; n++)
+			(void)signer_of(&note, &note.sigs[n], &keys);
+	}
+}
+
 static const char *const words[] = { "one",    "two",   "three",    "four",    "five",
 				     "six",    "seven", "eit",      "nain",    "ten",
 				     "ileven", "twelf", "threeten", "fourten", "fivten" };
@@ -316,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_trees_and_proofs_of_go),
 		cmocka_unit_test(test_notes_and_keys_of_go),
 		cmocka_unit_test(test_changed_notes_as_go_judges_them),
+		cmocka_unit_test(test_notes_that_others_published),
 		cmocka_unit_test(test_the_log_of_tessera),
 	};
 
