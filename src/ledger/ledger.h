@@ -90,6 +90,17 @@ int ledger_init(const char *state, const char *name, const struct ledger_terms *
 /* Whether STATE holds a log. 1, 0, or CHT_E_IO, CHT_E_STATE. */
 int ledger_exists(const char *state, struct cht_err *err) CHT_CHECKED;
 
+/* ---- succession.c: around a log that nobody writes */
+
+/* What STATE/scribe/state says, without a lock. CHT_E_STATE: it is not there, or has no valid slot.
+ * CHT_E_IO. */
+int ledger_state_look(const char *state, struct ledger_state *out, struct cht_err *err) CHT_CHECKED;
+
+/* Gives a log that has no checkpoint yet its predecessor's last note, durably; one that has this
+ * note stays as it is. CHT_E_STATE: the log has begun. CHT_E_RANGE, CHT_E_LIMIT, CHT_E_FULL,
+ * CHT_E_IO. */
+int ledger_set_predecessor(const char *state, const char *note, struct cht_err *err) CHT_CHECKED;
+
 /* ---- open.c, recover.c */
 
 /* What opening found. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -253,27 +254,56 @@ int log_key_load(struct sign_log_key **out, const struct scribe_options *options
 }
 
 /* By rename, so that there is a whole key or none; one that is there is never replaced. */
-static int generate(struct sign_log_key **out, const char *state, struct cht_err *err)
+static int draw(const char *state, int dir_fd, struct cht_err *err)
 {
-	char fresh[PATH_MAX];
 	struct sign_log_key *key = NULL;
-	int dir_fd, state_fd = fd_make_dir(AT_FDCWD, state, 0750, err);
-	int r = state_fd < 0 ? state_fd : join(fresh, state, "scribe/key.new", err);
+	char fresh[PATH_MAX];
+	int r = join(fresh, state, "scribe/key.new", err);
 
-	dir_fd = r == 0 ? fd_make_dir(state_fd, "scribe", S_IRWXU, err) : r;
-	fd_close(&state_fd);
-	if (dir_fd < 0)
-		return dir_fd;
+	if (r < 0 || faccessat(dir_fd, "key.pem", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return r;
 	(void)unlinkat(dir_fd, "key.new", 0); /* left by one that was interrupted */
 	r = sign_log_key_generate(&key, fresh, err);
+	sign_log_key_free(key);
 	if (r == 0 && (renameat2(dir_fd, "key.new", dir_fd, "key.pem", RENAME_NOREPLACE) < 0 ||
 		       fsync(dir_fd) < 0))
 		r = cht_fail(err, CHT_E_IO, errno, "make %s/scribe/key.pem", state);
+	return r;
+}
+
+/* Of two that begin at once the lock lets one draw, and both load what is there then: the key that
+ * a log is begun with is the one in the file. */
+static int generate(struct sign_log_key **out, const char *state, struct cht_err *err)
+{
+	int dir_fd, state_fd = fd_make_dir(AT_FDCWD, state, 0750, err), r;
+
+	if (state_fd < 0)
+		return state_fd;
+	dir_fd = fd_make_dir(state_fd, "scribe", S_IRWXU, err);
+	fd_close(&state_fd);
+	if (dir_fd < 0)
+		return dir_fd;
+	r = flock(dir_fd, LOCK_EX) < 0 ? cht_fail(err, CHT_E_IO, errno, "lock %s/scribe", state)
+				       : 0;
+	if (r == 0)
+		r = draw(state, dir_fd, err);
+	if (r == 0)
+		r = from_state(out, state, err);
 	fd_close(&dir_fd);
-	if (r < 0)
-		sign_log_key_free(key);
-	else
-		*out = key;
+	if (r == 0)
+		r = cht_fail(err, CHT_E_KEY, 0, "%s/scribe/key.pem went as it was made", state);
+	return r < 0 ? r : 0;
+}
+
+/* Between two steps of a succession STATE has no log: the one to come is in STATE/next. */
+static int check_no_successor(const char *state, struct cht_err *err)
+{
+	char next[PATH_MAX];
+	int r = join(next, state, "next", err);
+
+	if (r == 0 && access(next, F_OK) == 0)
+		r = cht_fail(err, CHT_E_STATE, 0,
+			     "%s is there: finish with cht ledger succeed what it began", next);
 	return r;
 }
 
@@ -281,8 +311,14 @@ int log_key_make(struct sign_log_key **out, const struct scribe_options *options
 		 const struct cht_signer *signer, struct cht_err *err)
 {
 	struct sign_log_key *key = NULL;
-	int r = find(&key, options, err);
+	int r = ledger_exists(options->state, err);
 
+	if (r > 0)
+		return log_key_load(out, options, signer, err);
+	if (r == 0)
+		r = check_no_successor(options->state, err);
+	if (r == 0)
+		r = find(&key, options, err);
 	if (r > 0)
 		r = check_other(&key, signer, err);
 	else if (r == 0)

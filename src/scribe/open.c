@@ -62,8 +62,12 @@ static int init(struct scribe *scribe, const struct scribe_options *options, str
 		return r;
 	host_name(host);
 	sign_log_key_public(scribe->log_key, public_key);
-	return ledger_init(options->state, options->name != NULL ? options->name : host, &terms,
-			   public_key, err);
+	r = ledger_init(options->state, options->name != NULL ? options->name : host, &terms,
+			public_key, err);
+	/* A successor was made before its predecessor could end. */
+	if (r == 0 && options->predecessor != NULL)
+		r = ledger_set_predecessor(options->state, terms.predecessor, err);
+	return r;
 }
 
 static int open_ledger(struct scribe *scribe, const struct scribe_options *options,

@@ -69,7 +69,8 @@ int log_key_load(struct sign_log_key **out, const struct scribe_options *options
 		 const struct cht_signer *signer, struct cht_err *err) CHT_CHECKED;
 /* The same for a log that is begun: where no source has a key, draws one and writes it to
  * STATE/scribe/key.pem, with STATE (0750) and STATE/scribe (0700) where they are absent; it is
- * durable then. A key that is there already is taken: an interrupted beginning is done again. */
+ * durable then. A key that is there already is taken: an interrupted beginning is done again. Where
+ * STATE has a log it is log_key_load. CHT_E_STATE: STATE/next waits to take this place. */
 int log_key_make(struct sign_log_key **out, const struct scribe_options *options,
 		 const struct cht_signer *signer, struct cht_err *err) CHT_CHECKED;
 
