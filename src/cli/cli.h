@@ -39,6 +39,7 @@ int cmd_cat(int argc, char **argv);
 int cmd_decode(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_key(int argc, char **argv);
+int cmd_ledger(int argc, char **argv);
 int cmd_prove(int argc, char **argv);
 int cmd_send(int argc, char **argv);
 int cmd_show(int argc, char **argv);

@@ -7,16 +7,31 @@
 
 #include "base/bytes.h"
 #include "base/diag.h"
+#include "base/err.h"
 #include "base/text.h"
 #include "cli/cli.h"
 #include "sign/sign.h"
+#include "tlog/tlog.h"
 
-enum { OPT_HMAC, OPT_OUT, OPT_KID };
+enum { OPT_HMAC, OPT_OUT, OPT_KID, OPT_ORIGIN };
 
 struct request {
-	const char *action, *file, *kid;
+	const char *action, *file, *kid, *origin;
 	bool is_hmac;
 };
+
+/* The key as that of the log of this name; it was checked that it can be one. */
+static void print_vkey(const struct sign_key_info *info, const char *origin)
+{
+	char mem[2 * TLOG_NAME_MAX];
+	struct buf b = buf_init(mem, sizeof(mem));
+	struct tlog_vkey vkey;
+
+	if (!tlog_vkey_make(&vkey, str_of(origin), TLOG_ED25519, info->public_key))
+		return;
+	tlog_vkey_put(&b, &vkey);
+	cli_printf("vkey        %.*s\n", (int)buf_len(&b), mem);
+}
 
 static void print_key(const struct sign_key_info *info, const char *kid, const char *file)
 {
@@ -58,10 +73,14 @@ static int key(const struct request *q)
 		r = sign_key_generate(algorithm, q->file, &info, &err);
 	else
 		r = sign_key_inspect(q->file, &info, &err);
+	if (r == 0 && q->origin != NULL && info.algorithm != CHT_ALGORITHM_ED25519)
+		r = cht_fail(&err, CHT_E_KEY, 0, "an HMAC key cannot be a log's");
 	if (r < 0) {
 		diag_err(&err);
 		return CLI_FAILED;
 	}
+	if (q->origin != NULL)
+		print_vkey(&info, q->origin);
 	print_key(&info, q->kid != NULL ? q->kid : info.kid, q->file);
 	return CLI_OK;
 }
@@ -88,11 +107,16 @@ static void check(struct cli_args *args, const struct request *q, const char *ou
 	} else if (strcmp(q->action, "gen") == 0) {
 		if (out == NULL)
 			(void)cli_usage_error(args, "gen needs --out FILE");
+		else if (q->origin != NULL)
+			(void)cli_usage_error(args, "--origin is for show");
 	} else if (strcmp(q->action, "show") == 0) {
 		if (q->file == NULL)
 			(void)cli_usage_error(args, "show needs a key file");
 		else if (out != NULL || q->is_hmac)
 			(void)cli_usage_error(args, "--out and --hmac are for gen");
+		else if (q->origin != NULL && !tlog_is_name(str_of(q->origin)))
+			(void)cli_usage_error(args, "--origin: '%s' can be no log's name",
+					      q->origin);
 	} else {
 		near = cli_nearest(q->action, actions, 2);
 		(void)cli_usage_error(args, "it takes gen or show, not '%s'%s%s", q->action,
@@ -106,6 +130,7 @@ int cmd_key(int argc, char **argv)
 	static const struct cli_option options[] = { [OPT_HMAC] = { "hmac", 0, false },
 						     [OPT_OUT] = { "out", 0, true },
 						     [OPT_KID] = { "kid", 0, true },
+						     [OPT_ORIGIN] = { "origin", 0, true },
 						     { NULL, 0, false } };
 	struct cli_args args = cli_args_init(argc, argv, options);
 	struct request q = { 0 };
@@ -117,6 +142,7 @@ int cmd_key(int argc, char **argv)
 		case OPT_HMAC: q.is_hmac = true; break;
 		case OPT_OUT: out = args.value; break;
 		case OPT_KID: q.kid = args.value; break;
+		case OPT_ORIGIN: q.origin = args.value; break;
 		default: on_operand(&args, &q);
 		}
 	if (args.status < 0)

@@ -210,7 +210,7 @@ static const char verify_usage[] =
 
 static const char key_usage[] =
 	"usage: cht key gen [--hmac] --out FILE [--kid KID]\n"
-	"       cht key show FILE [--kid KID]\n"
+	"       cht key show FILE [--kid KID] [--origin NAME]\n"
 	"\n"
 	"gen draws a signing key and writes it to a new file that only its owner can read;\n"
 	"a file that exists is never overwritten. show reads one. Both print the public key, the\n"
@@ -219,6 +219,7 @@ static const char key_usage[] =
 	"      --hmac      a key for HMAC-SHA256 (base64url); else Ed25519 (PKCS#8 PEM)\n"
 	"      --out FILE  where to put it\n"
 	"      --kid KID   the key id to print (default: one that follows from the key)\n"
+	"      --origin NAME  print it as the verifier key of the log of this name, too\n"
 	"  -h, --help      this text\n"
 	"\n"
 	"exit: 0, 1 the file cannot be written or read, or holds no such key, 2 usage\n"
@@ -226,6 +227,37 @@ static const char key_usage[] =
 	"examples:\n"
 	"  cht key gen --out envelope.key\n"
 	"  cht key show envelope.key\n";
+
+static const char ledger_usage[] =
+	"usage: cht ledger init STATE [--name NAME] [--retain-age TIME] [--retain-bytes SIZE]\n"
+	"                             [--key-file FILE] [-o json]\n"
+	"       cht ledger succeed STATE --reason WORD [--config FILE] [the options of init]\n"
+	"\n"
+	"init makes a log in the directory STATE, with a key and a name of its own, and prints "
+	"what\n"
+	"whoever verifies it needs. succeed ends the log there and begins another in its place, "
+	"with\n"
+	"another key; the old one moves to STATE/past. It may be run again until it is done. chtd\n"
+	"must not run meanwhile. Both are run as the user whom STATE/ledger is to belong to.\n"
+	"\n"
+	"      --name NAME          first part of its name: a-z 0-9 . - (default: the host's "
+	"name)\n"
+	"      --retain-age TIME    entries older than this may be removed, such as 30d\n"
+	"      --retain-bytes SIZE  entries beyond so many bytes may be removed, such as 500GiB\n"
+	"                           (default, and none: everything is kept)\n"
+	"      --key-file FILE      its key, PKCS#8 PEM (default: one that is drawn)\n"
+	"      --reason WORD        rotation, compromise, damage, restore, lost-state or format\n"
+	"      --config FILE        chtd's configuration, for the last events of the old log\n"
+	"  -o, --output json        one JSON object instead of text\n"
+	"  -h, --help               this text\n"
+	"\n"
+	"What succeed is not told of the new log is as it was with the old one.\n"
+	"\n"
+	"exit: 0, 1 it could not be done, which is said, 2 usage\n"
+	"\n"
+	"examples:\n"
+	"  cht ledger init /var/lib/cht --retain-age 30d\n"
+	"  cht ledger succeed /var/lib/cht --reason rotation\n";
 
 static const char version_usage[] =
 	"usage: cht version [-o json]\n"
@@ -250,6 +282,7 @@ const struct cli_command cli_commands[] = {
 	{ "verify", "is a ledger as it was written, and is all of it there", verify_usage,
 	  cmd_verify },
 	{ "key", "make a signing key, or show what a verifier needs of one", key_usage, cmd_key },
+	{ "ledger", "begin a log, or the one that follows it", ledger_usage, cmd_ledger },
 	{ "version", "version, wire version and cryptographic libraries", version_usage,
 	  cmd_version },
 	{ NULL, NULL, NULL, NULL },
