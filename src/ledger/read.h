@@ -61,7 +61,7 @@ struct tlog_source ledger_view_hashes(struct ledger_view *view);
 #define LEDGER_NO_LIMIT UINT64_MAX
 
 struct ledger_reader {
-	int entries_fd, segment_fd, watch_fd;
+	int entries_fd, segment_fd;
 	uint64_t next;  /* index of the entry that ledger_next gives next */
 	uint64_t limit; /* no entry at or above it is given; raised by whoever knows better */
 	uint64_t segment_first;
@@ -73,7 +73,7 @@ struct ledger_reader {
 
 #define LEDGER_READER_NULL                                                                         \
 	{                                                                                          \
-		.entries_fd = -1, .segment_fd = -1, .watch_fd = -1                                 \
+		.entries_fd = -1, .segment_fd = -1                                                 \
 	}
 
 /* dir: STATE or STATE/ledger. Starts at the first entry present (not 0 after pruning), without
@@ -114,11 +114,5 @@ int ledger_next(struct ledger_reader *reader, struct cht_bytes *entry,
 
 /* Bytes after the last whole entry, when ledger_next gave 0. */
 uint64_t ledger_reader_torn(const struct ledger_reader *reader);
-
-/* A descriptor (the reader's own) that becomes readable when something was written since
- * ledger_reader_clear, for poll. Take it before reading to the end, so that nothing is missed.
- * CHT_E_IO. */
-int ledger_reader_watch(struct ledger_reader *reader, struct cht_err *err) CHT_CHECKED;
-void ledger_reader_clear(struct ledger_reader *reader);
 
 #endif

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -134,7 +133,6 @@ void ledger_reader_close(struct ledger_reader *reader)
 {
 	fd_close(&reader->entries_fd);
 	fd_close(&reader->segment_fd);
-	fd_close(&reader->watch_fd);
 	free(reader->buf);
 	*reader = (struct ledger_reader)LEDGER_READER_NULL;
 }
@@ -298,32 +296,4 @@ int ledger_next(struct ledger_reader *reader, struct cht_bytes *entry, struct ch
 uint64_t ledger_reader_torn(const struct ledger_reader *reader)
 {
 	return reader->torn;
-}
-
-int ledger_reader_watch(struct ledger_reader *reader, struct cht_err *err)
-{
-	char path[64];
-	int fd;
-
-	if (reader->watch_fd >= 0)
-		return reader->watch_fd;
-	/* The directory that is open, not whatever bears its name by now. */
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", reader->entries_fd);
-	fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (fd < 0 || inotify_add_watch(fd, path, IN_MODIFY | IN_CREATE) < 0) {
-		int sys = errno;
-
-		fd_close(&fd);
-		return cht_fail(err, CHT_E_IO, sys, "watch entries/");
-	}
-	reader->watch_fd = fd;
-	return fd;
-}
-
-void ledger_reader_clear(struct ledger_reader *reader)
-{
-	_Alignas(struct inotify_event) char events[4096];
-
-	while (read(reader->watch_fd, events, sizeof(events)) > 0)
-		continue;
 }

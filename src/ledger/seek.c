@@ -104,8 +104,9 @@ int ledger_reader_skip(struct ledger_reader *reader, const struct tlog_source *h
 	for (first += SEGMENT_ENTRIES; first <= list.last && first < reader->limit;
 	     first += SEGMENT_ENTRIES) {
 		reader_place(reader, first, first, 0);
-		if (reader_enter(reader, NULL) == 1)
-			return 1;
+		r = reader_enter(reader, err);
+		if (r == 1 || r == CHT_E_IO)
+			return r;
 	}
 	return 0;
 }

@@ -4,8 +4,6 @@
  */
 #include "ledger_util.h"
 
-#include <poll.h>
-
 #include "syscalls.h"
 
 enum { N = SEGMENT_ENTRIES + 20 };
@@ -95,25 +93,6 @@ static void test_a_directory_that_cannot_be_opened_is_no_missing_ledger(void **s
 	CHECK(strstr(err.text, "no ledger") != NULL);
 }
 
-static void test_a_watch_that_fails_says_so(void **state)
-{
-	struct ledger_reader reader = LEDGER_READER_NULL;
-	int fd;
-
-	(void)state;
-	CHECK_INT(ledger_reader_open(&reader, scratch, NULL), 0);
-	for (unsigned i = 1; i <= 2; i++) {
-		arm(i, FAIL, EMFILE);
-		CHECK_INT(ledger_reader_watch(&reader, NULL), CHT_E_IO);
-		CHECK_INT(reader.watch_fd, -1);
-	}
-	plan.armed = false;
-	fd = ledger_reader_watch(&reader, NULL);
-	CHECK(fd >= 0);
-	CHECK_INT(ledger_reader_watch(&reader, NULL), fd);
-	ledger_reader_close(&reader);
-}
-
 static void test_each_call_of_init_that_fails_can_be_done_again(void **state)
 {
 	(void)state;
@@ -147,7 +126,6 @@ int main(void)
 		CASE(test_a_failed_call_is_no_end),
 		CASE(test_interrupted_and_short_reads_go_on),
 		CASE(test_a_directory_that_cannot_be_opened_is_no_missing_ledger),
-		CASE(test_a_watch_that_fails_says_so),
 		CASE(test_each_call_of_init_that_fails_can_be_done_again),
 	};
 
