@@ -54,7 +54,7 @@ class Written:
         self.vkey = text_of(self.ledger + "/vkey").strip()
 
     def carry_on(self, base, env, seen):
-        with Daemon(self.state, "--seal", "--cell", f"vm={base}", env=env) as daemon:
+        with Daemon(self.state, "--seal", "--cell", f"vm={base},run=r-{len(seen)}", env=env) as daemon:
             before = types(self.state).count("guest.process_spawned")
             for i in range(2):
                 cht("send", f"unix:{base}_9001", "-n", str(FRAMES), "--seq", "--hello", "--comm", 'a"\\\n')
@@ -266,6 +266,60 @@ def test_each_of_them_refuses_what_was_changed(d):
             for who, (status, said) in got.items():
                 equal(status, 1 if who in says else 0, f"{what}: {who}, which said {said!r}")
                 check(says.get(who, "") in said, f"{what}: {who} said {said!r}")
+
+
+# What is exported, by the page of Python alone.
+
+def exported(w, d):
+    cht("export", w.state, d + "/all.bundle")
+    cht("export", "--run", "r-0", w.state, d + "/run.bundle")
+    cht("export", "--tiles", w.state, d + "/tiles")
+    root = text_of(w.ledger + "/checkpoint").splitlines()[2]
+    for name in ("all.bundle", "run.bundle", "tiles"):
+        status, said = python(f"{d}/{name}")
+        equal((status, said.split(" root ")[-1]), (0, root), f"{name}: {said}")
+
+
+def test_what_is_exported_has_the_same_root(d):
+    for name, env in (("events", None), ("envelopes", ENVELOPES)):
+        os.mkdir(f"{d}/{name}")
+        exported(Written(f"{d}/{name}", env), f"{d}/{name}")
+
+
+def cut_tile(path):
+    """The last entry, from the partial tile at the right edge, and its hash."""
+    (name,) = (n for n in os.listdir(path) if n.endswith(".p"))
+    (width,) = os.listdir(f"{path}/{name}")
+    put(f"{path}/{name}/{width}", bytes_of(f"{path}/{name}/{width}")[:-32])
+
+
+def edit_hash(path):
+    """Of the first subtree that stands for what was left out."""
+    line = next(x for x in bytes_of(path).split(b"\n") if b"-" in x.split(b" ")[0] and b" " in x)
+    where, _, value = line.partition(b" ")
+    replace(path, line, where + b" " + base64.b64encode(hashlib.sha256(value).digest()))
+
+
+EXPORT_CHANGES = (
+    ("all.bundle", lambda d: replace(d + "/all.bundle", b'"guestPid":', b'"guestPiD":'), BAD_ROOT),
+    ("all.bundle", lambda d: replace(d + "/all.bundle", b"\nend\n", b"\n"), "does not end"),
+    ("run.bundle", lambda d: replace(d + "/run.bundle", b"\n20 ", b"\n21 "), "stands where 20 is due"),
+    ("run.bundle", lambda d: edit_hash(d + "/run.bundle"), BAD_ROOT),
+    ("tiles", lambda d: replace(d + "/tiles/tile/entries/000", b'"guestPid":', b'"guestPiD":'), "is not of its entries"),
+    ("tiles", lambda d: flip(d + "/tiles/tile/0/001", 40), "is not of its entries"),
+    ("tiles", lambda d: cut_tile(d + "/tiles/tile/entries"), "is cut short"),
+)
+
+
+def test_a_changed_export_is_refused(d):
+    w = Written(d)
+    for name, change, says in EXPORT_CHANGES:
+        with folder() as to:
+            exported(w, to)
+            change(to)
+            status, said = python(f"{to}/{name}")
+        equal(status, 1, f"{name}: {said}")
+        check(says in said, f"{name}: {said!r}, not {says!r}")
 
 
 if __name__ == "__main__":
