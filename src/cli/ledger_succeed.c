@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -31,6 +32,8 @@ enum {
 	DIGITS = 16,
 	STATUS_DAMAGED = 11,
 	STATUS_CONFIG = 78,
+	LOCK_TRIES = 100,
+	LOCK_RETRY_MS = 20,
 	NOTE_MODE = 0644, /* of what the log's owner reads and root may have written */
 };
 
@@ -164,7 +167,7 @@ static int name_past(struct succession *s, struct cht_err *err)
 	return 0;
 }
 
-/* Nobody writes the old log. */
+/* Nobody writes the old log; a scribe whose line was killed may be about to end. */
 static int lock_log(struct succession *s, struct cht_err *err)
 {
 	fd_close(&s->log_lock_fd);
@@ -173,9 +176,12 @@ static int lock_log(struct succession *s, struct cht_err *err)
 		return 0; /* there was never a writer, or the file is lost */
 	if (s->log_lock_fd < 0)
 		return cht_fail(err, CHT_E_IO, errno, "open ledger/lock");
-	if (flock(s->log_lock_fd, LOCK_EX | LOCK_NB) < 0)
-		return cht_fail(err, CHT_E_STATE, 0, "chtd is at work in %s: stop it first",
-				s->q->state);
+	for (int n = 0; flock(s->log_lock_fd, LOCK_EX | LOCK_NB) < 0; n++) {
+		if (n == LOCK_TRIES)
+			return cht_fail(err, CHT_E_STATE, 0, "chtd is at work in %s: stop it first",
+					s->q->state);
+		(void)poll(NULL, 0, LOCK_RETRY_MS);
+	}
 	return 0;
 }
 
@@ -248,21 +254,21 @@ static int make_new(struct succession *s, struct cht_err *err)
 {
 	int r = ledger_exists(s->next, err);
 
-	if (r == 0)
+	/* The old log's last events have a reason, too. */
+	if (r > 0 && s->old.is_closed) {
+		r = ledger_state_look(s->next, &s->new, err);
+		if (r == 0 && strcmp(s->new.terms.reason, s->q->reason) != 0)
+			r = cht_fail(err, CHT_E_STATE, 0,
+				     "the log has ended with --reason %s: finish it so",
+				     s->new.terms.reason);
+	}
+	if (r >= 0)
 		r = check_key_file(s, err);
 	if (r == 0)
 		r = run_init(s, NULL, err);
-	if (r < 0)
-		return r;
-	r = ledger_identity_read(&s->log, s->next, err);
 	if (r == 0)
-		r = check_key(s, s->log.vkey.public_key, err);
-	if (r == 0)
-		r = ledger_state_look(s->next, &s->new, err);
-	if (r == 0 && strcmp(s->new.terms.reason, s->q->reason) != 0)
-		r = cht_fail(err, CHT_E_STATE, 0, "it was begun with --reason %s: finish it so",
-			     s->new.terms.reason);
-	return r;
+		r = ledger_identity_read(&s->log, s->next, err);
+	return r == 0 ? check_key(s, s->log.vkey.public_key, err) : r;
 }
 
 /* Its last events name the successor. Of a compromised key it is not known that it is at hand. */
@@ -291,7 +297,7 @@ static int close_old(struct succession *s, struct cht_err *err)
 		return 0;
 	}
 	return cht_fail(err, CHT_E_PEER, 0,
-			"chtd could not end the old log (status %d); run this again, or begin with "
+			"chtd could not end the old log (status %d): run this again, or with "
 			"--reason damage or lost-state where it can never be opened",
 			status);
 }

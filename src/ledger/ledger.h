@@ -96,10 +96,10 @@ int ledger_exists(const char *state, struct cht_err *err) CHT_CHECKED;
  * CHT_E_IO. */
 int ledger_state_look(const char *state, struct ledger_state *out, struct cht_err *err) CHT_CHECKED;
 
-/* Gives a log that has no checkpoint yet its predecessor's last note, durably; one that has this
- * note stays as it is. CHT_E_STATE: the log has begun. CHT_E_RANGE, CHT_E_LIMIT, CHT_E_FULL,
- * CHT_E_IO. */
-int ledger_set_predecessor(const char *state, const char *note, struct cht_err *err) CHT_CHECKED;
+/* Replaces the terms of a log that has no checkpoint yet, durably. CHT_E_STATE: it has begun.
+ * CHT_E_LIMIT, CHT_E_FULL, CHT_E_IO. */
+int ledger_set_terms(const char *state, const struct ledger_terms *terms,
+		     struct cht_err *err) CHT_CHECKED;
 
 /* ---- open.c, recover.c */
 

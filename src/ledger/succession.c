@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A successor must be there before its predecessor can name it, and the predecessor's last note is
- * there only after that: so it is put into the successor's state while that log is still empty.
+ * there only after that: so the successor's terms are set again while that log is still empty.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -43,7 +42,7 @@ int ledger_state_look(const char *state, struct ledger_state *out, struct cht_er
 	return r;
 }
 
-static int set_locked(const char *state, const char *note, struct cht_err *err)
+static int set_locked(const char *state, const struct ledger_terms *terms, struct cht_err *err)
 {
 	struct ledger_state now;
 	int fd = open_slots(state, O_RDWR, err), r;
@@ -51,29 +50,23 @@ static int set_locked(const char *state, const char *note, struct cht_err *err)
 	if (fd < 0)
 		return fd;
 	r = state_read(fd, &now, err);
-	if (r == 0 && strcmp(now.terms.predecessor, note) != 0) {
-		if (now.tree.size > 0 || now.note[0] != '\0') {
-			r = cht_fail(err, CHT_E_STATE, 0,
-				     "the log in %s was begun with another predecessor", state);
-		} else {
-			memcpy(now.terms.predecessor, note, strlen(note) + 1);
-			r = state_write(fd, &now, err);
-		}
+	if (r == 0 && (now.tree.size > 0 || now.note[0] != '\0'))
+		r = cht_fail(err, CHT_E_STATE, 0, "the log in %s has begun: its terms are fixed",
+			     state);
+	if (r == 0) {
+		now.terms = *terms;
+		r = state_write(fd, &now, err);
 	}
 	fd_close(&fd);
 	return r;
 }
 
-int ledger_set_predecessor(const char *state, const char *note, struct cht_err *err)
+int ledger_set_terms(const char *state, const struct ledger_terms *terms, struct cht_err *err)
 {
 	int dir_fd, lock_fd, r, state_fd = fd_open_dir(AT_FDCWD, state, err);
 
 	if (state_fd < 0)
 		return state_fd;
-	if (strlen(note) > LEDGER_NOTE_MAX) {
-		fd_close(&state_fd);
-		return cht_fail(err, CHT_E_RANGE, 0, "the predecessor's note is too long");
-	}
 	dir_fd = fd_open_dir(state_fd, "ledger", err);
 	fd_close(&state_fd);
 	if (dir_fd < 0)
@@ -82,7 +75,7 @@ int ledger_set_predecessor(const char *state, const char *note, struct cht_err *
 	fd_close(&dir_fd);
 	if (lock_fd < 0)
 		return lock_fd;
-	r = set_locked(state, note, err);
+	r = set_locked(state, terms, err);
 	fd_close(&lock_fd);
 	return r;
 }

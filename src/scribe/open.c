@@ -64,9 +64,9 @@ static int init(struct scribe *scribe, const struct scribe_options *options, str
 	sign_log_key_public(scribe->log_key, public_key);
 	r = ledger_init(options->state, options->name != NULL ? options->name : host, &terms,
 			public_key, err);
-	/* A successor was made before its predecessor could end. */
-	if (r == 0 && options->predecessor != NULL)
-		r = ledger_set_predecessor(options->state, terms.predecessor, err);
+	/* A successor is made before its predecessor can end, and its terms are known after. */
+	if (r == 0 && options->reason != NULL)
+		r = ledger_set_terms(options->state, &terms, err);
 	return r;
 }
 

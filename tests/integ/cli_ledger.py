@@ -226,16 +226,125 @@ def test_nothing_is_done_while_a_line_runs(d):
     os.close(fd)
 
 
-def test_what_is_begun_is_finished_for_the_same_reason(d):
+def closing(state):
+    """The last two events of a log that was ended."""
+    return list(events(state))[-2:]
+
+
+def test_a_rotated_log_names_its_successor(d):
+    base = written(d)
+    before = list(entries(base))
+    key = read(base, "scribe/key.pem")
+    log = made("succeed", base, "--reason", "rotation")
+    check(log["predecessorClosed"], "it is closed")
+    equal(list(entries(log["predecessor"]))[:len(before)], before, "what was there before")
+    equal(read(log["predecessor"], "scribe/key.pem"), key, "the old key stays with its log")
+    closed, stopped = closing(log["predecessor"])
+    equal((short(closed), short(stopped)), ("log.closed", "host.stopped"), "its last events")
+    equal(closed["data"]["reason"], "rotation", "why")
+    equal(closed["data"]["successor"], {"origin": log["origin"], "vkey": log["vkey"]}, "the successor")
+    with Daemon(log["predecessor"], "--cell", f"a={d}/a", wait=False) as daemon:
+        daemon.wait(78)
+        check("closed" in daemon.stderr(), "a closed log is not written again")
+    opened = first_event(d, base)
+    equal((short(opened), opened["data"]["reason"]), ("log.opened", "rotation"), "the new log's first event")
+    equal(opened["data"]["predecessor"]["note"], read(log["predecessor"], "ledger/checkpoint"), "over log.closed, too")
+    again = made("succeed", base, "--reason", "format")
+    equal(len(os.listdir(base + "/past")), 2, "and so on")
+    is_whole(base, again)
+
+
+def test_a_rotation_needs_the_old_key(d):
+    base = written(d)
+    os.rename(base + "/scribe/key.pem", d + "/key")
+    says = refused("succeed", base, "--reason", "rotation")
+    check("status 78" in says and "--reason damage" in says, says)
+    waits = read(base, "next/ledger/origin")
+    shutil.copytree(base, d + "/other")
+    os.rename(d + "/key", base + "/scribe/key.pem")
+    log = made("succeed", base, "--reason", "rotation")
+    equal(log["origin"] + "\n", waits, "the log that was waiting")
+    log = made("succeed", d + "/other", "--reason", "damage")
+    equal((log["origin"] + "\n", log["reason"], log["predecessorClosed"]), (waits, "damage", False), "another reason")
+    equal(first_event(d, d + "/other")["data"]["reason"], "damage", "the reason in log.opened")
+
+
+def test_after_a_compromise_the_key_need_not_be_there(d):
+    base = written(d)
+    shutil.copytree(base, d + "/other")
+    log = made("succeed", base, "--reason", "compromise")
+    equal([short(e) for e in closing(log["predecessor"])], ["log.closed", "host.stopped"], "with the key")
+    os.unlink(d + "/other/scribe/key.pem")
+    r = cht("ledger", "succeed", d + "/other", "--reason", "compromise")
+    check(b"gets no last events" in r.stderr and b"not closed by events" in r.stdout, "without it")
+    equal(first_event(d, d + "/other")["data"]["reason"], "compromise", "the reason in log.opened")
+
+
+def test_a_key_of_the_environment_ends_its_log_and_no_other(d):
+    env = {VARIABLE: SEED}
+    state = d + "/s"
+    made("init", state, env=env)
+    with Daemon(state, "--cell", f"a={d}/a", env=env) as daemon:
+        daemon.stop()
+    log = made("succeed", state, "--reason", "rotation", env=env)
+    check(log["predecessorClosed"], "it is closed")
+    equal(log["key"], state + "/scribe/key.pem", "the new log's key")
+    with Daemon(state, "--cell", f"a={d}/a", env=env, wait=False) as daemon:
+        daemon.wait(78)
+        check("is not the one of ledger/vkey" in daemon.stderr(), "the old key is refused")
+    with Daemon(state, "--cell", f"a={d}/a") as daemon:
+        daemon.stop()
+
+
+def test_last_events_are_signed_as_all_were(d):
+    base = written(d)
+    cht("key", "gen", "--out", d + "/envelope")
+    with open(d + "/conf", "w") as f:
+        f.write(f"[sign]\nalg = ed25519\nkid = k\nkey_file = {d}/envelope\n")
+    log = made("succeed", base, "--reason", "rotation", "--config", d + "/conf")
+    last = json.loads(list(entries(log["predecessor"]))[-1])
+    equal(last["signerKid"], "k", "the last event's signer")
+
+
+def test_root_makes_it_for_the_log_s_owner(d):
+    if os.getuid() != 0:
+        skip("becoming another user needs root")
+    # The build may lie where nobody else may look.
+    os.chmod(d, 0o755)
+    for name in ("cht", "chtd", "cht-scribe"):
+        shutil.copy(os.path.join(BIN, name), d)
+
+    def drop():
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+    os.mkdir(d + "/own")
+    os.chown(d + "/own", 65534, 65534)
+    subprocess.run([d + "/cht", "ledger", "init", d + "/own/s"], preexec_fn=drop, check=True, stdout=subprocess.DEVNULL)
+    with Daemon(d + "/own/s", "--cell", f"a={d}/own/a", preexec=drop, bin_dir=d) as daemon:
+        daemon.stop()
+    # Where only root may make directories.
+    os.chown(d + "/own/s", 0, 65534)
+    r = subprocess.run([d + "/cht", "ledger", "succeed", d + "/own/s", "--reason", "rotation"], check=False,
+                       capture_output=True)
+    equal((r.returncode, r.stderr), (0, b""), "as root")
+    for where in ("ledger", "scribe", "scribe/key.pem", "ledger/vkey"):
+        equal(os.stat(f"{d}/own/s/{where}").st_uid, 65534, f"the owner of {where}")
+    r = subprocess.run([d + "/cht", "ledger", "succeed", d + "/own/s", "--reason", "rotation"], check=False,
+                       capture_output=True, preexec_fn=lambda: os.setuid(65533))
+    equal(r.returncode, 1, "as a stranger")
+
+
+def test_what_is_begun_is_finished(d):
     base = written(d)
     # A file in the place of past: everything before the first move is done.
     with open(base + "/past", "w"):
         pass
-    refused("succeed", base, "--reason", "damage")
+    refused("succeed", base, "--reason", "rotation")
     waits = read(base, "next/ledger/origin")
     os.unlink(base + "/past")
-    check("begun with --reason damage" in refused("succeed", base, "--reason", "restore"), "another reason")
-    log = made("succeed", base, "--reason", "damage")
+    check("has ended with --reason rotation" in refused("succeed", base, "--reason", "damage"), "another reason")
+    log = made("succeed", base, "--reason", "rotation")
     equal(log["origin"] + "\n", waits, "the log that was waiting")
     is_whole(base, log)
 
@@ -321,6 +430,15 @@ def kill_everywhere(d, reason, in_children, step=1):
 def test_killed_anywhere_it_is_finished_by_running_it_again(d):
     for _ in kill_everywhere(d, "damage", [("pwrite64", 4), ("ftruncate", 1), ("renameat2", 1), ("write", 3)]):
         pass
+
+
+def test_killed_anywhere_in_a_rotation_the_old_log_is_closed(d):
+    # The line's and the scribe's calls as they end the old log, and the scribe's as it begins the new one.
+    children = [("pwrite64", 10), ("fdatasync", 8), ("sendmsg", 4), ("recvmsg", 4), ("epoll_wait", 3), ("exit_group", 1)]
+    for past in kill_everywhere(d, "rotation", children, step=4):
+        equal([short(e) for e in closing(past)], ["log.closed", "host.stopped"], "the old log's last events")
+        successor = closing(past)[0]["data"]["successor"]["origin"]
+        equal(successor, read(os.path.dirname(os.path.dirname(past)), "ledger/origin").strip(), "the successor in them")
 
 
 if __name__ == "__main__":
