@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -9,14 +9,32 @@
 #include "base/bytes.h"
 #include "base/clk.h"
 #include "base/diag.h"
+#include "base/fd.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/verify_report.h"
 
-enum { OPT_OUTPUT, OPT_RUN, OPT_ALLOW, OPT_KEYS, OPT_HMAC_KEYS };
+enum option {
+	OPT_OUTPUT,
+	OPT_RUN,
+	OPT_ALLOW,
+	OPT_KEYS,
+	OPT_HMAC_KEYS,
+	OPT_VKEY,
+	OPT_POLICY,
+	OPT_SINCE,
+	OPT_FRESH,
+	OPT_INTEGRITY,
+	OPT_JOBS,
+};
+
+enum { JOBS_MAX = 64, TRUST_FILE_MAX = 65536 };
 
 struct request {
-	const char *dir, *keys, *hmac_keys;
+	const char *path, *keys, *hmac_keys, *policy;
+	const char *vkeys[VERIFY_VKEYS_MAX];
+	size_t n_vkeys;
 	bool json;
 	struct verify_options options;
 };
@@ -52,23 +70,26 @@ static bool require_signed(struct cli_args *args)
 	return true;
 }
 
-/* On a terminal, for what takes longer than a second: a line that is written over. */
-struct progress {
-	uint64_t begun_ns, last_ns;
-	bool is_shown;
-};
-
-static void on_progress(void *context, uint64_t entries)
+/* A verifier key as such has '+' in it; anything else is a file that holds one. */
+static int add_vkey(struct verify_trust *trust, const char *text, struct cht_err *err)
 {
-	struct progress *p = context;
-	uint64_t now_ns = clk_monotonic_ns();
+	char mem[TRUST_FILE_MAX];
+	ssize_t n;
 
-	if (now_ns - p->begun_ns < NS_PER_S || now_ns - p->last_ns < NS_PER_S / 5)
-		return;
-	p->last_ns = now_ns;
-	p->is_shown = true;
-	(void)dprintf(STDERR_FILENO, "\r%" PRIu64 " entries verified, %" PRIu64 " a second ",
-		      entries, entries * 1000 / ((now_ns - p->begun_ns) / NS_PER_MS));
+	if (strchr(text, '+') != NULL && access(text, F_OK) != 0)
+		return verify_trust_add_vkey(trust, str_of(text), err);
+	n = fd_read_file(AT_FDCWD, text, mem, sizeof(mem), err);
+	return n < 0 ? (int)n
+		     : verify_trust_add_vkey(trust, (struct cht_str){ mem, (size_t)n }, err);
+}
+
+static int add_policy(struct verify_trust *trust, const char *path, struct cht_err *err)
+{
+	char mem[TRUST_FILE_MAX];
+	ssize_t n = fd_read_file(AT_FDCWD, path, mem, sizeof(mem), err);
+
+	return n < 0 ? (int)n
+		     : verify_trust_add_policy(trust, (struct cht_str){ mem, (size_t)n }, err);
 }
 
 static int load_trust(struct verify_trust **trust, const struct request *q, struct cht_err *err)
@@ -81,7 +102,16 @@ static int load_trust(struct verify_trust **trust, const struct request *q, stru
 	if (hmac_keys == NULL)
 		hmac_keys = from_env("CELLOS_EVENT_VERIFY_HMAC_KEYS_PATH");
 	r = verify_trust_load(trust, keys, hmac_keys, err);
-	if (r == 0 && verify_trust_is_exposed(*trust))
+	for (size_t i = 0; r == 0 && i < q->n_vkeys; i++)
+		r = add_vkey(*trust, q->vkeys[i], err);
+	if (r == 0 && q->policy != NULL)
+		r = add_policy(*trust, q->policy, err);
+	if (r < 0) {
+		verify_trust_free(*trust);
+		*trust = NULL;
+		return r;
+	}
+	if (verify_trust_is_exposed(*trust))
 		diag(DIAG_WARNING,
 		     "others can read %s, and whoever reads an HMAC key can sign with it; "
 		     "chmod 600 it",
@@ -89,33 +119,66 @@ static int load_trust(struct verify_trust **trust, const struct request *q, stru
 	return r;
 }
 
+/* What is missing to tell, as against what failed. */
+static int status_of(int r)
+{
+	return r == CHT_E_LIMIT || r == CHT_E_VERIFY ? CLI_CANNOT_TELL : CLI_FAILED;
+}
+
 static int verify(const struct request *q)
 {
-	struct progress progress = { .begun_ns = clk_monotonic_ns() };
+	struct verify_progress progress = { .begun_ns = clk_monotonic_ns() };
 	struct verify_options options = q->options;
 	struct verify_report report = { .verdict = VERIFY_CANNOT_TELL };
 	struct verify_trust *trust = NULL;
 	struct cht_err err = { 0 };
+	struct cht_now now;
+	const char *run;
 	int r = load_trust(&trust, q, &err);
 
+	clk_read(&now);
+	options.now_s = (uint64_t)now.realtime_ns / NS_PER_S;
 	if (isatty(STDERR_FILENO) == 1) {
-		options.progress = on_progress;
+		options.progress = verify_on_progress;
 		options.context = &progress;
 	}
 	if (r == 0)
-		r = verify_ledger(q->dir, trust, &options, &report, &err);
+		r = verify_path(q->path, trust, &options, &report, &err);
 	verify_trust_free(trust);
-	if (progress.is_shown)
-		(void)dprintf(STDERR_FILENO, "\r\033[K");
+	verify_progress_end(&progress);
 	if (r < 0) {
 		diag_err(&err);
-		return r == CHT_E_LIMIT ? CLI_CANNOT_TELL : CLI_FAILED;
+		return status_of(r);
 	}
+	run = options.run_id != NULL ? options.run_id
+				     : (report.bundle_run[0] != '\0' ? report.bundle_run : NULL);
 	if (q->json)
-		verify_print_json(&report, q->dir, q->options.run_id);
+		verify_print_json(&report, q->path, run);
 	else
-		verify_print_text(&report, q->dir, q->options.run_id);
+		verify_print_text(&report, q->path, run);
 	return (int)report.verdict;
+}
+
+/* In seconds, rounded up. */
+static uint64_t read_fresh(struct cli_args *args)
+{
+	uint64_t ns = 0;
+
+	if (!read_duration(str_of(args->value), &ns) || ns == 0)
+		(void)cli_usage_error(
+			args, "--fresh takes a duration such as 90s, 5m, 2h or 7d, not '%s'",
+			args->value);
+	return (ns + NS_PER_S - 1) / NS_PER_S;
+}
+
+static unsigned read_jobs(struct cli_args *args)
+{
+	uint64_t n = 0;
+
+	if (!read_u64(str_of(args->value), JOBS_MAX, &n) || n == 0)
+		(void)cli_usage_error(args, "--jobs takes a number from 1 to %d, not '%s'",
+				      JOBS_MAX, args->value);
+	return (unsigned)n;
 }
 
 static void on_option(struct cli_args *args, int o, struct request *q)
@@ -136,19 +199,39 @@ static void on_option(struct cli_args *args, int o, struct request *q)
 		break;
 	case OPT_KEYS: q->keys = args->value; break;
 	case OPT_HMAC_KEYS: q->hmac_keys = args->value; break;
+	case OPT_VKEY:
+		if (q->n_vkeys == VERIFY_VKEYS_MAX)
+			(void)cli_usage_error(args, "at most %d times --vkey", VERIFY_VKEYS_MAX);
+		else
+			q->vkeys[q->n_vkeys++] = args->value;
+		break;
+	case OPT_POLICY: q->policy = args->value; break;
+	case OPT_SINCE: q->options.since = args->value; break;
+	case OPT_FRESH: q->options.fresh_s = read_fresh(args); break;
+	case OPT_INTEGRITY: q->options.by_hash_alone = true; break;
+	case OPT_JOBS: q->options.jobs = read_jobs(args); break;
 	default:
-		if (q->dir != NULL)
-			(void)cli_usage_error(args, "one directory at a time");
-		q->dir = args->value;
+		if (q->path != NULL)
+			(void)cli_usage_error(args, "one ledger or bundle at a time");
+		q->path = args->value;
 	}
 }
 
 int cmd_verify(int argc, char **argv)
 {
 	static const struct cli_option options[] = {
-		[OPT_OUTPUT] = { "output", 'o', true },     [OPT_RUN] = { "run", 0, true },
-		[OPT_ALLOW] = { "allow", 0, true },         [OPT_KEYS] = { "keys", 'k', true },
-		[OPT_HMAC_KEYS] = { "hmac-keys", 0, true }, { NULL, 0, false },
+		[OPT_OUTPUT] = { "output", 'o', true },
+		[OPT_RUN] = { "run", 0, true },
+		[OPT_ALLOW] = { "allow", 0, true },
+		[OPT_KEYS] = { "keys", 'k', true },
+		[OPT_HMAC_KEYS] = { "hmac-keys", 0, true },
+		[OPT_VKEY] = { "vkey", 0, true },
+		[OPT_POLICY] = { "policy", 0, true },
+		[OPT_SINCE] = { "since", 0, true },
+		[OPT_FRESH] = { "fresh", 0, true },
+		[OPT_INTEGRITY] = { "integrity-only", 0, false },
+		[OPT_JOBS] = { "jobs", 'j', true },
+		{ NULL, 0, false },
 	};
 	struct cli_args args = cli_args_init(argc, argv, options);
 	struct request q = { 0 };
@@ -156,8 +239,10 @@ int cmd_verify(int argc, char **argv)
 
 	while ((o = cli_next(&args)) != CLI_END)
 		on_option(&args, o, &q);
-	if (args.status < 0 && q.dir == NULL)
-		(void)cli_usage_error(&args, "it needs a directory: STATE or STATE/ledger");
+	if (args.status < 0 && q.path == NULL)
+		(void)cli_usage_error(&args,
+				      "it needs a ledger (STATE or STATE/ledger), a bundle, or "
+				      "a directory of tiles");
 	if (args.status < 0)
 		q.options.require_signed = require_signed(&args);
 	if (args.status >= 0)

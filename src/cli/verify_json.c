@@ -32,19 +32,74 @@ static void put_key_text(const char *before, const char *text)
 static void put_finding(const struct verify_report *r)
 {
 	const struct verify_finding *f = &r->first;
+	char file[VERIFY_PLACE_MAX];
 
 	cli_printf(",\"findings\":%" PRIu64 ",\"first\":", r->n_findings);
 	if (r->n_findings == 0) {
 		cli_printf("null");
 		return;
 	}
-	cli_printf("{\"fault\":\"%s\",\"index\":%" PRIu64 ",\"file\":\"entries/%020" PRIu64
-		   "\",\"fileOffset\":%" PRIu64 ",\"entryOffset\":%" PRIu64,
-		   verify_fault_name(f->fault), f->at.index, f->at.file_first, f->at.file_offset,
-		   f->at.entry_offset);
+	verify_place_name(r->form, &f->at, file);
+	cli_printf("{\"fault\":\"%s\",\"index\":%" PRIu64 ",\"entries\":%" PRIu64
+		   ",\"file\":\"%s\",\"fileOffset\":%" PRIu64 ",\"entryOffset\":%" PRIu64,
+		   verify_fault_name(f->fault), f->at.index, f->at.n > 1 ? f->at.n : 1, file,
+		   f->at.file_offset, f->at.entry_offset);
 	put_key_text(",\"runId\":", f->run_id);
 	put_key_text(",\"detail\":", f->detail);
 	put_key_text(",\"looksLike\":", verify_fault_meaning(f->fault));
+	cli_printf("}");
+}
+
+static void put_checkpoint(const struct verify_report *r)
+{
+	static const char *const by[] = { [VERIFY_NOT_SIGNED] = "none",
+					  [VERIFY_NO_KEY] = "unknown-key",
+					  [VERIFY_BY_HINT] = "hint",
+					  [VERIFY_BY_KEY] = "trusted-key" };
+	const struct verify_signed *c = &r->checkpoint;
+	char root[64] = { 0 };
+	struct buf b = buf_init(root, sizeof(root) - 1);
+
+	put_base64(&b, c->root.b, sizeof(c->root.b));
+	cli_printf(",\"checkpoint\":");
+	if (c->origin[0] == '\0') {
+		cli_printf("null");
+		return;
+	}
+	put_key_text("{\"origin\":", c->origin);
+	cli_printf(",\"size\":%" PRIu64 ",\"root\":\"%s\",\"signed\":\"%s\"", c->size, root,
+		   by[c->by]);
+	put_key_text(",\"key\":", c->key);
+	cli_printf("}");
+}
+
+static void put_above(const struct verify_report *r)
+{
+	static const char *const ends[] = { [VERIFY_END_UNKNOWN] = "unknown",
+					    [VERIFY_END_CLEAN] = "clean",
+					    [VERIFY_END_UNCLEAN] = "unclean" };
+	const struct verify_above *a = &r->above;
+
+	cli_printf(",\"above\":{\"entries\":%" PRIu64 ",\"bytes\":%" PRIu64
+		   ",\"inUse\":%s,\"newer\":%s,\"end\":\"%s\"}",
+		   a->entries, a->bytes, a->is_in_use ? "true" : "false",
+		   a->has_newer ? "true" : "false", ends[a->end]);
+}
+
+static void put_anchors(const struct verify_report *r)
+{
+	const struct verify_anchors *a = &r->anchors;
+
+	cli_printf(",\"anchored\":%s,\"anchors\":{\"size\":%" PRIu64 ",\"timeSeconds\":%" PRIu64
+		   ",\"witnesses\":%u,\"remembered\":%" PRIu64 ",\"kept\":%" PRIu64
+		   ",\"compared\":%" PRIu64,
+		   a->is_anchored ? "true" : "false", a->size, a->time_s, a->n_witnesses,
+		   a->remembered, a->kept, a->compared);
+	if (a->is_quorum_asked)
+		cli_printf(",\"quorum\":%s,\"quorumSize\":%" PRIu64,
+			   a->is_quorum_met ? "true" : "false", a->quorum_size);
+	if (a->is_fresh_asked)
+		cli_printf(",\"fresh\":%s", a->is_fresh ? "true" : "false");
 	cli_printf("}");
 }
 
@@ -54,6 +109,10 @@ static void put_integrity(const struct verify_report *r)
 	put_finding(r);
 	if (r->why_cannot_tell != NULL)
 		put_key_text(",\"missing\":", r->why_cannot_tell);
+	put_checkpoint(r);
+	put_above(r);
+	cli_printf(",\"leftOut\":%" PRIu64 ",\"prunedBelow\":%" PRIu64, r->left_out,
+		   r->pruned_below);
 	cli_printf(",\"authenticated\":%" PRIu64 ",\"unknownKey\":%" PRIu64 ",\"unsigned\":%" PRIu64
 		   ",\"tornBytes\":%" PRIu64 ",\"signers\":[",
 		   r->authenticated, r->unknown_key, r->unsigned_entries, r->torn_bytes);
@@ -127,14 +186,23 @@ static void put_vantage(const struct verify_report *r, const char *run)
 		   r->coverage_active, r->coverage_degraded, r->coverage_absent);
 	cli_printf(",\"silences\":%" PRIu64 ",\"resumed\":%" PRIu64 ",\"forged\":%" PRIu64,
 		   sums->silences, sums->resumed, sums->forged);
-	cli_printf(",\"hostStarts\":%" PRIu64 ",\"hostRunsOn\":%s,\"unprotected\":%" PRIu64
-		   ",\"anchored\":false}",
-		   r->host_starts, r->host_runs_on ? "true" : "false", r->unprotected);
+	cli_printf(",\"hostStarts\":%" PRIu64
+		   ",\"hostRunsOn\":%s,\"closed\":%s,\"unprotected\":%" PRIu64,
+		   r->host_starts, r->host_runs_on ? "true" : "false",
+		   r->is_closed ? "true" : "false", r->unprotected);
+	put_anchors(r);
+	cli_printf("}");
 }
 
 void verify_print_json(const struct verify_report *r, const char *dir, const char *run)
 {
+	static const char *const forms[] = { [VERIFY_OF_LEDGER] = "ledger",
+					     [VERIFY_OF_BUNDLE] = "bundle",
+					     [VERIFY_OF_TILES] = "tiles" };
+
 	put_key_text("{\"ledger\":", dir);
+	cli_printf(",\"form\":\"%s\",\"integrityOnly\":%s", forms[r->form],
+		   r->by_hash_alone ? "true" : "false");
 	cli_printf(",\"verdict\":%d,\"answer\":\"%s\",\"entries\":%" PRIu64
 		   ",\"firstIndex\":%" PRIu64,
 		   (int)r->verdict, verdict_name(r->verdict), r->entries, r->first_index);

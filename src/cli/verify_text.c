@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/verify_report.h"
 #include "cli/visible.h"
@@ -62,9 +63,18 @@ static void heading(const char *name, enum verify_verdict verdict, const char *a
 static void finding(const struct verify_report *r)
 {
 	const struct verify_finding *f = &r->first;
+	bool is_whole = f->at.part == VERIFY_IN_CHECKPOINT || f->at.part == VERIFY_IN_HISTORY;
+	char file[VERIFY_PLACE_MAX];
 
-	cli_printf("  entry         %s, in entries/%020" PRIu64 " at byte %s\n",
-		   number(f->at.index), f->at.file_first, number(f->at.file_offset));
+	verify_place_name(r->form, &f->at, file);
+	if (!is_whole && f->at.n > 1)
+		cli_printf("  entries       %s to %s, in %s at byte %s\n", number(f->at.index),
+			   number(f->at.index + f->at.n - 1), file, number(f->at.file_offset));
+	else if (!is_whole)
+		cli_printf("  entry         %s, in %s at byte %s\n", number(f->at.index), file,
+			   number(f->at.file_offset));
+	else
+		cli_printf("  in            %s\n", file);
 	if (f->at.entry_offset > 0)
 		cli_printf("                at fault from byte %s of the entry on\n",
 			   number(f->at.entry_offset));
@@ -73,14 +83,69 @@ static void finding(const struct verify_report *r)
 		cli_printf("  run           %s\n", shown(f->run_id));
 	cli_printf("  looks like    %s\n", verify_fault_meaning(f->fault));
 	if (r->n_findings > 1)
-		cli_printf("  and           %s more %s behind it\n", number(r->n_findings - 1),
+		cli_printf("  and           %s more %s\n", number(r->n_findings - 1),
 			   plural(r->n_findings - 1, "finding", "findings"));
+}
+
+static const char *authority(enum verify_authority by)
+{
+	switch (by) {
+	case VERIFY_NOT_SIGNED: return "which does not hold";
+	case VERIFY_NO_KEY: return "by a key that was not given";
+	case VERIFY_BY_HINT: return "by the key beside it, which proves nothing";
+	case VERIFY_BY_KEY: return "by a key that is trusted";
+	}
+	return "";
+}
+
+static void checkpoint(const struct verify_report *r)
+{
+	const struct verify_signed *c = &r->checkpoint;
+
+	if (c->origin[0] == '\0') {
+		cli_printf("  checkpoint    none\n");
+		return;
+	}
+	cli_printf("  checkpoint    %s entries of %s\n", number(c->size), shown(c->origin));
+	cli_printf("  signed        %s%s%s\n", authority(c->by), c->key[0] != '\0' ? ": " : "",
+		   shown(c->key));
+}
+
+static void above(const struct verify_report *r)
+{
+	const struct verify_above *a = &r->above;
+
+	if (a->bytes == 0 && !a->has_hashes)
+		return;
+	cli_printf("  above it      %s whole %s, %s %s: not yet covered%s\n", number(a->entries),
+		   plural(a->entries, "entry", "entries"), number(a->bytes),
+		   plural(a->bytes, "byte", "bytes"),
+		   a->is_in_use   ? "; the ledger is in use"
+		   : a->has_newer ? "; a newer checkpoint came meanwhile"
+				  : ", and nobody writes");
+}
+
+static void envelopes(const struct verify_report *r)
+{
+	for (size_t i = 0; i < r->n_signers && i < VERIFY_LISTED_MAX; i++)
+		cli_printf("  envelopes of  %s (%s): %s %s%s\n", shown(r->signers[i].kid),
+			   r->signers[i].is_hmac ? "HMAC-SHA256" : "Ed25519",
+			   number(r->signers[i].entries),
+			   plural(r->signers[i].entries, "entry", "entries"),
+			   r->signers[i].is_known   ? ""
+			   : r->envelopes_unchecked ? ", not checked"
+						    : ", a key that was not given");
+	if (r->n_signers > VERIFY_LISTED_MAX)
+		cli_printf("                and others\n");
+	if (r->unsigned_entries > 0 && r->unsigned_entries < r->entries)
+		cli_printf("  no envelope   %s %s\n", number(r->unsigned_entries),
+			   plural(r->unsigned_entries, "entry", "entries"));
 }
 
 static void integrity(const struct verify_report *r)
 {
 	if (r->integrity == VERIFY_DAMAGED)
-		heading("integrity", r->integrity, "DAMAGED: this is not what was written");
+		heading("integrity", r->integrity, "DAMAGED: this is not what was signed");
 	else if (r->integrity == VERIFY_CANNOT_TELL)
 		heading("integrity", r->integrity, "cannot tell");
 	else
@@ -89,22 +154,18 @@ static void integrity(const struct verify_report *r)
 		finding(r);
 	if (r->why_cannot_tell != NULL)
 		cli_printf("  missing       %s\n", r->why_cannot_tell);
-	for (size_t i = 0; i < r->n_signers && i < VERIFY_LISTED_MAX; i++)
-		cli_printf("  signed by     %s (%s): %s %s%s\n", shown(r->signers[i].kid),
-			   r->signers[i].is_hmac ? "HMAC-SHA256" : "Ed25519",
-			   number(r->signers[i].entries),
-			   plural(r->signers[i].entries, "entry", "entries"),
-			   r->signers[i].is_known ? "" : ", a key that was not given");
-	if (r->n_signers > VERIFY_LISTED_MAX)
-		cli_printf("                and others\n");
-	if (r->unsigned_entries > 0)
-		cli_printf("  unsigned      %s %s\n", number(r->unsigned_entries),
-			   plural(r->unsigned_entries, "entry", "entries"));
+	checkpoint(r);
+	if (r->pruned_below > 0 && r->left_out > 0)
+		cli_printf("  pruned        entries below %s, as the log declares\n",
+			   number(r->pruned_below));
+	if (r->left_out > 0)
+		cli_printf("  left out      %s %s, of which the hashes are there\n",
+			   number(r->left_out), plural(r->left_out, "entry", "entries"));
+	above(r);
+	envelopes(r);
 	if (r->torn_bytes > 0)
-		cli_printf("  tail          %s %s of an unfinished entry: a ledger in use, or one "
-			   "that "
-			   "was cut\n",
-			   number(r->torn_bytes), plural(r->torn_bytes, "byte", "bytes"));
+		cli_printf("  tail          %s %s of an unfinished entry\n", number(r->torn_bytes),
+			   plural(r->torn_bytes, "byte", "bytes"));
 }
 
 /* The causes of one way, in one line. */
@@ -152,6 +213,10 @@ static void completeness(const struct verify_report *r, const char *run)
 {
 	const struct verify_sums *sums = run != NULL ? &r->run : &r->all;
 
+	if (r->by_hash_alone) {
+		heading("completeness", VERIFY_CANNOT_TELL, "not looked at");
+		return;
+	}
 	if (r->completeness == VERIFY_CLEAN)
 		heading("completeness", r->completeness, "complete: nothing is missing");
 	else if (r->completeness == VERIFY_INCOMPLETE)
@@ -171,11 +236,40 @@ static void completeness(const struct verify_report *r, const char *run)
 			number(sums->refused), number(sums->dropped));
 }
 
+static void anchors(const struct verify_report *r)
+{
+	const struct verify_anchors *a = &r->anchors;
+	char text[RFC3339_S_LEN + 1] = { 0 };
+	struct buf b = buf_init(text, RFC3339_S_LEN);
+	struct rfc3339_cache cache = { 0 };
+
+	if (a->kept > 0)
+		cli_printf("  kept          %s checkpoints since its beginning\n", number(a->kept));
+	if (!a->is_anchored) {
+		cli_printf("  not anchored  rollback cannot be excluded\n");
+		return;
+	}
+	cli_printf("  anchored      up to %s %s", number(a->size),
+		   plural(a->size, "entry", "entries"));
+	if (a->remembered > 0)
+		cli_printf(", by what you remember");
+	if (a->time_s > 0) {
+		put_rfc3339_s(&b, &cache, (int64_t)a->time_s * 1000000000);
+		cli_printf(", by %u %s at %s", a->n_witnesses,
+			   plural(a->n_witnesses, "witness", "witnesses"), text);
+	}
+	cli_printf("\n");
+}
+
 static void vantage(const struct verify_report *r, const char *run)
 {
 	const struct verify_sums *sums = run != NULL ? &r->run : &r->all;
 
 	heading("vantage", VERIFY_CLEAN, "from where it was seen");
+	if (r->by_hash_alone) {
+		anchors(r);
+		return;
+	}
 	cli_printf("  events        %s declared by guests, %s observed, %s derived by the host\n",
 		   number(sums->provenances[VERIFY_DECLARED]),
 		   number(sums->provenances[VERIFY_OBSERVED]),
@@ -194,7 +288,7 @@ static void vantage(const struct verify_report *r, const char *run)
 	if (r->unprotected > 0)
 		cli_printf("  unprotected   %s %s between a stop and the restart\n",
 			   number(r->unprotected), plural(r->unprotected, "entry", "entries"));
-	cli_printf("  not anchored  rollback cannot be excluded\n");
+	anchors(r);
 }
 
 const char *verdict_name(enum verify_verdict verdict)

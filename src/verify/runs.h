@@ -19,12 +19,13 @@ struct run_key {
 struct run_state {
 	struct run_key key;
 	char cell_id[VERIFY_CELL_MAX + 1];
-	uint64_t first_index, last;  /* last sequence seen */
-	uint64_t hole_from, hole_to; /* the newest undeclared hole */
-	bool is_host, is_faulty;     /* faulty: what it counts cannot be held against it */
-	uint64_t counts[EV_N_KINDS]; /* by kind, as stored */
-	uint64_t declared, refused, over_quota; /* guest events; counts told by gap events */
-	uint64_t declared_lost, n_resumed;      /* numbers; restarts of the receiver */
+	uint64_t first_index, last;          /* last sequence seen */
+	uint64_t hole_from, hole_to;         /* the newest undeclared hole */
+	bool is_host, is_faulty;             /* faulty: what it counts cannot be held against it */
+	bool is_continued;                   /* some of it is not here: its counts are of more */
+	uint64_t counts[EV_N_KINDS];         /* by kind, as stored */
+	uint64_t declared, refused, dropped; /* guest events; counts told by gap events */
+	uint64_t declared_lost, n_resumed;   /* numbers; restarts of the receiver */
 };
 
 struct run_table {

@@ -84,14 +84,15 @@ static void count_coverage(struct verify_report *report, const struct event_view
 static void sums_dropped(struct walk *walk, struct run_state *run, const struct event_view *view)
 {
 	struct both both = sums_of(walk, run);
-	uint64_t over_quota = number(view, "overQuota");
+	uint64_t over_quota = number(view, "overQuota"), no_space = number(view, "noSpace");
 
 	sums_loss(walk, run, VERIFY_LOSS_IN_GUEST, number(view, "inGuest"));
 	sums_loss(walk, run, VERIFY_LOSS_ON_THE_WAY, number(view, "onTheWay"));
 	sums_loss(walk, run, VERIFY_LOSS_OVER_QUOTA, over_quota);
+	sums_loss(walk, run, VERIFY_LOSS_NO_SPACE, no_space);
 	for (size_t i = 0; i < both.n; i++)
 		both.sums[i]->late += number(view, "late");
-	run->over_quota += over_quota;
+	run->dropped += over_quota + no_space;
 }
 
 /* An agent that numbers its events gives each declaration a number. */
@@ -225,21 +226,25 @@ static void check_frames(struct walk *walk, const struct run_state *run,
 	if (received != stored + heartbeats + refused + dropped)
 		differs(walk, run, "frames received", received,
 			stored + heartbeats + refused + dropped);
-	else if (run->is_faulty || run->n_resumed > 0 || is_continued(view))
+	else if (run->is_faulty || run->is_continued || run->n_resumed > 0 || is_continued(view))
 		return;
 	else if (stored != run->declared)
 		differs(walk, run, "frames stored", stored, run->declared);
 	else if (refused != run->refused)
 		differs(walk, run, "frames refused", refused, run->refused);
-	else if (dropped != run->over_quota)
-		differs(walk, run, "frames dropped", dropped, run->over_quota);
+	else if (dropped != run->dropped)
+		differs(walk, run, "frames dropped", dropped, run->dropped);
 }
 
 void sums_sealed(struct walk *walk, struct run_state *run, const struct event_view *view)
 {
 	uint64_t index, last;
 
-	if (event_data_u64(view->data, "firstIndex", &index) && index != run->first_index) {
+	/* What is left out before a run's first event here may be its own. */
+	bool is_cut = run->is_continued && walk->shown_from > 0;
+
+	if (!is_cut && event_data_u64(view->data, "firstIndex", &index) &&
+	    index != run->first_index) {
 		walk_fault(walk, VERIFY_MOVED, 0, &run->key,
 			   "the run was begun at entry %" PRIu64 ", here it begins at %" PRIu64,
 			   index, run->first_index);
@@ -248,7 +253,7 @@ void sums_sealed(struct walk *walk, struct run_state *run, const struct event_vi
 	if (event_data_u64(view->data, "lastSequence", &last) && last != run->last &&
 	    !run->is_faulty)
 		differs(walk, run, "last sequence", last, run->last);
-	if (!run->is_faulty)
+	if (!run->is_faulty && !run->is_continued)
 		check_counts(walk, run, view);
 	check_frames(walk, run, view);
 }

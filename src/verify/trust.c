@@ -154,11 +154,9 @@ int verify_trust_load(struct verify_trust **out, const char *ed25519_path, const
 	trust = calloc(1, sizeof(*trust));
 	if (trust == NULL)
 		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for keys");
-	trust->sorted = malloc(CHT_EVENT_MAX_BYTES);
 	trust->mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	trust->mac_ctx = trust->mac != NULL ? EVP_MAC_CTX_new(trust->mac) : NULL;
-	if (trust->sorted == NULL || trust->mac_ctx == NULL)
-		r = cht_fail(err, CHT_E_NOMEM, 0, "no memory, or no HMAC in the library");
+	if (trust->mac == NULL)
+		r = cht_fail(err, CHT_E_UNSUPPORTED, 0, "no HMAC in the library");
 	if (r == 0 && ed25519_path != NULL)
 		r = load_file(trust, ed25519_path, false, err);
 	if (r == 0 && hmac_path != NULL)
@@ -176,11 +174,28 @@ void verify_trust_free(struct verify_trust *trust)
 		return;
 	for (size_t i = 0; i < trust->n; i++)
 		sodium_free(trust->keys[i].bytes);
-	EVP_MAC_CTX_free(trust->mac_ctx);
 	EVP_MAC_free(trust->mac);
 	free(trust->keys);
-	free(trust->sorted);
+	free(trust->policy);
+	free(trust->policy_text);
 	free(trust);
+}
+
+int trust_desk_init(struct trust_desk *desk, const struct verify_trust *trust, struct cht_err *err)
+{
+	*desk = (struct trust_desk){ .mac_ctx = EVP_MAC_CTX_new(trust->mac),
+				     .sorted = malloc(CHT_EVENT_MAX_BYTES) };
+	if (desk->mac_ctx != NULL && desk->sorted != NULL)
+		return 0;
+	trust_desk_fini(desk);
+	return cht_fail(err, CHT_E_NOMEM, 0, "no memory to check signatures");
+}
+
+void trust_desk_fini(struct trust_desk *desk)
+{
+	EVP_MAC_CTX_free(desk->mac_ctx);
+	free(desk->sorted);
+	*desk = (struct trust_desk){ 0 };
 }
 
 size_t verify_trust_count(const struct verify_trust *trust)
@@ -193,7 +208,7 @@ bool verify_trust_is_exposed(const struct verify_trust *trust)
 	return trust->is_exposed;
 }
 
-static bool hmac_holds(const struct verify_trust *trust, const struct trust_key *key,
+static bool hmac_holds(const struct trust_desk *desk, const struct trust_key *key,
 		       struct cht_bytes payload, const uint8_t *signature)
 {
 	char digest[] = "SHA256";
@@ -202,17 +217,17 @@ static bool hmac_holds(const struct verify_trust *trust, const struct trust_key 
 	uint8_t mac[HMAC_BYTES];
 	size_t n = 0;
 
-	return EVP_MAC_init(trust->mac_ctx, key->bytes, key->len, params) == 1 &&
-	       EVP_MAC_update(trust->mac_ctx, payload.ptr, payload.len) == 1 &&
-	       EVP_MAC_final(trust->mac_ctx, mac, &n, sizeof(mac)) == 1 && n == sizeof(mac) &&
+	return EVP_MAC_init(desk->mac_ctx, key->bytes, key->len, params) == 1 &&
+	       EVP_MAC_update(desk->mac_ctx, payload.ptr, payload.len) == 1 &&
+	       EVP_MAC_final(desk->mac_ctx, mac, &n, sizeof(mac)) == 1 && n == sizeof(mac) &&
 	       sodium_memcmp(mac, signature, sizeof(mac)) == 0;
 }
 
-static bool holds(const struct verify_trust *trust, const struct trust_key *key,
+static bool holds(const struct trust_desk *desk, const struct trust_key *key,
 		  struct cht_bytes payload, const uint8_t *signature)
 {
 	if (key->is_hmac)
-		return hmac_holds(trust, key, payload, signature);
+		return hmac_holds(desk, key, payload, signature);
 	return crypto_sign_verify_detached(signature, payload.ptr, payload.len, key->bytes) == 0;
 }
 
@@ -236,7 +251,7 @@ static const struct trust_key *find_key(const struct verify_trust *trust,
 	return NULL;
 }
 
-enum trust_answer trust_check(const struct verify_trust *trust,
+enum trust_answer trust_check(const struct verify_trust *trust, const struct trust_desk *desk,
 			      const struct envelope_view *envelope)
 {
 	bool elsewhere;
@@ -250,12 +265,12 @@ enum trust_answer trust_check(const struct verify_trust *trust,
 	if (!read_base64url(envelope->signature, false, signature, sizeof(signature), &n) ||
 	    n != (key->is_hmac ? (size_t)HMAC_BYTES : sizeof(signature)))
 		return TRUST_BROKEN;
-	if (holds(trust, key, envelope->event, signature))
+	if (holds(desk, key, envelope->event, signature))
 		return TRUST_HOLDS;
 	if (event_scan(envelope->event, &view, &at) < 0)
 		return TRUST_BROKEN;
-	n = trust_sort(envelope->event, &view, trust->sorted, CHT_EVENT_MAX_BYTES);
-	if (n > 0 && holds(trust, key, (struct cht_bytes){ trust->sorted, n }, signature))
+	n = trust_sort(envelope->event, &view, desk->sorted, CHT_EVENT_MAX_BYTES);
+	if (n > 0 && holds(desk, key, (struct cht_bytes){ desk->sorted, n }, signature))
 		return TRUST_HOLDS;
 	return TRUST_BROKEN;
 }

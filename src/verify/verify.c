@@ -1,16 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One pass. Each entry is first judged as bytes (envelope, signature, form), then as an event of
- * a run (walk.c); what cannot be read as an event shows again as the hole that it leaves.
+ * One pass. Blocks of entries are looked at by several threads (crew.c, look.c), then, in order,
+ * folded into the tree (fold.c), held against what was signed before (anchors.c), and taken as
+ * events of runs (walk.c). What cannot be read as an event shows again as the hole that it leaves.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/err.h"
-#include "ledger/read.h"
-#include "verify/walk.h"
+#include "verify/anchors.h"
+#include "verify/crew.h"
+#include "verify/judge.h"
 
-enum { PROGRESS_ENTRIES = 1024 };
+enum { PROGRESS_BLOCKS = 16, TRIES = 3 };
+
+struct pass {
+	struct source *source;
+	struct crew *crew;
+	struct fold fold;
+	struct anchors anchors;
+	struct walk walk;
+	struct verify_report *report;
+	uint64_t n_blocks;
+	bool is_shown; /* an entry came: what is left out from here on is no head */
+	int end;       /* how the source ended, and why */
+	struct cht_err why;
+};
 
 static void count_signer(struct verify_report *report, const struct envelope_view *envelope,
 			 bool is_known)
@@ -36,13 +53,13 @@ static void count_signer(struct verify_report *report, const struct envelope_vie
 	s[i].entries++;
 }
 
-static void check_signature(struct walk *walk, const struct envelope_view *envelope,
-			    struct cht_bytes entry)
+static void check_signature(struct walk *walk, const struct seen *seen, struct cht_bytes entry)
 {
+	const struct envelope_view *envelope = &seen->envelope;
 	struct verify_report *report = walk->report;
-	const char *signed_end = envelope->signature.ptr + envelope->signature.len + 2;
-	size_t at = (size_t)(envelope->signature.ptr - (const char *)entry.ptr);
-	enum trust_answer answer = trust_check(walk->trust, envelope);
+	enum trust_answer answer = (enum trust_answer)seen->answer;
+	size_t signature_end = (size_t)(envelope->signature.ptr + envelope->signature.len -
+					(const char *)entry.ptr);
 
 	switch (answer) {
 	case TRUST_HOLDS: report->authenticated++; break;
@@ -59,18 +76,11 @@ static void check_signature(struct walk *walk, const struct envelope_view *envel
 			   envelope->kid.ptr);
 		break;
 	}
-	/* The scribe never writes notBefore or notAfter, and no signature would cover them. */
-	if (signed_end != (const char *)entry.ptr + entry.len)
-		walk_fault(walk, VERIFY_UNCOVERED, at + envelope->signature.len + 1, NULL,
+	if (seen->is_extended)
+		walk_fault(walk, VERIFY_UNCOVERED, signature_end + 1, NULL,
 			   "members after the signature");
 	if (answer == TRUST_HOLDS || answer == TRUST_UNKNOWN_KEY)
 		count_signer(report, envelope, answer == TRUST_HOLDS);
-}
-
-static bool is_envelope(struct cht_bytes entry)
-{
-	return str_starts((struct cht_str){ (const char *)entry.ptr, entry.len },
-			  STR("{\"event\":"));
 }
 
 static void note_times(struct verify_report *report, struct cht_str time)
@@ -83,158 +93,266 @@ static void note_times(struct verify_report *report, struct cht_str time)
 	memcpy(report->last_time, time.ptr, time.len);
 }
 
-static int walk_entry(struct walk *walk, struct cht_bytes entry, struct cht_err *err)
+static int walk_entry(struct walk *walk, struct cht_bytes entry, const struct seen *seen,
+		      struct cht_err *err)
 {
-	struct cht_bytes event = entry;
-	struct envelope_view envelope;
-	struct event_view view;
-	size_t at = 0;
-
-	if (!is_envelope(entry)) {
+	if (!seen->is_envelope) {
 		if (walk->report->unsigned_entries++ == 0)
 			walk->first_unsigned = walk->at;
-	} else if (envelope_scan(entry, &envelope, &at) < 0) {
-		walk_fault(walk, VERIFY_NOT_AN_EVENT, at, NULL, "no envelope as we write it");
-		return 0;
-	} else {
-		check_signature(walk, &envelope, entry);
-		event = envelope.event;
+	} else if (seen->envelope.signature.ptr != NULL) {
+		check_signature(walk, seen, entry);
 	}
-	if (event_scan(event, &view, &at) < 0) {
-		walk_fault(walk, VERIFY_NOT_AN_EVENT, (size_t)(event.ptr - entry.ptr) + at, NULL,
-			   "no event as we write it");
+	if (!seen->is_event) {
+		walk_fault(walk, VERIFY_NOT_AN_EVENT, seen->bad_at, NULL,
+			   seen->is_envelope && seen->envelope.signature.ptr == NULL
+				   ? "no envelope as we write it"
+				   : "no event as we write it");
 		return 0;
 	}
-	note_times(walk->report, view.time);
-	return walk_event(walk, &view, err);
+	note_times(walk->report, seen->event.time);
+	return walk_event(walk, &seen->event, err);
 }
 
-static int walk_entries(struct walk *walk, struct ledger_reader *reader, struct cht_err *err)
+/* Entries of which only hashes are there. */
+static void leave_out(struct pass *p, const struct block *block)
 {
-	struct verify_report *report = walk->report;
-	struct cht_err why = { 0 };
-	struct cht_bytes entry;
-	int r;
+	uint64_t n = block->kind == BLOCK_SUBTREE ? UINT64_C(1) << block->k : block->n;
+	struct verify_finding f = {
+		.fault = VERIFY_MISSING,
+		.at = { .part = p->source->place.part, .index = block->first, .n = n },
+		.detail = "only their hash is there"
+	};
 
-	while ((r = ledger_next(reader, &entry, &why)) == 1) {
-		walk->at = (struct verify_place){ reader->next - 1, reader->segment_first,
-						  reader->offset - entry.len - 2, 0 };
+	p->report->left_out += n;
+	if (!p->is_shown)
+		p->walk.shown_from = block->first + n;
+	else if (p->walk.only_run == NULL)
+		finding_add(p->report, &f);
+}
+
+static int walk_block(struct pass *p, const struct block *block, struct cht_err *err)
+{
+	struct verify_report *report = p->report;
+	int r = 0;
+
+	if (!p->is_shown)
+		report->first_index = block->first;
+	p->is_shown = true;
+	for (unsigned i = 0; r == 0 && i < block->n; i++) {
+		const struct block_item *item = &block->item[i];
+
 		report->entries++;
-		report->bytes += entry.len;
-		r = walk_entry(walk, entry, err);
-		if (r < 0)
-			return r;
-		if (walk->options->progress != NULL && report->entries % PROGRESS_ENTRIES == 0)
-			walk->options->progress(walk->options->context, report->entries);
+		report->bytes += item->len;
+		p->walk.at = (struct verify_place){ .part = p->source->place.part,
+						    .index = block->first + i,
+						    .file_first = block->file_first,
+						    .file_offset = item->offset };
+		if (!report->by_hash_alone)
+			r = walk_entry(&p->walk,
+				       (struct cht_bytes){ block->bytes + item->at, item->len },
+				       &block->seen[i], err);
 	}
-	if (r == CHT_E_STATE) {
-		walk->at = (struct verify_place){ reader->next, reader->segment_first,
-						  reader->offset, 0 };
-		walk_fault(walk, VERIFY_FRAMING, 0, NULL, "%s", why.text);
-		return 0;
-	}
-	if (r < 0 && err != NULL)
-		*err = why;
-	if (r == 0)
-		report->torn_bytes = ledger_reader_torn(reader);
 	return r;
 }
 
-/* Unsigned entries are doubt where all are so, and damage where others are signed. */
-static void judge_unsigned(struct walk *walk)
+static int take_block(struct pass *p, const struct block *block, struct cht_err *err)
 {
-	struct verify_report *report = walk->report;
-	bool is_mixed = report->unsigned_entries < report->entries;
+	const struct verify_options *options = p->walk.options;
+	uint64_t size = p->source->size;
+	int r = anchors_pass(&p->anchors, &p->fold, block, err);
 
-	if (report->unsigned_entries == 0 || (!is_mixed && !walk->options->require_signed))
-		return;
-	if (report->n_findings == 0 || walk->first_unsigned.index <= report->first.at.index)
-		report->first = (struct verify_finding){
-			.fault = is_mixed ? VERIFY_STRIPPED : VERIFY_UNSIGNED,
-			.at = walk->first_unsigned,
-			.detail = "no envelope",
-		};
-	report->n_findings += report->unsigned_entries;
+	if (r == 0)
+		r = fold_block(&p->fold, block, err);
+	if (r < 0)
+		return r;
+	if (block->kind != BLOCK_ENTRIES)
+		leave_out(p, block);
+	else
+		r = walk_block(p, block, err);
+	if (options->progress != NULL && ++p->n_blocks % PROGRESS_BLOCKS == 0)
+		options->progress(options->context, p->fold.whole.size,
+				  size == UINT64_MAX ? 0 : size);
+	return r;
 }
 
-static void judge_integrity(struct verify_report *report, const struct verify_options *options,
-			    size_t n_keys)
+/* All that the source gives, in order. */
+static int take_all(struct pass *p, struct cht_err *err)
 {
-	const char *why = NULL;
+	bool more = true;
 
-	if (report->entries == 0)
-		why = "the ledger is empty";
-	else if (report->unsigned_entries > 0)
-		why = "the entries are not signed: anybody could have written them";
-	else if (report->unknown_key > 0)
-		why = n_keys == 0 ? "no key was given to check the signatures with"
-				  : "there is no key for some signatures";
-	else if (report->unnumbered > 0)
-		why = "some events have no sequence: what is missing cannot be seen";
-	else if (options->run_id != NULL && report->run.events == 0)
-		why = "no entry is of this run";
-	report->why_cannot_tell = why;
-	report->integrity = report->n_findings > 0 ? VERIFY_DAMAGED
-			    : why != NULL          ? VERIFY_CANNOT_TELL
-						   : VERIFY_CLEAN;
+	for (;;) {
+		struct block *block;
+		int r;
+
+		while (more && (block = crew_vacant(p->crew)) != NULL) {
+			p->end = p->source->ops->next(p->source, block, &p->why);
+			more = p->end == 1;
+			if (more)
+				crew_submit(p->crew);
+		}
+		block = crew_take(p->crew);
+		if (block == NULL)
+			break;
+		r = take_block(p, block, err);
+		crew_release(p->crew);
+		if (r < 0)
+			return r;
+	}
+	if (p->end < 0 && p->end != CHT_E_STATE && err != NULL)
+		*err = p->why;
+	return p->end == CHT_E_STATE ? 0 : p->end;
 }
 
-static void judge_completeness(struct verify_report *report, const struct verify_options *options)
+/* What the source itself could not read on from. */
+static void add_broken(struct pass *p)
 {
-	const struct verify_sums *sums = options->run_id != NULL ? &report->run : &report->all;
-	uint64_t lost = 0;
+	struct verify_finding f = { .fault = p->source->fault, .at = p->source->place };
 
-	for (unsigned i = 0; i < VERIFY_N_LOSSES; i++)
-		lost += sums->losses[i];
-	/* What came late was told lost before, in this sum. */
-	if (sums->late >= sums->losses[VERIFY_LOSS_ON_THE_WAY])
-		lost -= sums->losses[VERIFY_LOSS_ON_THE_WAY];
-	if (!options->allow_unbounded)
-		lost += sums->uncounted;
-	if (options->run_id != NULL)
-		lost += sums->runs_unsealed;
-	report->completeness = lost > 0 ? VERIFY_INCOMPLETE : VERIFY_CLEAN;
-	if (report->unnumbered > 0 || sums->events == 0)
-		report->completeness = VERIFY_CANNOT_TELL;
+	(void)snprintf(f.detail, sizeof(f.detail), "%s", p->why.text);
+	finding_add(p->report, &f);
 }
 
-static void judge(struct walk *walk)
+/* Entries are as they were signed, and some stored hash is not theirs. */
+static void add_hashes(struct pass *p)
 {
-	struct verify_report *report = walk->report;
+	for (unsigned level = 0; level < TLOG_LEVELS; level++) {
+		const struct fold_diff *diff = &p->fold.diff[level];
+		unsigned shift = level * TLOG_TILE_BITS;
+		struct verify_finding f = { .fault = VERIFY_HASHES,
+					    .at = { .part = VERIFY_IN_HASHES,
+						    .index = diff->index << shift,
+						    .n = UINT64_C(1) << shift,
+						    .file_first = level,
+						    .file_offset =
+							    diff->index * TLOG_HASH_BYTES } };
 
-	judge_unsigned(walk);
-	judge_integrity(report, walk->options, verify_trust_count(walk->trust));
-	judge_completeness(report, walk->options);
-	report->verdict = report->integrity;
-	if (report->verdict == VERIFY_CLEAN)
-		report->verdict = report->completeness;
+		if (!diff->any)
+			continue;
+		if (p->source->form == VERIFY_OF_TILES)
+			f.at.file_offset %= (uint64_t)TLOG_TILE_WIDTH * TLOG_HASH_BYTES;
+		(void)snprintf(f.detail, sizeof(f.detail), "hash %" PRIu64 " of level %u %s",
+			       diff->index, level,
+			       diff->is_missing ? "is not there" : "is not that of its entries");
+		finding_add(p->report, &f);
+	}
 }
 
-int verify_ledger(const char *dir, const struct verify_trust *trust,
-		  const struct verify_options *options, struct verify_report *report,
-		  struct cht_err *err)
+/* Holds the tree against the root that is signed. *is_signed: they agree. */
+static int check_root(struct pass *p, bool *is_signed, struct cht_err *err)
 {
-	struct ledger_reader reader = LEDGER_READER_NULL;
-	struct walk walk = { .trust = trust, .options = options, .report = report };
-	int r = ledger_reader_open(&reader, dir, err);
+	const struct verify_signed *own = &p->report->checkpoint;
+	struct verify_finding f;
+	struct tlog_hash root;
+	int r;
+
+	*is_signed = false;
+	if (own->by == VERIFY_NOT_SIGNED || p->source->size == UINT64_MAX) {
+		if (p->end == CHT_E_STATE)
+			add_broken(p);
+		else
+			add_hashes(p);
+		return 0;
+	}
+	tlog_tree_root(&p->fold.whole, &root);
+	*is_signed = p->fold.whole.size == own->size && tlog_hash_eq(&root, &own->root);
+	if (*is_signed) {
+		add_hashes(p);
+		if (p->end == CHT_E_STATE) /* behind the last entry, in a bundle */
+			add_broken(p);
+		return 0;
+	}
+	/* Where entries stop without one that is wrong, the source knows best what ends there. */
+	if (p->end == CHT_E_STATE && !p->fold.diff[0].any) {
+		add_broken(p);
+		return 0;
+	}
+	r = blame_root(&p->fold, own, p->anchors.good, p->anchors.bad, &f, err);
+	if (r == 0)
+		finding_add(p->report, &f);
+	return r;
+}
+
+static int end(struct pass *p, struct cht_err *err)
+{
+	struct verify_report *report = p->report;
+	const struct verify_above *above = &report->above;
+	bool is_signed;
+	int r = 0;
+
+	walk_end(&p->walk);
+	if (p->end == 0 && p->source->ops->above != NULL && p->source->size != UINT64_MAX)
+		r = p->source->ops->above(p->source, &report->above, err);
+	if (r == 0)
+		r = check_root(p, &is_signed, err);
+	if (r == 0)
+		r = anchors_end(&p->anchors, &p->fold, is_signed,
+				above->is_in_use || above->has_newer, err);
+	if (r < 0)
+		return r;
+	judge(&p->walk, p->walk.options->run_id);
+	return 0;
+}
+
+/* 1: entries were pruned as we read, so that it must be begun anew. */
+static int verify_source(struct pass *p, const struct verify_trust *trust,
+			 const struct verify_options *options, struct cht_err *err)
+{
+	int r;
+
+	p->fold.source = p->source;
+	p->report->form = p->source->form;
+	p->report->by_hash_alone = options->by_hash_alone;
+	anchors_open(&p->anchors, p->source, trust, p->report);
+	r = anchors_load(&p->anchors, p->source, options->since, err);
+	if (r == 0)
+		r = crew_open(&p->crew, options->jobs, trust, options->by_hash_alone, err);
+	if (r == 0)
+		r = take_all(p, err);
+	if (r == 0 && p->source->is_pruned_meanwhile)
+		r = 1;
+	if (r == 0)
+		r = end(p, err);
+	crew_close(p->crew);
+	anchors_close(&p->anchors);
+	return r;
+}
+
+static int try_once(const char *path, const struct verify_trust *trust,
+		    const struct verify_options *options, struct verify_report *report,
+		    struct cht_err *err)
+{
+	struct verify_options own = *options;
+	struct pass p = { .report = report };
+	int r = source_open(&p.source, path, err);
 
 	if (r < 0)
 		return r;
-	*report = (struct verify_report){ .first_index = reader.next };
-	r = run_table_init(&walk.runs, err);
-	if (r == 0) {
-		walk.at = (struct verify_place){ reader.next, reader.segment_first, 0, 0 };
-		if (reader.next > 0)
-			walk_fault(&walk, VERIFY_HEAD_MISSING, 0, NULL,
-				   "the first entry is number %llu",
-				   (unsigned long long)reader.next);
-		r = walk_entries(&walk, &reader, err);
+	*report = (struct verify_report){ 0 };
+	if (p.source->run_id != NULL) {
+		memcpy(report->bundle_run, p.source->run_id, strlen(p.source->run_id));
+		p.walk.only_run = report->bundle_run;
+		if (own.run_id == NULL)
+			own.run_id = report->bundle_run;
 	}
-	if (r == 0) {
-		walk_end(&walk);
-		judge(&walk);
-	}
-	run_table_fini(&walk.runs);
-	ledger_reader_close(&reader);
+	p.walk.trust = trust;
+	p.walk.options = &own;
+	p.walk.report = report;
+	r = run_table_init(&p.walk.runs, err);
+	if (r == 0)
+		r = verify_source(&p, trust, &own, err);
+	run_table_fini(&p.walk.runs);
+	source_close(p.source);
 	return r;
+}
+
+int verify_path(const char *path, const struct verify_trust *trust,
+		const struct verify_options *options, struct verify_report *report,
+		struct cht_err *err)
+{
+	int r = 1;
+
+	for (int i = 0; r == 1 && i < TRIES; i++)
+		r = try_once(path, trust, options, report, err);
+	return r == 1 ? cht_fail(err, CHT_E_IO, 0, "%s is pruned faster than it can be read", path)
+		      : r;
 }

@@ -3,20 +3,24 @@
  * verify.h - a stored ledger and the keys that one trusts go in; answers come out: is it as it was
  * written (integrity), is all of it there (completeness), from where was it seen (vantage).
  *
- * Nothing in the ledger is believed before its signature is checked, and nothing is repaired. This
- * module is linked into cht alone (src/LAYERS). Memory is bounded by the runs that are open at
- * once: VERIFY_OPEN_RUNS_MAX of them, about 700 bytes each.
+ * A ledger in use, a bundle and a directory of tiles are read alike. Authority comes from keys of
+ * logs that the caller gives and from nothing that stands beside the ledger; nothing is repaired.
+ * This module is linked into cht and libcht-verify alone (src/LAYERS). Memory is bounded by the
+ * runs that are open at once: VERIFY_OPEN_RUNS_MAX of them, about 700 bytes each.
  */
 #ifndef VERIFY_VERIFY_H
 #define VERIFY_VERIFY_H
 
 #include "event/event.h"
+#include "tlog/tlog.h"
 
 enum {
 	VERIFY_OPEN_RUNS_MAX = 1 << 18,
 	VERIFY_LISTED_MAX = 16, /* open runs and signers named in a report; all are counted */
 	VERIFY_KID_MAX = 128,
 	VERIFY_CELL_MAX = CHT_CELL_ID_MAX * 2,
+	VERIFY_VKEYS_MAX = 16, /* given by themselves; a policy has its own bounds */
+	VERIFY_PLACE_MAX = 80, /* bytes of a place's name */
 };
 
 /* Whom to believe. */
@@ -29,16 +33,43 @@ struct verify_trust;
 int verify_trust_load(struct verify_trust **out, const char *ed25519_path, const char *hmac_path,
 		      struct cht_err *err) CHT_CHECKED;
 void verify_trust_free(struct verify_trust *trust);
-/* How many keys there are. */
+/* Also believes checkpoints of this verifier key, one LF behind it allowed; and those of the logs
+ * of a C2SP tlog-policy, whose quorum of witnesses then is asked for. CHT_E_PARSE, CHT_E_KEY,
+ * CHT_E_LIMIT, CHT_E_CONFIG (a second policy), CHT_E_NOMEM. */
+int verify_trust_add_vkey(struct verify_trust *trust, struct cht_str text,
+			  struct cht_err *err) CHT_CHECKED;
+int verify_trust_add_policy(struct verify_trust *trust, struct cht_str text,
+			    struct cht_err *err) CHT_CHECKED;
+/* How many keys of envelopes there are. */
 size_t verify_trust_count(const struct verify_trust *trust);
 /* True when the file with HMAC keys can be read by others, who then could sign. */
 bool verify_trust_is_exposed(const struct verify_trust *trust);
 
-/* What is wrong with an entry. Each makes the verdict VERIFY_DAMAGED. */
+/* What is wrong. Each makes the verdict VERIFY_DAMAGED. */
 enum verify_fault {
 	VERIFY_SOUND,
+	/* The signed tree and what is stored do not agree. */
+	VERIFY_CHECKPOINT,   /* no checkpoint, or its signature does not hold */
+	VERIFY_OTHER_KEY,    /* signed in the name of this log by a key that is not trusted */
+	VERIFY_CHANGED,      /* the entry is not the one that was signed */
+	VERIFY_REMOVED,      /* signed entries are not there, those behind them moved up */
+	VERIFY_INSERTED,     /* unsigned entries stand between signed ones */
+	VERIFY_CUT,          /* the entries end before the checkpoint's size */
+	VERIFY_MISSING,      /* entries in the middle are not there */
+	VERIFY_HEAD_MISSING, /* the first entries are not there, and no pruning declared it */
+	VERIFY_HASHES,       /* a stored hash is not that of its entries */
+	VERIFY_ROOT,         /* entries and hashes agree with each other and not with the root */
+	VERIFY_BUNDLE,       /* text that no bundle has */
+	VERIFY_APPENDED,     /* entries above the checkpoint of a ledger that had stopped */
+	/* What was signed or remembered before does not agree with what is signed now. */
+	VERIFY_HISTORY,     /* a kept checkpoint is not as it was signed */
+	VERIFY_ROLLED_BACK, /* a larger checkpoint was seen before */
+	VERIFY_FORKED,      /* another tree of the same size was signed */
+	VERIFY_RECEIPT,     /* a remembered proof is not of the entry at its index */
+	/* Entries as such. */
 	VERIFY_FRAMING,         /* no entry can stand here */
-	VERIFY_HEAD_MISSING,    /* the first entries are not there */
+	VERIFY_NOT_OPENED,      /* the log does not begin with its own log.opened */
+	VERIFY_AFTER_CLOSED,    /* something follows log.closed */
 	VERIFY_NOT_AN_EVENT,    /* bytes that our renderer never writes */
 	VERIFY_BAD_SIGNATURE,   /* the signature is not of these bytes and this key */
 	VERIFY_WRONG_ALGORITHM, /* a known key id under an algorithm that is not its own */
@@ -59,13 +90,28 @@ enum verify_fault {
 const char *verify_fault_name(enum verify_fault fault);
 const char *verify_fault_meaning(enum verify_fault fault);
 
+enum verify_form { VERIFY_OF_LEDGER, VERIFY_OF_BUNDLE, VERIFY_OF_TILES };
+enum verify_part {
+	VERIFY_IN_ENTRIES,
+	VERIFY_IN_HASHES,
+	VERIFY_IN_CHECKPOINT, /* the newest; also what is about the log as a whole */
+	VERIFY_IN_HISTORY,    /* checkpoints */
+	VERIFY_IN_BUNDLE,
+};
+
 /* Where something stands. */
 struct verify_place {
-	uint64_t index;        /* of the entry */
-	uint64_t file_first;   /* its file is entries/<20 digits of this> */
-	uint64_t file_offset;  /* of its length prefix in the file */
+	enum verify_part part;
+	uint64_t index;        /* of the entry; of the first one that a hash is of */
+	uint64_t n;            /* entries that may be meant, from index on; 0 and 1: this one */
+	uint64_t file_first;   /* entries: first index of the file; hashes: the level */
+	uint64_t file_offset;  /* of the entry's length, its line, or the hash */
 	uint64_t entry_offset; /* of the byte at fault in the entry's bytes; 0: the whole entry */
 };
+
+/* The file: "entries/<20 digits>", "hashes/0", "tile/entries/000", "checkpoint"; NUL-terminated. */
+void verify_place_name(enum verify_form form, const struct verify_place *place,
+		       char out[VERIFY_PLACE_MAX]);
 
 struct verify_finding {
 	enum verify_fault fault;
@@ -80,9 +126,11 @@ enum verify_loss {
 	VERIFY_LOSS_ON_THE_WAY,   /* numbers that never came, without those that came late */
 	VERIFY_LOSS_REFUSED,      /* frames that did not decode */
 	VERIFY_LOSS_OVER_QUOTA,   /* host to log: the run's quota was used up */
+	VERIFY_LOSS_NO_SPACE,     /* the disk was full, and whoever asked for that chose to drop */
 	VERIFY_LOSS_HOLES,        /* numbers that a run.resumed declared lost */
 	VERIFY_LOSS_UNCLEAN_STOP, /* stops without host.stopped; not bounded */
 	VERIFY_LOSS_CUT,          /* torn entries that a recovery cut off */
+	VERIFY_LOSS_PRUNED,       /* numbers of runs whose beginning was pruned, as was declared */
 	VERIFY_N_LOSSES
 };
 
@@ -128,16 +176,71 @@ enum verify_verdict {
 	VERIFY_CANNOT_TELL = 12,
 };
 
+/* On whose word the newest checkpoint is believed. */
+enum verify_authority {
+	VERIFY_NOT_SIGNED, /* there is none, or it does not hold */
+	VERIFY_NO_KEY,     /* no key that signed it is known */
+	VERIFY_BY_HINT,    /* the key that stands beside it: consistent, not authenticated */
+	VERIFY_BY_KEY,     /* a key that the caller trusts */
+};
+
+struct verify_signed {
+	enum verify_authority by;
+	char origin[TLOG_NAME_MAX + 1];
+	uint64_t size;
+	struct tlog_hash root;
+	char key[TLOG_NAME_MAX + 16]; /* "<name>+<hex id>" of the key; "": none */
+};
+
+/* How a ledger that is not written to was left, as the scribe's state says, when it can be read. */
+enum verify_end { VERIFY_END_UNKNOWN, VERIFY_END_CLEAN, VERIFY_END_UNCLEAN };
+
+/* What stands above the checkpoint, and is covered by no signature. */
+struct verify_above {
+	uint64_t entries, bytes; /* whole ones, as far as hashes tell */
+	bool has_hashes;
+	bool is_in_use; /* somebody has the writer's lock */
+	bool has_newer; /* a newer checkpoint came meanwhile, and covers some of it */
+	enum verify_end end;
+	uint64_t state_size; /* entries that the scribe's state covers; 0: not known */
+};
+
+/* What remembered checkpoints and witnesses say of the log. */
+struct verify_anchors {
+	uint64_t remembered;  /* checkpoints given by the caller */
+	uint64_t compared;    /* of these and the kept ones, found to be of this tree */
+	uint64_t kept;        /* in the file `checkpoints` */
+	bool is_anchored;     /* by a remembered checkpoint or by witnesses */
+	uint64_t size;        /* up to which */
+	uint64_t time_s;      /* of the newest cosignature that holds; 0: none */
+	unsigned n_witnesses; /* whose cosignatures hold */
+	bool is_quorum_asked, is_quorum_met;
+	uint64_t quorum_size; /* largest size for which it is met */
+	bool is_incomparable; /* a remembered one is of a size that a bundle cannot be compared at
+			       */
+	bool is_fresh_asked, is_fresh;
+};
+
 struct verify_report {
 	enum verify_verdict verdict;
 	enum verify_verdict integrity;    /* CLEAN, DAMAGED or CANNOT_TELL */
 	enum verify_verdict completeness; /* CLEAN, INCOMPLETE, or CANNOT_TELL */
 	const char *why_cannot_tell;      /* null when nothing is missing */
 
-	uint64_t first_index, entries, bytes;
-	uint64_t authenticated, unknown_key, unsigned_entries;
-	uint64_t unnumbered; /* events without a sequence: holes cannot be seen */
-	uint64_t torn_bytes; /* after the last whole entry: a ledger in use, or one that was cut */
+	enum verify_form form;
+	bool by_hash_alone;
+	struct verify_signed checkpoint;
+	struct verify_above above;
+	struct verify_anchors anchors;
+	char bundle_run[CHT_ATTRIBUTION_MAX + 1]; /* of which a bundle is; "": of all */
+
+	uint64_t first_index, entries, bytes; /* what is there */
+	uint64_t left_out;                    /* entries of which only hashes are there */
+	uint64_t pruned_below; /* the highest minIndex that a ledger.pruned declares */
+	uint64_t authenticated, unknown_key, unsigned_entries; /* envelopes */
+	bool envelopes_unchecked; /* no key was given, and the checkpoint vouches for all */
+	uint64_t unnumbered;      /* events without a sequence: holes cannot be seen */
+	uint64_t torn_bytes; /* after the last whole entry, where no checkpoint tells the size */
 	uint64_t n_findings;
 	struct verify_finding first; /* the one with the lowest index */
 
@@ -145,6 +248,7 @@ struct verify_report {
 	uint64_t unprotected;        /* entries that stood unprotected between stop and restart */
 	uint64_t host_starts;
 	bool host_runs_on; /* the last host.started has no host.stopped yet */
+	bool is_closed;    /* by a log.closed */
 	char first_time[RFC3339_NS_LEN + 1], last_time[RFC3339_NS_LEN + 1];
 
 	struct verify_signer signers[VERIFY_LISTED_MAX];
@@ -156,18 +260,26 @@ struct verify_report {
 };
 
 struct verify_options {
-	const char *run_id;   /* judge the completeness of this run alone; null: of all */
+	const char *run_id;   /* judge the completeness of this run alone; null: of all, or of a
+			       * bundle's run */
 	bool allow_unbounded; /* agents that do not count are no loss */
 	bool require_signed;  /* an unsigned entry is damage, not merely doubt */
-	void (*progress)(void *context, uint64_t entries); /* after every 1,024; may be null */
+	bool by_hash_alone;   /* integrity by the tree alone: no event is read */
+	unsigned jobs;        /* threads; 0: as many as processors are online */
+	const char *since;    /* a file with remembered checkpoints or a tlog-proof; null: none */
+	uint64_t fresh_s; /* the newest sign of life is no older than this at now_s; 0: not asked */
+	uint64_t now_s;   /* CLOCK_REALTIME */
+	/* Now and then: entries gone through, of how many; 0: not known. May be null. */
+	void (*progress)(void *context, uint64_t entries, uint64_t of);
 	void *context;
 };
 
-/* Reads all of the ledger in dir (STATE or STATE/ledger) and fills *report. 0 whatever the verdict
- * is; CHT_E_CONFIG: there is no ledger; CHT_E_IO; CHT_E_NOMEM; CHT_E_LIMIT: more runs open than
- * VERIFY_OPEN_RUNS_MAX. */
-int verify_ledger(const char *dir, const struct verify_trust *trust,
-		  const struct verify_options *options, struct verify_report *report,
-		  struct cht_err *err) CHT_CHECKED;
+/* Reads what is at path (a state directory, a ledger, a bundle, or tiles) and fills *report. 0
+ * whatever the verdict is; CHT_E_CONFIG: there is nothing of ours; CHT_E_VERSION: a bundle of
+ * another version; CHT_E_VERIFY, CHT_E_PARSE: what options.since names is not of this log, or is no
+ * checkpoint; CHT_E_IO; CHT_E_NOMEM; CHT_E_LIMIT: more runs open than VERIFY_OPEN_RUNS_MAX. */
+int verify_path(const char *path, const struct verify_trust *trust,
+		const struct verify_options *options, struct verify_report *report,
+		struct cht_err *err) CHT_CHECKED;
 
 #endif

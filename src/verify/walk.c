@@ -32,6 +32,46 @@ void walk_fault(struct walk *walk, enum verify_fault fault, size_t at_byte,
 	va_end(args);
 }
 
+static bool is_within(const struct verify_finding *one, const struct verify_finding *range)
+{
+	return one->at.index >= range->at.index && one->at.index - range->at.index < range->at.n;
+}
+
+/* Whether a finding takes the place of the first one so far. */
+static bool comes_first(const struct verify_finding *first, const struct verify_finding *finding)
+{
+	bool of_entry = first->at.part == VERIFY_IN_ENTRIES || first->at.part == VERIFY_IN_BUNDLE;
+	bool of_tree = first->fault <= VERIFY_APPENDED;
+
+	/* A range in which something is wrong says less than an entry in it that is. */
+	if (finding->fault == VERIFY_ROOT && of_entry && is_within(first, finding))
+		return false;
+	if (first->fault == VERIFY_ROOT && is_within(finding, first))
+		return true;
+	if (!of_entry || finding->at.index != first->at.index)
+		return of_entry && finding->at.index < first->at.index;
+	return !of_tree || (first->fault == VERIFY_CHANGED && finding->fault == VERIFY_STRIPPED);
+}
+
+void finding_add(struct verify_report *report, const struct verify_finding *finding)
+{
+	struct verify_finding *first = &report->first;
+	uint64_t entry_offset = 0;
+
+	if (report->n_findings++ == 0) {
+		*first = *finding;
+		return;
+	}
+	if (!comes_first(first, finding))
+		return;
+	/* The form of an entry tells which byte, the tree only that it was changed. */
+	if (finding->at.index == first->at.index && first->fault == VERIFY_NOT_AN_EVENT)
+		entry_offset = first->at.entry_offset;
+	*first = *finding;
+	if (entry_offset > 0)
+		first->at.entry_offset = entry_offset;
+}
+
 static bool copy_text(char *out, size_t cap, struct cht_str s)
 {
 	if (s.len >= cap)
@@ -68,6 +108,48 @@ static bool identify(struct walk *walk, const struct event_view *view, struct ru
 static bool is_kind(const struct event_view *view, enum event_kind kind)
 {
 	return view->known != NULL && view->known->kind == kind;
+}
+
+/* A run that began in the log before this one, and goes on here. */
+static bool is_continued(struct walk *walk, struct run_state *run, const struct event_view *view,
+			 uint64_t sequence)
+{
+	uint64_t last, from, to;
+
+	if (run->last != 0 || !is_kind(view, EV_RUN_CONTINUED) ||
+	    !event_data_u64(view->data, "from.lastSequence", &last))
+		return false;
+	run->is_continued = true;
+	if (event_data_u64(view->data, "lostFrom", &from) &&
+	    event_data_u64(view->data, "lostTo", &to)) {
+		if (from != last + 1 || to < from)
+			return false;
+		run->declared_lost += to - from + 1;
+		sums_loss(walk, run, VERIFY_LOSS_HOLES, to - from + 1);
+		last = to;
+	}
+	return sequence == last + 1;
+}
+
+/* Entries before the first that is there are left out, and this run's may be among them. Of the
+ * host's own run it is no loss: it goes on for as long as the host does. */
+static bool is_left_out(struct walk *walk, struct run_state *run, uint64_t sequence)
+{
+	if (run->last != 0 || walk->shown_from == 0)
+		return false;
+	run->is_continued = true; /* and so its counts cannot be held against it */
+	if (!run->is_host)
+		sums_loss(walk, run, VERIFY_LOSS_PRUNED, sequence - 1);
+	return true;
+}
+
+/* Kinds that only the host's own run has. */
+static bool is_of_host(const struct event_view *view)
+{
+	return is_kind(view, EV_HOST_STARTED) || is_kind(view, EV_HOST_STOPPED) ||
+	       is_kind(view, EV_LOG_OPENED) || is_kind(view, EV_LOG_CLOSED) ||
+	       is_kind(view, EV_LEDGER_ALIVE) || is_kind(view, EV_LEDGER_PRUNED) ||
+	       is_kind(view, EV_LEDGER_RECOVERED) || is_kind(view, EV_CLOCK_STEPPED);
 }
 
 /* Numbers that a run.resumed says were accepted and are not stored. */
@@ -123,7 +205,8 @@ static void check_sequence(struct walk *walk, struct run_state *run, const struc
 		run->is_faulty = true;
 		return;
 	}
-	if (sequence != run->last + 1 && !is_declared(walk, run, view, sequence)) {
+	if (sequence != run->last + 1 && !is_declared(walk, run, view, sequence) &&
+	    !is_continued(walk, run, view, sequence) && !is_left_out(walk, run, sequence)) {
 		missing(walk, run, sequence);
 		run->is_faulty = true;
 	}
@@ -155,7 +238,6 @@ static void check_host(struct walk *walk, struct run_state *run, const struct ev
 			sums_loss(walk, NULL, VERIFY_LOSS_UNCLEAN_STOP, 1);
 		if (before != NULL && before != run)
 			leave(walk, before);
-		run->is_host = true;
 		walk->host = run->key;
 		report->host_runs_on = true;
 		report->host_starts++;
@@ -193,13 +275,16 @@ int walk_event(struct walk *walk, const struct event_view *view, struct cht_err 
 	run = find_or_add(walk, &key, view, err);
 	if (run == NULL)
 		return err != NULL ? err->code : CHT_E_NOMEM;
+	run->is_host = run->is_host || is_of_host(view);
 	if (sequence == 0)
 		walk->report->unnumbered++;
-	else
+	else if (walk->only_run == NULL || strcmp(walk->only_run, key.id) == 0)
 		check_sequence(walk, run, view, sequence);
 	sums_event(walk, run, view);
+	log_event(walk, view);
 	if (is_kind(view, EV_RUN_SEALED)) {
-		sums_sealed(walk, run, view);
+		if (walk->only_run == NULL || strcmp(walk->only_run, key.id) == 0)
+			sums_sealed(walk, run, view);
 		leave(walk, run);
 		return 0;
 	}

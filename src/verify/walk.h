@@ -17,7 +17,15 @@ struct walk {
 	struct verify_place first_unsigned;
 	struct run_key host;         /* the host's run that was started last */
 	struct run_state *first_run; /* whose hole report->first is, while it may turn out a swap */
+	const char *only_run; /* all that a bundle shows whole; null: nothing but its head is left
+				 out */
+	uint64_t shown_from;  /* entries below are left out, without a gap */
+	bool has_closed;      /* log.closed was seen, and what may follow it was not yet */
 };
+
+/* Counts a finding; it becomes the report's first when it stands before that one, or at the same
+ * entry and is of the tree. */
+void finding_add(struct verify_report *report, const struct verify_finding *finding);
 
 /* Counts a finding, and keeps it if it is the first. at_byte: offset in the entry. run may be
  * null. */
@@ -26,6 +34,9 @@ void walk_fault(struct walk *walk, enum verify_fault fault, size_t at_byte,
 
 /* Takes one event into account: numbers, sums, lists. CHT_E_NOMEM, CHT_E_LIMIT. */
 int walk_event(struct walk *walk, const struct event_view *view, struct cht_err *err) CHT_CHECKED;
+
+/* log.c: what the log says of itself: its beginning, its end, what it may have removed. */
+void log_event(struct walk *walk, const struct event_view *view);
 
 /* At the end of the ledger: runs that are still open. */
 void walk_end(struct walk *walk);

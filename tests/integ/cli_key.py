@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import pty
+import shutil
 import stat
 import struct
 import subprocess
@@ -127,7 +128,9 @@ class Verify(Scratch):
         daemon.proc.terminate()
         self.assertEqual(daemon.proc.wait(30), 0, daemon.stderr())
         daemon.err.close()
-        return ("--hmac-keys" if hmac_key else "--keys", str(self.dir / "keys.json"))
+        shutil.copy(state / "ledger/vkey", self.dir / "log.vkey")
+        return ("--vkey", str(self.dir / "log.vkey"), "--hmac-keys" if hmac_key else "--keys",
+                str(self.dir / "keys.json"))
 
     def verify(self, *args, **env):
         said = cht("verify", str(self.dir / "state"), "-o", "json", *args, env={**ENV, **env})
@@ -151,7 +154,9 @@ class Verify(Scratch):
                 self.assertEqual(report["integrity"]["signers"],
                                  [{"kid": "k-1", "algorithm": algorithm, "known": True,
                                    "entries": report["entries"]}])
-                self.assertEqual(self.verify(**{variable: keys[1]})[0], 0)
+                self.assertEqual(self.verify(*keys[:2], **{variable: keys[3]})[0], 0)
+                self.assertEqual(self.verify(*keys[:2])[0], 0)
+                self.assertEqual(self.verify(*keys[2:])[0], 12)
                 self.assertEqual(self.verify("--run", "run-1", *keys)[0], 0)
                 self.assertEqual(self.verify("--run", "run-2", *keys)[0], 12)
                 self.assertEqual(self.verify()[0], 12)
@@ -183,7 +188,7 @@ class Verify(Scratch):
         self.assertEqual((status, report["verdict"]), (11, 11))
         first = report["integrity"]["first"]
         self.assertEqual((first["fault"], first["index"], first["file"], first["fileOffset"]),
-                         ("bad-signature", 7, "entries/00000000000000000000", at))
+                         ("changed", 7, "entries/00000000000000000000", at))
         text = cht("verify", str(self.dir / "state"), *keys)
         self.assertEqual(text.returncode, 11)
         self.assertIn(b"DAMAGED", text.stdout)
@@ -198,7 +203,7 @@ class Verify(Scratch):
         end = at + 2 + struct.unpack_from(">H", raw, at)[0]
         self.segment().write_bytes(raw[:at] + raw[end:])
         status, report = self.verify(*keys)
-        self.assertEqual((status, report["integrity"]["first"]["fault"]), (11, "hole"))
+        self.assertEqual((status, report["integrity"]["first"]["fault"]), (11, "removed"))
         self.assertEqual(report["integrity"]["first"]["index"], 7)
 
     def test_sorted_signatures_hold_too(self):

@@ -85,7 +85,7 @@ def test_the_sums_over_the_stages_are_equal(d):
     equal(stored, f["stored"], "in the ledger against stored")
     check(f["heartbeats"] > 0, "heartbeats feed the accounting and are no events")
     check(all(raw.startswith(b'{"event":{"specversion"') for raw in entries(d + "/s")), "all are envelopes")
-    r = cht("verify", d + "/s", "-o", "json", env=keys_file(d), want=None)
+    r = cht("verify", d + "/s", "--vkey", d + "/s/ledger/vkey", "-o", "json", env=keys_file(d), want=None)
     check(r.returncode in (0, 10), f"verify ended with {r.returncode}: {r.stdout.decode()}{r.stderr.decode()}")
     # Complete unless this machine made more processes than the agent could take.
     if dropped == 0 and "guest.telemetry.dropped" not in kinds:
@@ -141,7 +141,7 @@ def test_a_flip_is_found_at_its_entry(d):
         check(b"50" in r.stdout + r.stderr, "cht send says what it sent")
         await_count(daemon.state, "guest.process_spawned", 49)
         daemon.stop()
-    cht("verify", d + "/s", want=0, env=keys_file(d))
+    cht("verify", d + "/s", "--vkey", d + "/s/ledger/vkey", want=0, env=keys_file(d))
     cht("verify", d + "/s", want=12)
     name = next(n for n in os.listdir(d + "/s/ledger/entries") if n.isdigit())
     path = f"{d}/s/ledger/entries/{name}"
@@ -152,7 +152,7 @@ def test_a_flip_is_found_at_its_entry(d):
         was = f.read(1)
         f.seek(at)
         f.write(bytes([was[0] ^ 1]))
-    r = cht("verify", d + "/s", want=11, env=keys_file(d))
+    r = cht("verify", d + "/s", "--vkey", d + "/s/ledger/vkey", want=11, env=keys_file(d))
     check(b"20" in r.stdout + r.stderr, f"the entry is named: {r.stdout.decode()}{r.stderr.decode()}")
 
 

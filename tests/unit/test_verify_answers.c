@@ -53,7 +53,7 @@ static void test_a_whole_signed_ledger_is_clean(void **state)
 		CHECK_INT(report.all.runs_sealed, 1);
 		CHECK_INT(report.all.runs_unsealed, 0);
 		CHECK_INT(report.all.provenances[VERIFY_DECLARED], USUAL_FRAMES);
-		CHECK_INT(report.all.provenances[VERIFY_OBSERVED], 3);
+		CHECK_INT(report.all.provenances[VERIFY_OBSERVED], 4);
 		CHECK_INT(report.all.provenances[VERIFY_DERIVED], 1);
 		CHECK_INT(report.all.received, USUAL_FRAMES);
 		CHECK_INT(report.all.stored, USUAL_FRAMES);
@@ -68,30 +68,39 @@ static void test_what_nobody_vouches_for_is_12(void **state)
 	static const struct {
 		const char *why;
 		enum cht_algorithm algorithm;
-		bool ed25519, hmac, require;
+		bool ed25519, hmac, vkey, require;
 		int verdict;
 	} rows[] = {
-		{ "unsigned", CHT_ALGORITHM_OFF, true, true, false, 12 },
-		{ "unsigned, no keys", CHT_ALGORITHM_OFF, false, false, false, 12 },
-		{ "unsigned, signatures required", CHT_ALGORITHM_OFF, true, true, true, 11 },
-		{ "signed, no keys", CHT_ALGORITHM_ED25519, false, false, false, 12 },
-		{ "signed, keys of another kind", CHT_ALGORITHM_ED25519, false, true, false, 12 },
-		{ "a MAC, and only public keys", CHT_ALGORITHM_HMAC_SHA256, true, false, true, 12 },
-		{ "signed and required", CHT_ALGORITHM_ED25519, true, false, true, 0 },
+		{ "no envelopes", CHT_ALGORITHM_OFF, true, true, true, false, 0 },
+		{ "no envelopes, no keys for them", CHT_ALGORITHM_OFF, false, false, true, false,
+		  0 },
+		{ "no key of the log", CHT_ALGORITHM_OFF, true, true, false, false, 12 },
+		{ "envelopes required", CHT_ALGORITHM_OFF, true, true, true, true, 11 },
+		{ "envelopes, no keys for them", CHT_ALGORITHM_ED25519, false, false, true, false,
+		  0 },
+		{ "keys of another kind", CHT_ALGORITHM_ED25519, false, true, true, false, 12 },
+		{ "a MAC, and only public keys", CHT_ALGORITHM_HMAC_SHA256, true, false, true, true,
+		  12 },
+		{ "all of it", CHT_ALGORITHM_ED25519, true, false, true, true, 0 },
+		{ "envelopes alone", CHT_ALGORITHM_ED25519, true, false, false, true, 12 },
+		{ "nothing given", CHT_ALGORITHM_ED25519, false, false, false, false, 12 },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct verify_options options = { .require_signed = rows[i].require };
-		struct verify_trust *trust = test_trust(rows[i].ed25519, rows[i].hmac);
+		struct verify_trust *trust =
+			rows[i].vkey ? test_trust(rows[i].ed25519, rows[i].hmac)
+				     : envelope_trust(rows[i].ed25519, rows[i].hmac);
 		struct made m = usual(test_signer(rows[i].algorithm, NULL, NULL));
 		struct verify_report report;
 
 		check_row = rows[i].why;
-		write_segment(&m, first_segment);
+		write_made(&m);
 		report = verify_with(trust, &options);
 		check_verdict(&report, rows[i].verdict);
-		CHECK((report.why_cannot_tell != NULL) == (rows[i].verdict > 10));
+		CHECK((report.why_cannot_tell != NULL) == (rows[i].verdict == 12));
+		CHECK_INT(report.checkpoint.by, rows[i].vkey ? VERIFY_BY_KEY : VERIFY_BY_HINT);
 		verify_trust_free(trust);
 		made_free(&m);
 	}
@@ -332,7 +341,7 @@ static void test_one_run_is_judged_alone(void **state)
 		CHECK_INT(report.all.runs_unsealed, 1);
 		CHECK_STR(str_of(report.unsealed[0].run_id), "run-open");
 		CHECK_STR(str_of(report.unsealed[0].cell_id), "cell-1");
-		CHECK_INT(report.unsealed[0].first_index, 3);
+		CHECK_INT(report.unsealed[0].first_index, 4);
 		CHECK_INT(report.unsealed[0].last_sequence, 2);
 	}
 	made_free(&m);
@@ -354,43 +363,46 @@ static void test_the_rust_shape_is_followed_by_its_ids(void **state)
 	check_verdict(&report, 0);
 	CHECK_INT(report.all.uncounted, 4);
 	CHECK_INT(report.unnumbered, 0);
-	free((void *)(uintptr_t)m.entries[3].ptr);
-	memmove(m.entries + 3, m.entries + 4, (m.n - 4) * sizeof(m.entries[0]));
+	free((void *)(uintptr_t)m.entries[4].ptr);
+	memmove(m.entries + 4, m.entries + 5, (m.n - 5) * sizeof(m.entries[0]));
 	m.n--;
 	report = verify_made(&m, &allow);
 	check_verdict(&report, 11);
 	CHECK_INT(report.first.fault, VERIFY_HOLE);
-	CHECK_INT(report.first.at.index, 3);
+	CHECK_INT(report.first.at.index, 4);
 	made_free(&m);
 }
 
-static void count_calls(void *context, uint64_t entries)
-{
-	uint64_t *last = context;
+struct calls {
+	uint64_t n, last;
+};
 
-	CHECK_INT(entries, *last + 1024);
-	*last = entries;
+static void count_calls(void *context, uint64_t entries, uint64_t of)
+{
+	struct calls *calls = context;
+
+	CHECK(entries > calls->last && of == 10000);
+	calls->last = entries;
+	calls->n++;
 }
 
 static void test_progress_is_told(void **state)
 {
-	uint64_t last = 0;
-	struct verify_options options = { .progress = count_calls, .context = &last };
+	struct calls calls = { 0 };
+	struct verify_options options = { .progress = count_calls, .context = &calls };
 	struct verify_trust *trust = test_trust(false, false);
+	struct made none = { 0 };
 	struct verify_report report;
-	uint8_t head[2] = { 0, 1 };
-	int fd = open(made_path(first_segment), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 
 	(void)state;
-	for (unsigned i = 0; i < 2500; i++) {
-		CHECK_INT(fd_write_all(fd, head, 2, NULL), 0);
-		CHECK_INT(fd_write_all(fd, "x", 1, NULL), 0);
-	}
-	fd_close(&fd);
+	write_made(&none);
+	tree_open(made_dir);
+	tree_grow(10000);
+	tree_close();
 	report = verify_with(trust, &options);
 	check_verdict(&report, 11);
-	CHECK_INT(report.n_findings, 2500);
-	CHECK_INT(last, 2048);
+	CHECK_INT(report.n_findings, 10000);
+	CHECK(calls.n > 1);
 	verify_trust_free(trust);
 }
 

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "verify/look.h"
+
+#include "base/bytes.h"
+
+static bool is_envelope(struct cht_bytes entry)
+{
+	return str_starts((struct cht_str){ (const char *)entry.ptr, entry.len },
+			  STR("{\"event\":"));
+}
+
+static void look_at(struct cht_bytes entry, const struct verify_trust *trust,
+		    const struct trust_desk *desk, struct seen *seen)
+{
+	struct cht_bytes event = entry;
+	size_t at = 0;
+
+	seen->is_envelope = is_envelope(entry);
+	seen->is_event = false;
+	seen->is_extended = false;
+	seen->envelope = (struct envelope_view){ 0 };
+	if (seen->is_envelope) {
+		const char *end;
+
+		if (envelope_scan(entry, &seen->envelope, &at) < 0) {
+			seen->bad_at = (uint32_t)at;
+			return;
+		}
+		/* The scribe never writes notBefore or notAfter, and no signature would cover
+		 * them. */
+		end = seen->envelope.signature.ptr + seen->envelope.signature.len + 2;
+		seen->is_extended = end != (const char *)entry.ptr + entry.len;
+		seen->answer = (uint8_t)trust_check(trust, desk, &seen->envelope);
+		event = seen->envelope.event;
+	}
+	seen->is_event = event_scan(event, &seen->event, &at) == 0;
+	if (!seen->is_event)
+		seen->bad_at = (uint32_t)((size_t)(event.ptr - entry.ptr) + at);
+}
+
+/* The root of a whole tile. */
+static void fold_tile(struct block *block)
+{
+	struct tlog_hash half[BLOCK_ENTRIES_MAX / 2];
+
+	for (unsigned i = 0; i < BLOCK_ENTRIES_MAX / 2; i++)
+		tlog_node(&block->leaf[2 * i], &block->leaf[2 * i + 1], &half[i]);
+	for (unsigned n = BLOCK_ENTRIES_MAX / 4; n > 0; n /= 2)
+		for (unsigned i = 0; i < n; i++)
+			tlog_node(&half[2 * i], &half[2 * i + 1], &half[i]);
+	block->root = half[0];
+}
+
+void look_block(struct block *block, const struct verify_trust *trust,
+		const struct trust_desk *desk, bool by_hash_alone)
+{
+	if (block->kind == BLOCK_SUBTREE)
+		return;
+	for (unsigned i = 0; block->kind == BLOCK_ENTRIES && i < block->n; i++) {
+		struct cht_bytes entry = { block->bytes + block->item[i].at, block->item[i].len };
+
+		tlog_leaf(entry, &block->leaf[i]);
+		if (!by_hash_alone)
+			look_at(entry, trust, desk, &block->seen[i]);
+	}
+	if (block->n == BLOCK_ENTRIES_MAX)
+		fold_tile(block);
+}
