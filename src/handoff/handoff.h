@@ -4,13 +4,14 @@
  * pair: a few fixed messages, each of one size (docs/PROTOCOL.ledger, "Line and scribe").
  *
  * line -> scribe  HANDOFF_RING    once, first, with three descriptors: memfd, ready, durable
- * scribe -> line  HANDOFF_READY   once, after recovery: what is stored, what was cut, whose log it
- * is scribe -> line  HANDOFF_STATE   writing has paused for want of space, or goes on scribe ->
- * line  HANDOFF_FAILED  the last word: exit status and text for the operator scribe -> line
- * HANDOFF_PRUNE   by the retention policy, segments below an index may go line -> scribe
- * HANDOFF_PRUNED  the answer: so many may, and the event that says so is durable line -> scribe
- * HANDOFF_CLOSE   this log has a successor: it is not to be opened again The end of the line's side
- * means: commit the ring, then exit 0.
+ * scribe -> line  HANDOFF_READY   once, after recovery: what is stored, what was cut, whose log
+ * scribe -> line  HANDOFF_STATE   writing has paused for want of space, or goes on
+ * scribe -> line  HANDOFF_FAILED  the last word: exit status and text for the operator
+ * scribe -> line  HANDOFF_PRUNE   by the retention policy, segments below an index may go
+ * line -> scribe  HANDOFF_PRUNED  so many may, and the event that says so is durable
+ * line -> scribe  HANDOFF_CLOSE   this log has a successor: it is not to be opened again
+ *
+ * The end of the line's side means: commit the ring, then exit 0.
  */
 #ifndef HANDOFF_HANDOFF_H
 #define HANDOFF_HANDOFF_H
