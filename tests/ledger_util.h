@@ -18,6 +18,7 @@
 #include "base/limits.h"
 #include "ledger/ledger.h"
 #include "ledger/read.h"
+#include "ledger/state.h"
 
 static char scratch[64]; /* STATE */
 static bool on_disk;     /* where syncs are real, and slow; memory otherwise */
@@ -37,8 +38,19 @@ static void remove_scratch(void)
 	scratch[0] = '\0';
 }
 
-/* What a writer here signs with: nobody checks it, but it has the form. */
-static const uint8_t test_public_key[TLOG_PUBLIC_BYTES] = { 1, 2, 3 };
+/* The key of the logs here: its seed is 32 times 7. Who writes in this process signs nothing, and
+ * nobody checks it. */
+static const uint8_t test_public_key[TLOG_PUBLIC_BYTES] = {
+	0xea, 0x4a, 0x6c, 0x63, 0xe2, 0x9c, 0x52, 0x0a, 0xbe, 0xf5, 0x50,
+	0x7b, 0x13, 0x2e, 0xc5, 0xf9, 0x95, 0x47, 0x76, 0xae, 0xbe, 0xbe,
+	0x7b, 0x92, 0x42, 0x1e, 0xea, 0x69, 0x14, 0x46, 0xd2, 0x2c
+};
+static const char test_key_pem[] __attribute__((unused)) =
+	"-----BEGIN PRIVATE KEY-----\n"
+	"MC4CAQAwBQYDK2VwBCIEIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH\n"
+	"-----END PRIVATE KEY-----\n";
+static const char test_key_seed[] __attribute__((unused)) =
+	"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc";
 static const struct ledger_terms test_terms = { .reason = "init" };
 
 static bool is_test_note(void *context, struct cht_str note)
@@ -277,6 +289,32 @@ static uint64_t __attribute__((unused)) count_ledger(void)
 	CHECK_INT(reader.next, n);
 	ledger_reader_close(&reader);
 	return n;
+}
+
+/* The size in `checkpoint`; 0 when there is none. */
+static uint64_t __attribute__((unused)) checkpoint_size(void)
+{
+	char mem[LEDGER_NOTE_MAX];
+	struct tlog_checkpoint checkpoint;
+	struct tlog_note note;
+	ssize_t n = fd_read_file(AT_FDCWD, path_of("ledger/checkpoint"), mem, sizeof(mem), NULL);
+
+	if (n < 0)
+		return 0;
+	CHECK_INT(tlog_note_read((struct cht_str){ mem, (size_t)n }, &note, NULL), 0);
+	CHECK_INT(tlog_checkpoint_read(note.text, &checkpoint, NULL), 0);
+	return checkpoint.size;
+}
+
+/* Whether the state has the clean mark. */
+static bool __attribute__((unused)) is_marked_clean(void)
+{
+	struct ledger_state s;
+	int fd = open(path_of("scribe/state"), O_RDONLY | O_CLOEXEC);
+
+	CHECK_INT(state_read(fd, &s, NULL), 0);
+	fd_close(&fd);
+	return s.is_clean;
 }
 
 /* Each damages a ledger of two segments and five entries. */

@@ -25,6 +25,23 @@ struct line {
 	uint64_t base; /* READY.next_index */
 };
 
+/* The ledger of ledger_util, with its key where the scribe looks for it last. */
+static void put_key(void)
+{
+	int fd = open(path_of("scribe/key.pem"), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	CHECK_INT(fd_write_all(fd, test_key_pem, sizeof(test_key_pem) - 1, NULL), 0);
+	fd_close(&fd);
+}
+
+static int __attribute__((unused)) setup_scribe(void **state)
+{
+	if (setup_ledger(state) != 0)
+		return -1;
+	put_key();
+	return 0;
+}
+
 static bool is_readable(int fd, int wait_ms)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -78,6 +95,8 @@ static struct handoff_msg hear(struct line *line, enum handoff_kind kind)
 
 	CHECK(is_readable(line->sock, WAIT_MS));
 	CHECK_INT(handoff_recv(line->sock, &msg, NULL, 0, NULL), 1);
+	if (msg.kind != kind && msg.kind == HANDOFF_FAILED)
+		fprintf(stderr, "cht-scribe: %s\n", msg.failed.text);
 	CHECK_INT(msg.kind, kind);
 	return msg;
 }

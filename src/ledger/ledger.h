@@ -124,7 +124,8 @@ struct ledger_trust {
  * it keeps. When it returns 0 and kept > covered, the caller publishes first of all.
  * CHT_E_CONFIG: there is no ledger (the text names --init), or it is closed. CHT_E_KEY: the key is
  * not the log's. CHT_E_LIMIT: the lock stays held. CHT_E_STATE: damage, an old state, another
- * machine; nothing was touched and the text names `cht ledger succeed`. CHT_E_NOMEM, CHT_E_IO. */
+ * machine; nothing was touched and the text names `cht ledger succeed`. CHT_E_FULL: no space for
+ * the hashes of what is kept. CHT_E_NOMEM, CHT_E_IO. */
 int ledger_open(struct ledger *ledger, const char *state, const struct ledger_trust *trust,
 		struct ledger_recovery *found, struct cht_err *err) CHT_CHECKED;
 
@@ -159,7 +160,7 @@ void ledger_keep_note(struct ledger *ledger);
 
 /* The clean mark, after everything is published: the last call before close, after an orderly end.
  * is_closed: the log has a successor and is not opened again. Does nothing to a broken ledger.
- * CHT_E_IO: the next open will call this end unclean. */
+ * CHT_E_IO, also for want of space: broken; the next open will call this end unclean. */
 int ledger_mark_clean(struct ledger *ledger, bool is_closed, struct cht_err *err) CHT_CHECKED;
 
 /* ---- prune.c */

@@ -117,9 +117,12 @@ static int check_newest(struct ledger *ledger, const struct ledger_trust *trust,
 	struct tlog_checkpoint checkpoint;
 	struct tlog_note note;
 	struct cht_str text = { mem, 0 };
-	ssize_t n = fd_read_file(ledger->dir_fd, "checkpoint", mem, sizeof(mem), NULL);
+	struct cht_err why = { 0 };
+	ssize_t n = fd_read_file(ledger->dir_fd, "checkpoint", mem, sizeof(mem), &why);
 
 	ledger->is_published = false;
+	if (n == CHT_E_IO && why.sys != ENOENT)
+		return cht_fail(err, CHT_E_IO, why.sys, "read ledger/checkpoint");
 	if (n <= 0)
 		return 0;
 	text.len = (size_t)n;
@@ -183,8 +186,8 @@ static int check_lengths(struct ledger *ledger, struct cht_err *err)
 	return 0;
 }
 
-/* Every segment from min_index to the covered end is there. Below it there may be some that pruning
- * left; above it, what was never acknowledged. */
+/* Every segment from min_index to the covered end is there; above it, what was never acknowledged.
+ */
 static int check_segments(struct ledger *ledger, const struct segment_list *list,
 			  struct cht_err *err)
 {
@@ -254,25 +257,22 @@ static int check_all(struct ledger *ledger, const struct ledger_trust *trust,
 	if (r == 0)
 		r = check_tree(ledger, err);
 	if (r == 0)
-		r = segment_list(ledger->entries_fd, list, err);
+		r = segment_list_from(ledger->entries_fd, ledger->state.min_index, list, err);
 	if (r == 0)
 		r = check_segments(ledger, list, err);
 	return r == 0 ? check_tail(ledger, list, err) : r;
 }
 
-/* Segments that a pruning had no time to unlink; its event is under a checkpoint. */
+/* Segments that a pruning had no time to unlink, or whose unlinking a crash undid, any of them; its
+ * event is under a checkpoint. */
 static int remove_leftovers(struct ledger *ledger, const struct segment_list *list,
 			    struct cht_err *err)
 {
-	for (uint64_t at = list->first; list->n > 0 && at < ledger->state.min_index;
-	     at += SEGMENT_ENTRIES) {
-		char name[SEGMENT_IDX_LEN + 1];
+	for (uint64_t at = list->below; at < ledger->state.min_index; at += SEGMENT_ENTRIES) {
+		int r = segment_remove(ledger->entries_fd, at, err);
 
-		segment_idx_name(name, at);
-		(void)unlinkat(ledger->entries_fd, name, 0);
-		segment_name(name, at);
-		if (unlinkat(ledger->entries_fd, name, 0) < 0)
-			return cht_fail(err, CHT_E_IO, errno, "remove segment %s", name);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -280,8 +280,10 @@ static int remove_leftovers(struct ledger *ledger, const struct segment_list *li
 static int settle(struct ledger *ledger, const struct segment_list *list,
 		  const struct recover_end *end, struct cht_err *err)
 {
-	int r = remove_leftovers(ledger, list, err);
+	int r = state_settle(ledger->slots_fd, &ledger->state, err);
 
+	if (r == 0)
+		r = remove_leftovers(ledger, list, err);
 	if (r == 0 && list->n > 0 && end->first != ledger->tail.first) {
 		fd_close(&ledger->tail.fd);
 		fd_close(&ledger->tail.idx_fd);
@@ -315,7 +317,8 @@ static int open_locked(struct ledger *ledger, const struct ledger_trust *trust,
 		.covered = ledger->state.tree.size,
 		.kept = end.tree.size,
 		.cut_bytes = end.cut_bytes,
-		.was_clean = ledger->state.is_clean || ledger->state.note[0] == '\0',
+		.was_clean =
+			ledger->state.is_clean || (ledger->state.note[0] == '\0' && !end.has_extra),
 		.is_new = end.tree.size == 0,
 	};
 	return 0;

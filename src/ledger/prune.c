@@ -91,14 +91,7 @@ int ledger_prune(struct ledger *ledger, uint64_t index, struct cht_err *err)
 		ledger->is_broken = ledger->is_broken || r == CHT_E_IO;
 		return r;
 	}
-	for (; first < index; first += SEGMENT_ENTRIES) {
-		char name[SEGMENT_IDX_LEN + 1];
-
-		segment_idx_name(name, first);
-		(void)unlinkat(ledger->entries_fd, name, 0);
-		segment_name(name, first);
-		if (unlinkat(ledger->entries_fd, name, 0) < 0 && errno != ENOENT)
-			return cht_fail(err, CHT_E_IO, errno, "remove segment %s", name);
-	}
-	return 0;
+	for (; r == 0 && first < index; first += SEGMENT_ENTRIES)
+		r = segment_remove(ledger->entries_fd, first, err);
+	return r;
 }

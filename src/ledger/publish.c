@@ -107,5 +107,6 @@ int ledger_mark_clean(struct ledger *ledger, bool is_closed, struct cht_err *err
 	ledger->state.is_closed = is_closed;
 	r = state_write(ledger->slots_fd, &ledger->state, err);
 	ledger->state.is_clean = r == 0;
-	return r;
+	ledger->is_broken = r < 0;
+	return r < 0 ? CHT_E_IO : 0;
 }

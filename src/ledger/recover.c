@@ -18,7 +18,7 @@
 #include "base/limits.h"
 #include "ledger/files.h"
 
-enum { WALK_BYTES = 1 << 18 };
+enum { WALK_BYTES = 1 << 18, COPY_BYTES = 4096 };
 _Static_assert(WALK_BYTES >= CHT_ENTRY_MAX_BYTES + ENTRY_LENGTH_BYTES, "a step takes an entry");
 
 static int open_segment(int entries_fd, uint64_t first, struct cht_err *err)
@@ -171,21 +171,64 @@ int recover_look(struct ledger *ledger, const struct segment_list *list, struct 
 static int remove_later(struct ledger *ledger, const struct segment_list *list, uint64_t first,
 			struct cht_err *err)
 {
-	bool any = false;
-
 	for (uint64_t at = list->last; list->n > 0 && at > first; at -= SEGMENT_ENTRIES) {
-		char name[SEGMENT_IDX_LEN + 1];
+		int r = segment_remove(ledger->entries_fd, at, err);
 
-		segment_idx_name(name, at);
-		(void)unlinkat(ledger->entries_fd, name, 0);
-		segment_name(name, at);
-		if (unlinkat(ledger->entries_fd, name, 0) < 0)
-			return cht_fail(err, CHT_E_IO, errno, "remove segment %s", name);
-		any = true;
+		if (r < 0)
+			return r;
 	}
-	if (any && fsync(ledger->entries_fd) < 0)
-		return cht_fail(err, CHT_E_IO, errno, "sync entries/");
 	return 0;
+}
+
+/* Writes once more what stands there, and syncs. Where a sync failed, what is read may be in memory
+ * alone and look written: a further sync would say that all is well. */
+static int write_again(int fd, uint64_t from, uint64_t to, const char *what, struct cht_err *err)
+{
+	uint8_t bytes[COPY_BYTES];
+
+	while (from < to) {
+		size_t want = to - from < COPY_BYTES ? (size_t)(to - from) : COPY_BYTES;
+		ptrdiff_t n = segment_read(fd, bytes, want, from, err);
+		int r = n < 0 ? (int)n : 0;
+
+		if (r == 0 && n == 0)
+			r = cht_fail(err, CHT_E_IO, 0, "%s became shorter", what);
+		if (r == 0)
+			r = file_write_at(fd, (struct cht_bytes){ bytes, (size_t)n }, from, what,
+					  err);
+		if (r < 0)
+			return r;
+		from += (uint64_t)n;
+	}
+	if (fdatasync(fd) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "sync %s", what);
+	return 0;
+}
+
+/* What is kept, in each segment that has some of it. */
+static int settle_segments(struct ledger *ledger, const struct recover_end *end,
+			   struct cht_err *err)
+{
+	uint64_t first = ledger->state.tail_first, from = ledger->state.tail_bytes;
+	int r = 0;
+
+	for (; r == 0 && first <= end->first; first += SEGMENT_ENTRIES, from = 0) {
+		uint64_t to = end->bytes;
+		int fd = open_segment(ledger->entries_fd, first, err);
+
+		if (fd < 0)
+			return fd;
+		if (first == end->first && ftruncate(fd, (off_t)to) < 0)
+			r = cht_fail(err, CHT_E_IO, errno, "cut segment %020" PRIu64, first);
+		if (r == 0 && first != end->first)
+			r = file_size(fd, &to, err);
+		if (r == 0)
+			r = write_again(fd, from, to, "a segment", err);
+		fd_close(&fd);
+	}
+	if (r == 0 && fsync(ledger->entries_fd) < 0)
+		r = cht_fail(err, CHT_E_IO, errno, "sync entries/");
+	return r;
 }
 
 /* Hash i of a level from the 256 below it. */
@@ -205,31 +248,47 @@ static int fold_tile(const struct tlog_source *source, unsigned level, uint64_t 
 	return 0;
 }
 
-/* hashes/0 already has what is kept; the upper levels get it once more, each from the one below. */
-static int settle_levels(struct ledger *ledger, uint64_t size, struct cht_err *err)
+/* Of an upper level: the hashes that what is kept completes, each from those below it. */
+static int fold_level(struct ledger *ledger, unsigned level, uint64_t from, uint64_t to,
+		      struct cht_err *err)
 {
 	const struct tlog_source source = { level_read, ledger->level_fd };
+	int r = 0;
 
+	for (uint64_t i = from; r == 0 && i < to; i++) {
+		struct tlog_hash hash;
+
+		if (fold_tile(&source, level, i, &hash) < 0)
+			return cht_fail(err, CHT_E_IO, 0, "read hashes/%u", level - 1);
+		r = file_write_at(ledger->level_fd[level],
+				  (struct cht_bytes){ hash.b, sizeof(hash.b) }, i * TLOG_HASH_BYTES,
+				  "hashes/", err);
+	}
+	return r;
+}
+
+/* hashes/0 already has what is kept; the upper levels are made from it. */
+static int settle_levels(struct ledger *ledger, uint64_t size, struct cht_err *err)
+{
 	for (unsigned level = 0; level < TLOG_LEVELS; level++) {
-		uint64_t width = UINT64_C(1) << (level * TLOG_TILE_BITS);
-		uint64_t have = ledger->state.tree.size / width, want = size / width;
-		uint64_t keep = level == 0 ? want : have;
+		uint64_t have = ledger->state.tree.size >> (level * TLOG_TILE_BITS);
+		uint64_t want = size >> (level * TLOG_TILE_BITS), stored;
 		int fd = ledger->level_fd[level];
+		int r = file_size(fd, &stored, err);
 
-		if (ftruncate(fd, (off_t)(keep * TLOG_HASH_BYTES)) < 0)
+		if (r < 0)
+			return r;
+		if (have == want && stored == want * TLOG_HASH_BYTES)
+			continue;
+		if (ftruncate(fd, (off_t)((level == 0 ? want : have) * TLOG_HASH_BYTES)) < 0)
 			return cht_fail(err, CHT_E_IO, errno, "cut hashes/%u", level);
-		for (uint64_t i = keep; i < want; i++) {
-			struct tlog_hash hash;
-			int r = fold_tile(&source, level, i, &hash);
-
-			if (r == 0)
-				r = file_write_at(fd, (struct cht_bytes){ hash.b, sizeof(hash.b) },
-						  i * TLOG_HASH_BYTES, "hashes/", err);
-			if (r < 0)
-				return cht_fail(err, CHT_E_IO, 0, "complete hashes/%u", level);
-		}
-		if (fdatasync(fd) < 0)
-			return cht_fail(err, CHT_E_IO, errno, "sync hashes/%u", level);
+		if (level > 0)
+			r = fold_level(ledger, level, have, want, err);
+		if (r == 0)
+			r = write_again(fd, (level == 0 ? have : want) * TLOG_HASH_BYTES,
+					want * TLOG_HASH_BYTES, "hashes/", err);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -239,11 +298,7 @@ int recover_settle(struct ledger *ledger, const struct segment_list *list,
 {
 	int r = remove_later(ledger, list, end->first, err);
 
-	if (r < 0)
-		return r;
-	if (ledger->tail.fd >= 0 &&
-	    (ftruncate(ledger->tail.fd, (off_t)end->bytes) < 0 || fdatasync(ledger->tail.fd) < 0 ||
-	     fsync(ledger->entries_fd) < 0))
-		return cht_fail(err, CHT_E_IO, errno, "settle segment %020" PRIu64, end->first);
-	return settle_levels(ledger, end->tree.size, err);
+	if (r == 0 && list->n > 0)
+		r = settle_segments(ledger, end, err);
+	return r < 0 ? r : settle_levels(ledger, end->tree.size, err);
 }

@@ -22,7 +22,7 @@ int recover_look(struct ledger *ledger, const struct segment_list *list, struct 
 		 struct cht_err *err) CHT_CHECKED;
 
 /* Cuts everything behind *end, brings the upper levels up to it, and makes durable what is kept.
- * The tail's segment is ledger->tail.fd. CHT_E_IO. */
+ * CHT_E_FULL, CHT_E_IO. */
 int recover_settle(struct ledger *ledger, const struct segment_list *list,
 		   const struct recover_end *end, struct cht_err *err) CHT_CHECKED;
 

@@ -48,8 +48,13 @@ static bool is_segment_name(const char *name, uint64_t *first)
 	return true;
 }
 
-static void add_name(struct segment_list *list, uint64_t first)
+static void add_name(struct segment_list *list, uint64_t min_index, uint64_t first)
 {
+	if (first < min_index) {
+		if (first < list->below)
+			list->below = first;
+		return;
+	}
 	if (first % SEGMENT_ENTRIES != 0)
 		list->is_odd = true;
 	if (list->n == 0 || first < list->first)
@@ -59,7 +64,7 @@ static void add_name(struct segment_list *list, uint64_t first)
 	list->n++;
 }
 
-static int read_names(DIR *dir, struct segment_list *list, struct cht_err *err)
+static int read_names(DIR *dir, uint64_t min_index, struct segment_list *list, struct cht_err *err)
 {
 	for (;;) {
 		struct dirent *d;
@@ -70,13 +75,14 @@ static int read_names(DIR *dir, struct segment_list *list, struct cht_err *err)
 		if (d == NULL)
 			return errno == 0 ? 0 : cht_fail(err, CHT_E_IO, errno, "list entries/");
 		if (is_segment_name(d->d_name, &first))
-			add_name(list, first);
+			add_name(list, min_index, first);
 	}
 }
 
-int segment_list(int entries_fd, struct segment_list *out, struct cht_err *err)
+int segment_list_from(int entries_fd, uint64_t min_index, struct segment_list *out,
+		      struct cht_err *err)
 {
-	struct segment_list list = { 0 };
+	struct segment_list list = { .below = min_index };
 	int r, fd = openat(entries_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
@@ -85,11 +91,16 @@ int segment_list(int entries_fd, struct segment_list *out, struct cht_err *err)
 		fd_close(&fd);
 		return r;
 	}
-	r = read_names(dir, &list, err);
+	r = read_names(dir, min_index, &list, err);
 	(void)closedir(dir);
 	if (r == 0)
 		*out = list;
 	return r;
+}
+
+int segment_list(int entries_fd, struct segment_list *out, struct cht_err *err)
+{
+	return segment_list_from(entries_fd, 0, out, err);
 }
 
 int segment_list_check(const struct segment_list *list, struct cht_err *err)
@@ -105,6 +116,20 @@ int segment_list_check(const struct segment_list *list, struct cht_err *err)
 				"ledger damaged: a segment is missing between %020" PRIu64
 				" and %020" PRIu64 "; " SUCCEED_HINT,
 				list->first, list->last);
+	return 0;
+}
+
+int segment_remove(int entries_fd, uint64_t first, struct cht_err *err)
+{
+	char name[SEGMENT_IDX_LEN + 1];
+
+	segment_idx_name(name, first);
+	(void)unlinkat(entries_fd, name, 0);
+	segment_name(name, first);
+	if (unlinkat(entries_fd, name, 0) < 0 && errno != ENOENT)
+		return cht_fail(err, CHT_E_IO, errno, "remove segment %s", name);
+	if (fsync(entries_fd) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "sync entries/");
 	return 0;
 }
 

@@ -19,13 +19,19 @@ void segment_idx_name(char out[SEGMENT_IDX_LEN + 1], uint64_t first);
 struct segment_list {
 	uint64_t first, last; /* indexes that name the lowest and highest; both 0 when n is 0 */
 	uint64_t n;
-	bool is_odd; /* a name is no multiple of SEGMENT_ENTRIES */
+	uint64_t below; /* the lowest of those below min_index, which count for nothing else */
+	bool is_odd;    /* a name is no multiple of SEGMENT_ENTRIES */
 };
 
-/* CHT_E_IO. */
+/* All of them, or those from min_index on. CHT_E_IO. */
 int segment_list(int entries_fd, struct segment_list *out, struct cht_err *err) CHT_CHECKED;
+int segment_list_from(int entries_fd, uint64_t min_index, struct segment_list *out,
+		      struct cht_err *err) CHT_CHECKED;
 /* CHT_E_STATE when a name cannot be, or one is missing between the lowest and the highest. */
 int segment_list_check(const struct segment_list *list, struct cht_err *err) CHT_CHECKED;
+
+/* Unlinks a segment and its index for good; that they are gone already is fine. CHT_E_IO. */
+int segment_remove(int entries_fd, uint64_t first, struct cht_err *err) CHT_CHECKED;
 
 /* What stands at an entry's place when n bytes are there. */
 enum entry_kind {

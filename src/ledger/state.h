@@ -20,4 +20,8 @@ int state_read(int fd, struct ledger_state *out, struct cht_err *err) CHT_CHECKE
  * in *state. CHT_E_FULL (nothing is lost), CHT_E_IO. */
 int state_write(int fd, struct ledger_state *state, struct cht_err *err) CHT_CHECKED;
 
+/* Writes the slot that *state was read from once more and syncs it: that it could be read does not
+ * say that it is durable. CHT_E_FULL, CHT_E_IO. */
+int state_settle(int fd, const struct ledger_state *state, struct cht_err *err) CHT_CHECKED;
+
 #endif

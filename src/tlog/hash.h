@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * hash.h - SHA-256 without a prefix; private to src/tlog.
+ * hash.h - internal: SHA-256 without a prefix, by the functions that allocate nothing.
  */
 #ifndef TLOG_HASH_H
 #define TLOG_HASH_H

@@ -38,7 +38,7 @@ static const char *const call_names[] = { "pwrite",      "fdatasync",    "fsync"
 					  "mkdirat",     "pread",        "fstat",   "inotify_init",
 					  "inotify_add", "memfd_create", "eventfd", "mmap" };
 
-enum { CALLS_MAX = 64, KILLED = 99 };
+enum { CALLS_MAX = 512, WHAT_MAX = 32, KILLED = 99 };
 
 /* What happens to call number `at`, counted from 1 while armed; 0: nothing. */
 enum blow {
@@ -51,9 +51,10 @@ enum blow {
 
 static struct {
 	bool armed;
-	unsigned n;                /* calls since armed */
-	enum call made[CALLS_MAX]; /* which */
-	unsigned at, again;        /* numbers of the calls hit; `again` fails in any case */
+	unsigned n;                     /* calls since armed */
+	enum call made[CALLS_MAX];      /* which */
+	char what[CALLS_MAX][WHAT_MAX]; /* last name of the file's path; "" where it has none */
+	unsigned at, again;             /* numbers of the calls hit; `again` fails in any case */
 	enum blow blow;
 	int sys, again_sys;
 } plan;
@@ -68,13 +69,34 @@ static void __attribute__((unused)) arm(unsigned at, enum blow blow, int sys)
 	plan.armed = true;
 }
 
+/* Of a path, or of an open file. */
+static void note_what(char out[WHAT_MAX], int fd, const char *path)
+{
+	char link[32], name[256];
+	ssize_t n;
+
+	out[0] = '\0';
+	if (path == NULL) {
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		n = readlink(link, name, sizeof(name) - 1);
+		if (n < 0)
+			return;
+		name[n] = '\0';
+		path = name;
+	}
+	snprintf(out, WHAT_MAX, "%.30s",
+		 strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path);
+}
+
 /* Whether this call is hit. May not return. */
-static bool is_hit(enum call call)
+static bool is_hit(enum call call, int fd, const char *path)
 {
 	if (!plan.armed)
 		return false;
-	if (plan.n < CALLS_MAX)
+	if (plan.n < CALLS_MAX) {
 		plan.made[plan.n] = call;
+		note_what(plan.what[plan.n], fd, path);
+	}
 	plan.n++;
 	if (plan.n == plan.at && plan.blow == DIE_BEFORE)
 		_exit(KILLED);
@@ -86,9 +108,9 @@ static bool is_hit(enum call call)
 	return plan.n == plan.at;
 }
 
-static bool is_failed(enum call call)
+static bool is_failed(enum call call, int fd, const char *path)
 {
-	return is_hit(call) && (plan.n == plan.again || plan.blow == FAIL);
+	return is_hit(call, fd, path) && (plan.n == plan.again || plan.blow == FAIL);
 }
 
 /* After the call was made. */
@@ -128,7 +150,7 @@ ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t n, off_t at)
 {
 	ssize_t r;
 
-	if (is_failed(PWRITE))
+	if (is_failed(PWRITE, fd, NULL))
 		return -1;
 	r = __real_pwrite64(fd, bytes, length_of(n), at);
 	outlive();
@@ -141,7 +163,7 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t n)
 {
 	ssize_t r;
 
-	if (is_failed(WRITE))
+	if (is_failed(WRITE, fd, NULL))
 		return -1;
 	r = __real_write(fd, bytes, length_of(n));
 	outlive();
@@ -159,39 +181,42 @@ int __wrap_openat64(int dirfd, const char *path, int flags, ...)
 	va_start(args, flags);
 	mode = va_arg(args, mode_t);
 	va_end(args);
-	if (is_failed(OPENAT))
+	if (is_failed(OPENAT, -1, path))
 		return -1;
 	r = __real_openat64(dirfd, path, flags, mode);
 	outlive();
 	return r;
 }
 
-#define WRAP(name, call, parameters, arguments)                                                    \
+#define ON(fd)   fd, NULL
+#define AT(name) -1, name
+#define WRAP(name, call, file, parameters, arguments)                                              \
 	int __real_##name parameters;                                                              \
 	int __wrap_##name parameters;                                                              \
 	int __wrap_##name parameters                                                               \
 	{                                                                                          \
 		int r;                                                                             \
                                                                                                    \
-		if (is_failed(call))                                                               \
+		if (is_failed(call, file))                                                         \
 			return -1;                                                                 \
 		r = __real_##name arguments;                                                       \
 		outlive();                                                                         \
 		return r;                                                                          \
 	}
 
-WRAP(fdatasync, FDATASYNC, (int fd), (fd))
-WRAP(fsync, FSYNC, (int fd), (fd))
-WRAP(ftruncate64, FTRUNCATE, (int fd, off_t n), (fd, n))
-WRAP(unlinkat, UNLINKAT, (int fd, const char *name, int flags), (fd, name, flags))
-WRAP(renameat, RENAMEAT, (int from, const char *name, int to, const char *dest),
+WRAP(fdatasync, FDATASYNC, ON(fd), (int fd), (fd))
+WRAP(fsync, FSYNC, ON(fd), (int fd), (fd))
+WRAP(ftruncate64, FTRUNCATE, ON(fd), (int fd, off_t n), (fd, n))
+WRAP(unlinkat, UNLINKAT, AT(name), (int fd, const char *name, int flags), (fd, name, flags))
+WRAP(renameat, RENAMEAT, AT(dest), (int from, const char *name, int to, const char *dest),
      (from, name, to, dest))
-WRAP(mkdirat, MKDIRAT, (int dirfd, const char *name, mode_t mode), (dirfd, name, mode))
-WRAP(fstat64, FSTAT, (int fd, struct stat *st), (fd, st))
-WRAP(inotify_init1, INOTIFY_INIT, (int flags), (flags))
-WRAP(inotify_add_watch, INOTIFY_ADD, (int fd, const char *path, uint32_t mask), (fd, path, mask))
-WRAP(memfd_create, MEMFD, (const char *name, unsigned flags), (name, flags))
-WRAP(eventfd, EVENTFD, (unsigned start, int flags), (start, flags))
+WRAP(mkdirat, MKDIRAT, AT(name), (int dirfd, const char *name, mode_t mode), (dirfd, name, mode))
+WRAP(fstat64, FSTAT, ON(fd), (int fd, struct stat *st), (fd, st))
+WRAP(inotify_init1, INOTIFY_INIT, AT(""), (int flags), (flags))
+WRAP(inotify_add_watch, INOTIFY_ADD, AT(path), (int fd, const char *path, uint32_t mask),
+     (fd, path, mask))
+WRAP(memfd_create, MEMFD, AT(name), (const char *name, unsigned flags), (name, flags))
+WRAP(eventfd, EVENTFD, AT(""), (unsigned start, int flags), (start, flags))
 
 ssize_t __real_pread64(int fd, void *out, size_t n, off_t at);
 ssize_t __wrap_pread64(int fd, void *out, size_t n, off_t at);
@@ -199,7 +224,7 @@ ssize_t __wrap_pread64(int fd, void *out, size_t n, off_t at)
 {
 	ssize_t r;
 
-	if (is_failed(PREAD))
+	if (is_failed(PREAD, fd, NULL))
 		return -1;
 	r = __real_pread64(fd, out, length_of(n), at);
 	outlive();
@@ -210,7 +235,8 @@ void *__real_mmap64(void *at, size_t n, int access, int flags, int fd, off_t off
 void *__wrap_mmap64(void *at, size_t n, int access, int flags, int fd, off_t offset);
 void *__wrap_mmap64(void *at, size_t n, int access, int flags, int fd, off_t offset)
 {
-	return is_failed(MMAP) ? MAP_FAILED : __real_mmap64(at, n, access, flags, fd, offset);
+	return is_failed(MMAP, fd, NULL) ? MAP_FAILED
+					 : __real_mmap64(at, n, access, flags, fd, offset);
 }
 
 #endif

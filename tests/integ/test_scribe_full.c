@@ -44,7 +44,10 @@ static int setup_on_disk(void **state)
 		return 0;
 	set_size("size=2m");
 	snprintf(scratch, sizeof(scratch), "%s/state", disk);
-	return init_ledger(scratch, "test");
+	if (init_ledger(scratch, "test") != 0)
+		return -1;
+	put_key();
+	return 0;
 }
 
 /* Puts entries until the scribe has something to say. */

@@ -55,8 +55,10 @@ static void test_nothing_acknowledged_is_lost_to_kill_9(void **state)
 		acknowledged = line.base + ring_durable_count(&line.ring);
 		ring_close(&line.ring);
 		fd_close(&line.sock);
-		/* Every entry that is whole is the one of its index. */
+		/* Every entry that is whole is the one of its index, and was shown before it was
+		 * told. */
 		CHECK(count_ledger() >= acknowledged);
+		CHECK(checkpoint_size() >= acknowledged);
 	}
 	CHECK(acknowledged > ROUNDS);
 	start_line(&line);
@@ -71,7 +73,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_nothing_acknowledged_is_lost_to_kill_9,
-						setup_ledger, teardown_ledger),
+						setup_scribe, teardown_ledger),
 	};
 
 	on_disk = true;

@@ -5,8 +5,6 @@
  */
 #include "ledger_util.h"
 
-#include "ledger/state.h"
-
 /* Opens, and writes n entries that no checkpoint covers. */
 static void write_uncovered(unsigned n)
 {
@@ -36,6 +34,23 @@ static void test_the_mark_goes_before_the_first_byte(void **state)
 	CHECK(!found.was_clean);
 	CHECK_INT(found.covered, 5);
 	CHECK_INT(found.kept, 6);
+	ledger_close(&ledger);
+}
+
+/* The first start of a log was killed: what it wrote is no good end, though no note is there. */
+static void test_a_first_start_that_was_killed_was_not_clean(void **state)
+{
+	struct ledger ledger = LEDGER_NULL;
+	struct ledger_recovery found;
+
+	(void)state;
+	open_ledger(&ledger, &found);
+	CHECK(found.was_clean && found.is_new);
+	ledger_close(&ledger);
+	write_uncovered(3);
+	open_ledger(&ledger, &found);
+	CHECK(!found.was_clean && !found.is_new);
+	CHECK(found.covered == 0 && found.kept == 3);
 	ledger_close(&ledger);
 }
 
@@ -412,6 +427,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_the_mark_goes_before_the_first_byte),
+		CASE(test_a_first_start_that_was_killed_was_not_clean),
 		CASE(test_what_stands_above_is_kept_with_its_hash_and_cut_without),
 		CASE(test_a_tail_torn_at_any_byte_is_cut_to_whole_entries),
 		CASE(test_bytes_that_are_no_entry_above_the_checkpoint_are_cut),
