@@ -245,6 +245,27 @@ bool cell_stamp(struct cht_cell *cell, const struct cht_declaration *declaration
 	return true;
 }
 
+void cell_note_untold(struct cht_cell *cell, uint64_t over_quota, uint64_t no_space)
+{
+	if (over_quota == 0 && no_space == 0)
+		return;
+	cell->dropped.over_quota = sum(cell->dropped.over_quota, over_quota);
+	cell->dropped.no_space = sum(cell->dropped.no_space, no_space);
+	mark(cell, &cell->dropped_p);
+	cell->next_ns = 0;
+}
+
+void cell_drop(struct cht_cell *cell, const struct cht_declaration *declaration)
+{
+	cell->frames.received++;
+	if (declaration->source == CHT_SOURCE_AGENT_HEARTBEAT) {
+		cell->frames.heartbeats++;
+		return;
+	}
+	cell->frames.dropped++;
+	cell_note_untold(cell, 0, 1);
+}
+
 const struct cht_stamped *cht_stamp(struct cht_cell *cell,
 				    const struct cht_declaration *declaration,
 				    const struct cht_frame_facts *facts, const struct cht_now *now)

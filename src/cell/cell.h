@@ -143,6 +143,13 @@ bool cell_stamp(struct cht_cell *cell, const struct cht_declaration *declaration
 		const struct cht_frame_facts *facts, const struct cht_now *now,
 		struct cht_stamped *out);
 
+/* The frame itself when the ledger has no space and the operator chose to go on: counted, as a
+ * heartbeat or as dropped, and nothing is stamped. That it was dropped is what cell_next tells
+ * first, whatever the window: it is the disk that provokes it. Call after cell_note_frame. */
+void cell_drop(struct cht_cell *cell, const struct cht_declaration *declaration);
+/* An earlier process of this run dropped so many and did not tell. */
+void cell_note_untold(struct cht_cell *cell, uint64_t over_quota, uint64_t no_space);
+
 /* next.c */
 
 /* The next host-side event that is due at now, stamped; false when there is none. Windows and

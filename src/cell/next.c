@@ -58,6 +58,18 @@ static bool take_channel(struct cht_cell *cell, bool is_flush, const struct cht_
 	return false;
 }
 
+static bool take_dropped(struct cht_cell *cell, bool is_flush, const struct cht_now *now,
+			 struct cht_stamped *out)
+{
+	if (!take(&cell->dropped_p, dropped_window(cell), is_flush, now->monotonic_ns))
+		return false;
+	run_stamp(&cell->run, EV_GUEST_TELEMETRY_DROPPED, now, out);
+	out->facts.dropped = cell->dropped;
+	cell->quota_told = cell->quota_told || cell->dropped.over_quota > 0;
+	cell->dropped = (struct facts_dropped){ .in_guest = 0 };
+	return true;
+}
+
 static bool take_frames(struct cht_cell *cell, bool is_flush, const struct cht_now *now,
 			struct cht_stamped *out)
 {
@@ -75,14 +87,7 @@ static bool take_frames(struct cht_cell *cell, bool is_flush, const struct cht_n
 		cell->forged = (struct facts_forged){ .count = 0 };
 		return true;
 	}
-	if (take(&cell->dropped_p, dropped_window(cell), is_flush, at)) {
-		run_stamp(&cell->run, EV_GUEST_TELEMETRY_DROPPED, now, out);
-		out->facts.dropped = cell->dropped;
-		cell->quota_told = cell->quota_told || cell->dropped.over_quota > 0;
-		cell->dropped = (struct facts_dropped){ .in_guest = 0 };
-		return true;
-	}
-	return false;
+	return take_dropped(cell, is_flush, now, out);
 }
 
 static bool take_resumed(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out)
@@ -117,11 +122,13 @@ static bool judge_silence(struct cht_cell *cell, const struct cht_now *now, stru
 	return true;
 }
 
-/* The end of an episode before the next one's beginning; the opening of a connection before what
- * came over it; its closing after. */
+/* What was dropped for want of space, before anything after it. The end of an episode before the
+ * next one's beginning; the opening of a connection before what came over it; its closing after. */
 static bool take_any(struct cht_cell *cell, bool is_flush, const struct cht_now *now,
 		     struct cht_stamped *out)
 {
+	if (cell->dropped.no_space > 0 && take_dropped(cell, true, now, out))
+		return true;
 	return take_resumed(cell, now, out) || take_channel(cell, is_flush, now, out) ||
 	       take_frames(cell, is_flush, now, out);
 }
@@ -148,7 +155,7 @@ uint64_t cell_deadline(const struct cht_cell *cell)
 	uint64_t at = cht_silence_deadline(&cell->silence);
 	uint64_t dropped = due_ns(&cell->dropped_p, dropped_window(cell));
 
-	if (cell->resumed_p.due)
+	if (cell->resumed_p.due || cell->dropped.no_space > 0)
 		return 0;
 	if (dropped < at)
 		at = dropped;

@@ -146,10 +146,50 @@ int cells_bind(struct line *line, uint32_t i, struct cht_err *err)
  * out when the old time comes. */
 void cells_hurry(struct line *line, uint32_t i)
 {
-	uint64_t at = cell_deadline(&line->slots[i].cell);
+	uint64_t at;
 
+	if (line->is_short)
+		return; /* cells_note_room */
+	at = cell_deadline(&line->slots[i].cell);
 	if (at < line->deadlines.at_ns[i])
 		deadlines_set(&line->deadlines, i, at);
+}
+
+void cells_note_left(struct line *line, const struct slot *slot)
+{
+	const struct frames_left left = {
+		.frames = slot->cell.frames,
+		.connections = slot->cell.connections,
+		.untold_quota = slot->cell.dropped.over_quota,
+		.untold_space = slot->cell.dropped.no_space,
+		.told_quota = slot->telling.quota,
+		.told_space = slot->telling.space,
+		.told_sequence = slot->telling.sequence,
+	};
+
+	table_note_frames(&line->table, slot->table_slot, &left);
+}
+
+/* In the table before the event is: whether that was stored is known by its number. */
+static void note_telling(struct line *line, struct slot *slot, const struct cht_stamped *stamped)
+{
+	struct telling *t = &slot->telling;
+
+	if (ring_durable_count(&line->ring) >= t->durable_at)
+		*t = (struct telling){ .quota = 0 };
+	t->quota += stamped->facts.dropped.over_quota;
+	t->space += stamped->facts.dropped.no_space;
+	t->sequence = stamped->sequence;
+	t->durable_at = ring_put_count(&line->ring) + 1;
+	cells_note_left(line, slot);
+}
+
+static int emit(struct line *line, struct slot *slot, const struct cht_stamped *stamped,
+		struct cht_err *err)
+{
+	if (stamped->kind == EV_GUEST_TELEMETRY_DROPPED)
+		note_telling(line, slot, stamped);
+	return line_emit(line, slot, stamped, err);
 }
 
 int cells_emit_due(struct line *line, struct slot *slot, struct cht_err *err)
@@ -158,7 +198,17 @@ int cells_emit_due(struct line *line, struct slot *slot, struct cht_err *err)
 	int r = 0;
 
 	while (r == 0 && cell_next(&slot->cell, &line->now, &stamped))
-		r = line_emit(line, slot, &stamped, err);
+		r = emit(line, slot, &stamped, err);
+	return r;
+}
+
+int cells_flush_one(struct line *line, struct slot *slot, struct cht_err *err)
+{
+	struct cht_stamped stamped;
+	int r = 0;
+
+	while (r == 0 && cell_flush(&slot->cell, &line->now, &stamped))
+		r = emit(line, slot, &stamped, err);
 	return r;
 }
 
@@ -258,12 +308,8 @@ static void pause_slot(struct line *line, uint32_t i)
 void cells_after_turn(struct line *line, uint32_t i, uint64_t n_frames)
 {
 	struct slot *slot = &line->slots[i];
-	const struct frames_left left = { .frames = slot->cell.frames,
-					  .connections = slot->cell.connections,
-					  .untold_quota = slot->cell.dropped.over_quota,
-					  .untold_space = slot->cell.dropped.no_space };
 
-	table_note_frames(&line->table, slot->table_slot, &left);
+	cells_note_left(line, slot);
 	if (!budget_spend(&slot->frame_budget, n_frames, line->now.monotonic_ns) &&
 	    slot->paused_until_ns == 0)
 		pause_slot(line, i);
@@ -299,8 +345,8 @@ static int serve(struct line *line, uint32_t i, struct cht_err *err)
 		deadlines_set(&line->deadlines, i, now + 1);
 		return 0;
 	}
-	r = cells_emit_due(line, slot, err);
-	at = cell_deadline(&slot->cell);
+	r = line->is_short ? 0 : cells_emit_due(line, slot, err);
+	at = line->is_short ? UINT64_MAX : cell_deadline(&slot->cell);
 	if (slot->paused_until_ns != 0 && slot->paused_until_ns < at)
 		at = slot->paused_until_ns;
 	deadlines_set(&line->deadlines, i, at);
@@ -314,7 +360,8 @@ int cells_on_time(struct line *line, struct cht_err *err)
 	while (r == 0 && line->n_slots > 0) {
 		uint32_t i = deadlines_first(&line->deadlines);
 
-		if (line->deadlines.at_ns[i] > line->now.monotonic_ns || !line_has_room(line))
+		if (line->deadlines.at_ns[i] > line->now.monotonic_ns ||
+		    (!line->is_short && !line_has_room(line)))
 			break;
 		r = serve(line, i, err);
 	}
@@ -335,13 +382,17 @@ uint64_t cells_deadline(const struct line *line)
 
 int cells_flush(struct line *line, struct cht_err *err)
 {
-	struct cht_stamped stamped;
 	int r = 0;
 
 	for (uint32_t i = 0; i < line->n_slots && r == 0; i++)
-		while (r == 0 && cell_flush(&line->slots[i].cell, &line->now, &stamped))
-			r = line_emit(line, &line->slots[i], &stamped, err);
+		r = cells_flush_one(line, &line->slots[i], err);
 	return r;
+}
+
+void cells_note_room(struct line *line)
+{
+	for (uint32_t i = 0; i < line->n_slots; i++)
+		cells_hurry(line, i);
 }
 
 void cells_note_paused(struct line *line, bool paused, uint64_t since_ns)

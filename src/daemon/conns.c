@@ -130,6 +130,10 @@ static int on_body(struct line *line, struct conn *c, struct cht_bytes body, boo
 		return 0;
 	}
 	cell_note_frame(&slot->cell, &declaration, &c->facts, &line->now);
+	if (line->is_dropping) {
+		cell_drop(&slot->cell, &declaration);
+		return 0;
+	}
 	r = cells_emit_due(line, slot, err);
 	if (r == 0 && cell_stamp(&slot->cell, &declaration, &c->facts, &line->now, &stamped))
 		r = line_emit(line, slot, &stamped, err);
@@ -235,6 +239,7 @@ int conns_on_readable(struct line *line, uint32_t at, bool *had_bytes, struct ch
 		line->unclocked = 0;
 	}
 	c->bytes += (uint64_t)n;
+	line->is_dropping = line_may_drop(line) && !line_has_room(line);
 	r = on_read(line, at, (size_t)n, &close, err);
 	line->partial += (uint32_t)(c->framer.have > 0) - (uint32_t)was_partial;
 	before = c->frames - before;

@@ -37,6 +37,24 @@ bool line_has_room(struct line *line)
 	return ring_has_room(&line->ring, TURN_BYTES);
 }
 
+bool line_may_drop(const struct line *line)
+{
+	return line->disk_full && line->conf->on_full != NULL &&
+	       strcmp(line->conf->on_full, "drop") == 0;
+}
+
+static void on_state(struct line *line, const struct handoff_msg *msg)
+{
+	line->disk_full = msg->state.paused != 0;
+	if (!line->disk_full)
+		diag(DIAG_NOTICE, "the ledger is written again");
+	else
+		diag(DIAG_WARNING, "the ledger cannot be written (%s): %s until it can",
+		     diag_errno(msg->state.sys),
+		     line_may_drop(line) ? "what guests send is dropped and counted"
+					 : "guests are held back");
+}
+
 int line_hear_scribe(struct line *line, struct cht_err *err)
 {
 	struct handoff_msg msg;
@@ -55,13 +73,7 @@ int line_hear_scribe(struct line *line, struct cht_err *err)
 		if (msg.kind != HANDOFF_STATE)
 			return cht_fail(err, CHT_E_PEER, 0,
 					"cht-scribe sent an unexpected message");
-		line->disk_full = msg.state.paused != 0;
-		if (line->disk_full)
-			diag(DIAG_WARNING,
-			     "the ledger cannot be written (%s): guests are held back until it can",
-			     diag_errno(msg.state.sys));
-		else
-			diag(DIAG_NOTICE, "the ledger is written again");
+		on_state(line, &msg);
 	}
 	if (r == CHT_E_FULL)
 		return 0;
@@ -199,10 +211,12 @@ static void stop_reading(struct line *line)
 	loop_set_reading(&line->loop, false);
 }
 
-/* True when the ring had been full and has room again. */
+/* True when the ring had been full and has room again, or room is not asked for any more. */
 static bool go_on_reading(struct line *line)
 {
-	if (!line->is_full || ring_await_room(&line->ring, TURN_BYTES))
+	if (!line->is_full)
+		return false;
+	if (!line_may_drop(line) && ring_await_room(&line->ring, TURN_BYTES))
 		return false;
 	line->is_full = false;
 	line->unread_ns += line->now.monotonic_ns - line->full_since_ns;
@@ -235,7 +249,7 @@ static int serve_ready(struct line *line, struct cht_err *err)
 		/* Closed, or its cell went over its budget, since the kernel was asked. */
 		if (c->fd < 0 || (c->gen & 0xffffff) != ref.gen || !c->is_read)
 			continue;
-		if (!line_has_room(line)) {
+		if (!line_has_room(line) && !line_may_drop(line)) {
 			stop_reading(line);
 			if (line->is_full)
 				break;
@@ -274,7 +288,10 @@ static int turn_events(struct line *line, const struct epoll_event *events, int 
 		case FD_TIMER: on_timer(line); break;
 		case FD_CLOCK: loop_clear_clock(&line->loop); break;
 		case FD_SCRIBE:
-		case FD_SCRIBE_END: r = line_hear_scribe(line, err); break;
+		case FD_SCRIBE_END:
+			r = line_hear_scribe(line, err);
+			*connections = go_on_reading(line) || *connections;
+			break;
 		case FD_DURABLE:
 			ring_clear(line->ring.durable_fd);
 			*connections = go_on_reading(line) || *connections;
@@ -285,6 +302,17 @@ static int turn_events(struct line *line, const struct epoll_event *events, int 
 		}
 	}
 	return r;
+}
+
+/* While guests are read without room: what there is to say is said when there is some. */
+static bool is_short_of_room(struct line *line)
+{
+	bool was_short = line->is_short;
+
+	line->is_short = !line_has_room(line) && ring_await_room(&line->ring, TURN_BYTES);
+	if (was_short && !line->is_short)
+		cells_note_room(line);
+	return line->is_short;
 }
 
 /* Deadlines are judged after what waits was read, so that no cell is called silent whose frame
@@ -302,10 +330,12 @@ static int judge(struct line *line, int n_ready, struct cht_err *err)
 		}
 		return 0;
 	}
-	if (!line_has_room(line)) {
+	if (!line_has_room(line) && !line_may_drop(line)) {
 		stop_reading(line);
 		return 0;
 	}
+	if (is_short_of_room(line))
+		return cells_on_time(line, err);
 	if (n_ready == LOOP_EVENTS && line->turns_unjudged <= line->conns_used / LOOP_EVENTS)
 		return 0;
 	line->turns_unjudged = 0;
@@ -318,7 +348,7 @@ static uint64_t next_timer(const struct line *line)
 	uint64_t at = UINT64_MAX;
 
 	if (!line->is_full) {
-		uint64_t host = host_deadline(line);
+		uint64_t host = line->is_short ? UINT64_MAX : host_deadline(line);
 
 		at = cells_deadline(line);
 		at = host < at ? host : at;

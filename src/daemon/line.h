@@ -47,8 +47,15 @@ struct conn {
 	bool is_read; /* stands in the loop's second set */
 };
 
+/* What was told of dropped frames in events that may not be durable yet. */
+struct telling {
+	uint64_t quota, space, sequence; /* of the newest */
+	uint64_t durable_at;             /* entries of the ring */
+};
+
 struct slot {
 	struct cht_cell cell;
+	struct telling telling;
 	struct channel_socket socket;
 	struct frame_quota quota;
 	struct budget frame_budget, connect_budget;
@@ -115,6 +122,8 @@ struct line {
 	bool is_full;            /* the ring had no room: no connection is read */
 	bool is_paused;          /* for so long that silence clocks stand still */
 	bool disk_full;          /* the scribe waits for space */
+	bool is_dropping;        /* the connection whose turn it is has no room: on_full = drop */
+	bool is_short;           /* of room, but read: what cells have to say waits */
 	bool is_ready;           /* every cell listens and has its run */
 	int stop_signal;         /* 0: go on */
 	uint64_t space_until_ns; /* told to stop: so long may space come back */
@@ -173,6 +182,9 @@ int line_emit(struct line *line, struct slot *slot, const struct cht_stamped *st
 	      struct cht_err *err) CHT_CHECKED;
 /* Whether all that one connection's turn can give rise to has room. */
 bool line_has_room(struct line *line);
+/* Whether guests are read although there is no room, because the disk is full and the operator
+ * chose that what they send is then dropped. */
+bool line_may_drop(const struct line *line);
 /* Sleeps until the ring moved or the scribe spoke. CHT_E_STATE when a signal says not to wait: any
  * before we are ready, later the second one. CHT_E_FULL when the disk is full and we are to
  * stop, and no space came in time. */
@@ -204,10 +216,16 @@ void cells_hurry(struct line *line, uint32_t i);
 void cells_after_turn(struct line *line, uint32_t i, uint64_t n_frames);
 /* Everything that is due at line->now: host events of cells, budgets, stalls. */
 int cells_on_time(struct line *line, struct cht_err *err) CHT_CHECKED;
+/* Puts into the run table what must survive us of a cell's frames. */
+void cells_note_left(struct line *line, const struct slot *slot);
+/* There is room again: every cell's next time counts again. */
+void cells_note_room(struct line *line);
 /* The same without the cell's own pauses: by it a frame stalls. */
 uint64_t cells_reading_ns(const struct line *line, const struct slot *slot);
 /* What is counted and not yet told, of all cells. */
 int cells_flush(struct line *line, struct cht_err *err) CHT_CHECKED;
+/* The same of one cell. */
+int cells_flush_one(struct line *line, struct slot *slot, struct cht_err *err) CHT_CHECKED;
 /* When cells_on_time must be called next. */
 uint64_t cells_deadline(const struct line *line);
 /* The cells are not being read since that time, or are again: their silence clocks stand still

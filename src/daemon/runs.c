@@ -100,12 +100,27 @@ static int init_cell(struct line *line, uint32_t i, struct cht_str run_id, struc
 	return cell_init(&line->slots[i].cell, &options, &line->now, err);
 }
 
-static void take_over(struct cht_cell *cell, const struct earlier *was)
+/* What was told in an event that is not stored was not told. */
+static void take_untold(struct cht_cell *cell, const struct earlier *was)
 {
+	const struct frames_left *left = &was->left;
+	uint64_t stored = was->lost_to > 0 ? was->lost_from - 1 : was->run.sequence;
+	bool is_lost = left->told_sequence > stored;
+
+	cell_note_untold(cell, left->untold_quota + (is_lost ? left->told_quota : 0),
+			 left->untold_space + (is_lost ? left->told_space : 0));
+}
+
+static void take_over(struct line *line, struct slot *slot, const struct earlier *was)
+{
+	struct cht_cell *cell = &slot->cell;
+
 	run_continue(&cell->run, was->run.bits, was->run.sequence, was->run.first_index);
 	memcpy(cell->run.counts, was->run.counts, sizeof(cell->run.counts));
 	cell->frames = was->left.frames;
 	cell->connections = was->left.connections;
+	take_untold(cell, was);
+	cells_note_left(line, slot); /* before a number that stands for what is stored is given */
 }
 
 /* A run that ends here: it is told what was lost of it, then sealed, in a cell made for that. */
@@ -124,10 +139,12 @@ static int seal_earlier(struct line *line, const struct earlier *was, const char
 	temporary->table_slot = was->table_slot;
 	r = cell_init(&temporary->cell, &options, &line->now, err);
 	if (r == 0) {
-		take_over(&temporary->cell, was);
+		take_over(line, temporary, was);
 		if (was->lost_to > 0 || was->is_carried)
 			r = tell_again(line, temporary, was, found, err);
 	}
+	if (r == 0)
+		r = cells_flush_one(line, temporary, err);
 	if (r == 0)
 		r = line_await_durable(line, err);
 	if (r == 0) {
@@ -150,8 +167,8 @@ static int go_on_earlier(struct line *line, uint32_t i, const struct earlier *wa
 
 	if (r < 0)
 		return r;
-	take_over(&slot->cell, was);
 	slot->table_slot = was->table_slot;
+	take_over(line, slot, was);
 	return tell_again(line, slot, was, found, err);
 }
 

@@ -21,7 +21,7 @@ static int drain_once(struct line *line, uint64_t until_ns, bool *more, struct c
 
 		if (line->conns[at].fd < 0)
 			continue;
-		if (!line_has_room(line))
+		if (!line_has_room(line) && !line_may_drop(line))
 			r = line_await_durable(line, err);
 		if (r == 0)
 			r = conns_on_readable(line, at, &had_bytes, err);

@@ -29,11 +29,13 @@ enum {
 	TABLE_ORIGIN_MAX = 128,
 };
 
-/* How the frames of a run fared, its connections so far, and what we dropped of it and have not
- * told yet. */
+/* How the frames of a run fared, its connections so far, what we dropped of it and have not told
+ * yet, and what was told last, in the event with that number. */
 struct frames_left {
 	struct frame_counts frames;
-	uint64_t connections, untold_quota, untold_space;
+	uint64_t connections;
+	uint64_t untold_quota, untold_space;
+	uint64_t told_quota, told_space, told_sequence;
 };
 
 struct table_file;

@@ -55,13 +55,11 @@ const struct mark *table_newest_mark(const struct slot *s)
 
 uint64_t table_frames_sum(const struct frames_mark *m)
 {
-	const struct frame_counts *f = &m->left.frames;
-	const uint64_t words[] = {
-		f->received, f->stored,           f->heartbeats,        f->refused,
-		f->dropped,  m->left.connections, m->left.untold_quota, m->left.untold_space,
-		m->turn
-	};
+	uint64_t words[sizeof(m->left) / sizeof(uint64_t) + 1];
 
+	_Static_assert(sizeof(words) == sizeof(m->left) + sizeof(m->turn), "all of it");
+	memcpy(words, &m->left, sizeof(m->left));
+	words[sizeof(words) / sizeof(words[0]) - 1] = m->turn;
 	return table_sum(words, sizeof(words) / sizeof(words[0]));
 }
 

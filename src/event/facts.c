@@ -203,6 +203,7 @@ static void put_dropped(struct members *m, const struct cht_stamped *s)
 	members_u64(m, "inGuest", f->in_guest);
 	members_u64(m, "late", f->late);
 	put_newest_gap(m, f);
+	members_u64(m, "noSpace", f->no_space);
 	members_u64(m, "onTheWay", f->on_the_way);
 	members_u64(m, "overQuota", f->over_quota);
 }

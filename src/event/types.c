@@ -43,7 +43,7 @@ const struct event_type event_types[EV_N_KINDS] = {
 	HOST(EV_GUEST_ATTRIBUTION_FORGED, "guest.attribution_forged", "observed", "host.wire",
 	     "[\"frames\"]"),
 	HOST(EV_GUEST_TELEMETRY_DROPPED, "guest.telemetry.dropped", "derived", "host.gap",
-	     "[\"agent_boot\",\"agent_seq\",\"agent_dropped\",\"ledger_quota\"]"),
+	     "[\"agent_boot\",\"agent_seq\",\"agent_dropped\",\"ledger_quota\",\"ledger_space\"]"),
 	HOST(EV_GUEST_AGENT_SILENCED, "guest.agent_silenced", "derived", "host.silence",
 	     "[\"frames\",\"connections\",\"clock_monotonic\"]"),
 	HOST(EV_GUEST_AGENT_RESUMED, "guest.agent_resumed", "derived", "host.silence",

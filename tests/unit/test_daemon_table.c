@@ -8,7 +8,7 @@
 static void test_a_killed_process_leaves_exact_numbers(void **state)
 {
 	struct run a = must_run("a"), b = must_run("b"), back;
-	struct frames_left left = { { 100, 0, 3, 2, 1 }, 7, 8, 9 }, back_left;
+	struct frames_left left = { { 100, 0, 3, 2, 1 }, 7, 8, 9, 10, 11, 12 }, back_left;
 	struct table t = TABLE_NULL;
 	struct table_found found;
 	uint64_t index = 1000;
@@ -41,6 +41,7 @@ static void test_a_killed_process_leaves_exact_numbers(void **state)
 	CHECK_INT(back_left.connections, 7);
 	CHECK_INT(back_left.untold_quota, 8);
 	CHECK_INT(back_left.untold_space, 9);
+	CHECK_INT(back_left.told_sequence, 12);
 	table_close(&t, true);
 	must_open(&t, other_boot, &found);
 	CHECK(found.was_stopped && found.other_boot);
