@@ -158,7 +158,8 @@ int ledger_view_watch(struct ledger_view *view, struct cht_err *err)
 	/* The directory that is open, not whatever bears its name by now. */
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", view->dir_fd);
 	fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (fd < 0 || inotify_add_watch(fd, path, IN_MOVED_TO) < 0) {
+	if (fd < 0 ||
+	    inotify_add_watch(fd, path, IN_MOVED_TO | IN_MOVE_SELF | IN_DELETE_SELF) < 0) {
 		int sys = errno;
 
 		fd_close(&fd);
