@@ -42,6 +42,7 @@ int cmd_key(int argc, char **argv);
 int cmd_ledger(int argc, char **argv);
 int cmd_prove(int argc, char **argv);
 int cmd_send(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_tail(int argc, char **argv);
 int cmd_verify(int argc, char **argv);

@@ -182,6 +182,29 @@ static const char export_usage[] =
 	"  cht export --run run-7 /var/lib/cht run-7.bundle\n"
 	"  cht export --tiles /var/lib/cht /srv/www/log\n";
 
+static const char serve_usage[] =
+	"usage: cht serve --socket PATH | --listen ADDRESS [--replace] DIR\n"
+	"\n"
+	"Serves a ledger over HTTP, to be read: /checkpoint, /tile/... (C2SP tlog-tiles) and\n"
+	"/events?from=INDEX&follow=1, one JSON object a line. / says what there is. Nothing\n"
+	"beyond the newest checkpoint is given, and nothing that does not hold against it. DIR\n"
+	"is the state directory or the ledger in it.\n"
+	"\n"
+	"      --socket PATH     a Unix socket, mode 0660\n"
+	"      --listen ADDRESS  127.0.0.1:PORT or [::1]:PORT, port 0: any that is free. No other\n"
+	"                        address is taken: nobody is asked who he is\n"
+	"      --replace         remove a socket that nobody serves any more\n"
+	"      --ready-fd FD     write a newline to this descriptor when requests are taken\n"
+	"  -h, --help            this text\n"
+	"\n"
+	"exit: 0 ended by SIGTERM or SIGINT, 1 no ledger, or the socket cannot be had, 2 usage,\n"
+	"      11 the ledger is damaged, or another one took its place\n"
+	"\n"
+	"examples:\n"
+	"  cht serve --listen 127.0.0.1:8420 /var/lib/cht\n"
+	"  curl -N '127.0.0.1:8420/events?from=0&follow=1&cell=web-1'\n"
+	"  cht serve --socket /run/cht/serve.sock /var/lib/cht\n";
+
 static const char verify_usage[] =
 	"usage: cht verify PATH [--vkey KEY]... [--policy FILE] [--since FILE] [--fresh TIME]\n"
 	"                       [--run RUN] [--allow unbounded] [--integrity-only]\n"
@@ -288,6 +311,8 @@ const struct cli_command cli_commands[] = {
 	{ "prove", "the proof that an event is in the ledger", prove_usage, cmd_prove },
 	{ "export", "a run or a whole ledger as a bundle, or as tiles", export_usage, cmd_export },
 	{ "send", "play a guest: frames, load, and faults to order", send_usage, cmd_send },
+	{ "serve", "a ledger over HTTP, for any client of transparency logs", serve_usage,
+	  cmd_serve },
 	{ "verify", "is a ledger as it was written, and is all of it there", verify_usage,
 	  cmd_verify },
 	{ "key", "make a signing key, or show what a verifier needs of one", key_usage, cmd_key },
