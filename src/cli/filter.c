@@ -128,7 +128,10 @@ bool filter_time(struct cht_str text, int64_t now_ns, int64_t *out)
 	if (text.len != DATE_LEN &&
 	    !read_time_end((struct cht_str){ text.ptr + SECOND_LEN, text.len - SECOND_LEN }, &rest))
 		return false;
-	return !__builtin_add_overflow(at, rest, out);
+	if (__builtin_add_overflow(at, rest, &at))
+		return false;
+	*out = at;
+	return true;
 }
 
 bool filter_option(struct filter *filter, struct cli_args *args, int option)
