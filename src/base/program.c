@@ -2,10 +2,9 @@
 #include "base/program.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <stdio.h>
 
 #include "base/err.h"
 

@@ -121,5 +121,7 @@ int cmd_ledger(int argc, char **argv)
 		check(&args, &q);
 	if (args.status >= 0)
 		return args.status;
+	if (q.action == NULL)
+		return CLI_USAGE; /* check() has said so */
 	return strcmp(q.action, "init") == 0 ? ledger_init_action(&q) : ledger_succeed_action(&q);
 }
