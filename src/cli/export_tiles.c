@@ -63,6 +63,9 @@ static int put_bundle(struct follow *f, const struct newfile *dir, struct tlog_t
 		uint8_t length[2];
 
 		r = follow_next(f, &entry, err);
+		if (r == 1 && !f->is_faulty && f->reader.next - 1 != tile->n * TLOG_TILE_WIDTH + i)
+			r = cht_fail(err, CHT_E_IO, 0,
+				     "entries were removed while they were read: try again");
 		if (r < 0 || f->is_faulty)
 			break;
 		be16_store(length, (uint16_t)entry.len);

@@ -129,6 +129,10 @@ static int wait_for_more(struct follow *f, struct cht_err *err)
 			return 0;
 		ledger_view_clear(&f->view);
 		r = ledger_view_refresh(&f->view, &why);
+		if (r == 0 && f->view.is_moved) {
+			diag(DIAG_NOTICE, "the log has ended: its directory was moved");
+			return 0;
+		}
 	}
 	if (r == CHT_E_STATE) {
 		follow_fault(f, &why);

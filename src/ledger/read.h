@@ -5,7 +5,8 @@
  * ledger/check.h holds entries against the checkpoint, src/verify says whose signature it has.
  *
  * A reader goes through the entries in order, up to a limit: nothing at or above the size in the
- * newest checkpoint may be shown (docs/PROTOCOL.ledger section 4), and all below it must be there.
+ * newest checkpoint may be shown (docs/PROTOCOL.ledger section 4), and all below it must be there,
+ * but for the segments that were removed before it reached them, which it passes over.
  */
 #ifndef LEDGER_READ_H
 #define LEDGER_READ_H
@@ -29,6 +30,7 @@ struct ledger_view {
 	char origin[TLOG_NAME_MAX + 1];
 	uint64_t size;
 	struct tlog_hash root;
+	bool is_moved;             /* the directory has another name since it is watched */
 	struct cht_err hashes_err; /* of the last read of hashes/ that failed */
 };
 
@@ -47,7 +49,7 @@ int ledger_view_refresh(struct ledger_view *view, struct cht_err *err) CHT_CHECK
 
 /* A descriptor (the view's own) that becomes readable when `checkpoint` was replaced since
  * ledger_view_clear, for poll. Take it before the last refresh, so that nothing is missed.
- * CHT_E_IO. */
+ * CHT_E_IO. Also when the directory was moved, as at the end of a log: clear sets is_moved. */
 int ledger_view_watch(struct ledger_view *view, struct cht_err *err) CHT_CHECKED;
 void ledger_view_clear(struct ledger_view *view);
 

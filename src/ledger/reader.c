@@ -181,6 +181,12 @@ int reader_enter(struct ledger_reader *reader, struct cht_err *err)
 	reader->segment_fd = open_segment(reader, reader->segment_first);
 	if (reader->segment_fd >= 0)
 		return 1;
+	/* Segments are removed from the lowest on, also while we read. */
+	if (reader->limit != LEDGER_NO_LIMIT && list.first > reader->segment_first &&
+	    list.first < reader->limit && reader->offset == 0) {
+		reader_place(reader, list.first, list.first, 0);
+		return reader_enter(reader, err);
+	}
 	return list.n > 0 && list.last > reader->segment_first
 		       ? reader_damaged(reader, "the segment is missing", err)
 		       : 0;

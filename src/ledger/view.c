@@ -172,9 +172,15 @@ int ledger_view_watch(struct ledger_view *view, struct cht_err *err)
 void ledger_view_clear(struct ledger_view *view)
 {
 	_Alignas(struct inotify_event) char events[4096];
+	struct inotify_event event;
+	ssize_t n;
 
-	while (read(view->watch_fd, events, sizeof(events)) > 0)
-		continue;
+	while ((n = read(view->watch_fd, events, sizeof(events))) > 0)
+		for (size_t at = 0; (size_t)n - at >= sizeof(event);
+		     at += sizeof(event) + event.len) {
+			memcpy(&event, events + at, sizeof(event));
+			view->is_moved |= (event.mask & IN_MOVE_SELF) != 0;
+		}
 }
 
 static int open_level(struct ledger_view *view, unsigned level)

@@ -174,6 +174,16 @@ class Cat(MadeLedger):
             self.assertEqual(follower.wait(30), 11)
             self.assertIn(b"went back from 3 entries to 2", follower.stderr.read())
 
+    def test_following_ends_with_the_log(self):
+        self.append(event(0))
+        with start("cat", "-f", str(self.state)) as follower:
+            self.assertEqual(follower.stdout.readline(), event(0) + b"\n")
+            self.append(event(1))
+            self.ledger.rename(self.state / "past")
+            self.assertEqual(follower.stdout.readline(), event(1) + b"\n")
+            self.assertEqual(follower.wait(30), 0)
+            self.assertIn(b"notice: the log has ended", follower.stderr.read())
+
     def test_filters(self):
         cases = (
             (["--cell", "c1"], [1, 4, 5]),

@@ -335,6 +335,54 @@ static void test_reading_goes_on_behind_damage(void **state)
 	}
 }
 
+static void test_segments_that_go_while_it_reads_are_passed_over(void **state)
+{
+	struct ledger_reader reader = LEDGER_READER_NULL;
+	struct cht_bytes entry;
+
+	(void)state;
+	tree_grow(N);
+	open_view();
+	CHECK_INT(ledger_reader_open_view(&reader, &view, NULL), 0);
+	CHECK_INT(ledger_next(&reader, &entry, NULL), 1);
+	CHECK_INT(unlink(tree_segment(0, "")), 0);
+	CHECK_INT(unlink(tree_segment(SEGMENT_ENTRIES, "")), 0);
+	/* What is open can still be read. */
+	for (uint64_t i = 1; i < SEGMENT_ENTRIES; i++) {
+		CHECK_INT(ledger_next(&reader, &entry, NULL), 1);
+		CHECK(tree_is_entry(entry, i));
+	}
+	CHECK_INT(ledger_next(&reader, &entry, NULL), 1);
+	CHECK(tree_is_entry(entry, 2 * SEGMENT_ENTRIES));
+	CHECK_INT(reader.next, 2 * SEGMENT_ENTRIES + 1);
+	ledger_reader_close(&reader);
+	/* To lose all of them is damage. */
+	CHECK_INT(ledger_reader_open_view(&reader, &view, NULL), 0);
+	CHECK_INT(unlink(tree_segment(2 * SEGMENT_ENTRIES, "")), 0);
+	CHECK_INT(ledger_next(&reader, &entry, NULL), CHT_E_STATE);
+	ledger_reader_close(&reader);
+	ledger_view_close(&view);
+}
+
+static void test_a_watch_tells_that_the_directory_was_moved(void **state)
+{
+	struct pollfd p = { .events = POLLIN };
+
+	(void)state;
+	tree_grow(3);
+	open_view();
+	p.fd = ledger_view_watch(&view, NULL);
+	tree_grow(3);
+	ledger_view_clear(&view);
+	CHECK(!view.is_moved);
+	CHECK_INT(rename(tree_path("ledger"), tree_path("past")), 0);
+	CHECK_INT(poll(&p, 1, 0), 1);
+	ledger_view_clear(&view);
+	CHECK(view.is_moved);
+	CHECK_INT(ledger_view_refresh(&view, NULL), 1);
+	ledger_view_close(&view);
+}
+
 static void test_a_missing_segment_is_skipped(void **state)
 {
 	struct ledger_reader reader = LEDGER_READER_NULL;
@@ -373,6 +421,8 @@ int main(void)
 		CASE(test_a_good_idx_leads_around_damage),
 		CASE(test_reading_goes_on_behind_damage),
 		CASE(test_a_missing_segment_is_skipped),
+		CASE(test_segments_that_go_while_it_reads_are_passed_over),
+		CASE(test_a_watch_tells_that_the_directory_was_moved),
 	};
 
 	return cmocka_run_group_tests_name("ledger_view", tests, NULL, NULL);
