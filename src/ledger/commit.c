@@ -41,13 +41,11 @@ struct part {
 
 /* The disk begins now, so that the sync finds little left to wait for. Only a hint: what it
  * says is not looked at, the sync's word counts. */
-static void start_writing(const struct ledger_tail *tail, uint64_t from)
+static void start_writing(int fd, uint64_t from, size_t len)
 {
-	(void)sync_file_range(tail->fd, (off_t)from, (off_t)(tail->bytes - from),
-			      SYNC_FILE_RANGE_WRITE);
+	(void)sync_file_range(fd, (off_t)from, (off_t)len, SYNC_FILE_RANGE_WRITE);
 }
 
-/* Whatever the reason, a failed sync is final: the pages may be gone and look clean. */
 static int sync_tail(const struct ledger_tail *tail, struct cht_err *err)
 {
 	if (fdatasync(tail->fd) < 0)
@@ -205,7 +203,8 @@ static int write_part(struct ledger *ledger, struct progress *now, struct part *
 	if (r < 0)
 		return r;
 	now->tail.bytes = from + part->len;
-	start_writing(&now->tail, from);
+	start_writing(now->tail.fd, from, part->len);
+	start_writing(ledger->level_fd[0], first * TLOG_HASH_BYTES, hashes.len);
 	return 0;
 }
 
@@ -287,23 +286,35 @@ int ledger_write(struct ledger *ledger, struct cht_bytes bytes, const struct tlo
 	return 0;
 }
 
-int ledger_sync(struct ledger *ledger, struct cht_err *err)
+int ledger_sync_begin(struct ledger *ledger, struct cht_err *err)
 {
-	int r;
-
 	if (ledger->is_broken)
 		return cht_fail(err, CHT_E_IO, 0, "the ledger is not written after a failure");
 	if (!ledger->is_dirty)
 		return 0;
-	r = sync_tail(&ledger->tail, err);
-	for (unsigned level = 0; level < TLOG_LEVELS && r == 0; level++)
-		if ((ledger->dirty_levels >> level & 1) != 0 &&
-		    fdatasync(ledger->level_fd[level]) < 0)
-			r = cht_fail(err, CHT_E_IO, errno, "sync hashes/%u", level);
-	if (r == 0)
-		drop_behind(&ledger->tail, KEEP_BYTES);
+	flush_add(&ledger->flush, ledger->tail.fd);
+	for (unsigned level = 0; level < TLOG_LEVELS; level++)
+		if ((ledger->dirty_levels >> level & 1) != 0)
+			flush_add(&ledger->flush, ledger->level_fd[level]);
 	ledger->is_dirty = false;
 	ledger->dirty_levels = 0;
-	ledger->is_broken = r < 0;
+	return 0;
+}
+
+/* Whatever the reason, a failed sync is final: the pages may be gone and look clean. */
+int ledger_sync_end(struct ledger *ledger, struct cht_err *err)
+{
+	int r = flush_end(&ledger->flush, err);
+
+	if (r == 0 && ledger->tail.fd >= 0)
+		drop_behind(&ledger->tail, KEEP_BYTES);
+	ledger->is_broken = ledger->is_broken || r < 0;
 	return r;
+}
+
+int ledger_sync(struct ledger *ledger, struct cht_err *err)
+{
+	int r = ledger_sync_begin(ledger, err);
+
+	return r < 0 ? r : ledger_sync_end(ledger, err);
 }

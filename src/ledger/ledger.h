@@ -12,6 +12,7 @@
 #include <cht/err.h>
 #include <cht/event.h>
 
+#include "ledger/flush.h"
 #include "tlog/tlog.h"
 
 enum {
@@ -61,6 +62,8 @@ struct ledger {
 	struct ledger_state next_state;    /* scratch for the next one: too large for a stack */
 	struct ledger_tail tail; /* as written: beyond state while a commit is under way */
 	struct tlog_tree tree;
+	struct flush flush;    /* syncs under way */
+	int note_fd;           /* checkpoint.tmp, from publish_begin to publish_end; or -1 */
 	unsigned dirty_levels; /* bit per level: written and not synced */
 	bool is_dirty;         /* the tail is */
 	bool is_published;     /* what stands in `checkpoint` is state.note */
@@ -73,7 +76,8 @@ struct ledger {
 #define LEDGER_NULL                                                                                \
 	{                                                                                          \
 		.state_fd = -1, .dir_fd = -1, .entries_fd = -1, .hashes_fd = -1, .lock_fd = -1,    \
-		.slots_fd = -1, .level_fd = { -1, -1, -1, -1, -1, -1, -1, -1 }, .tail = {          \
+		.slots_fd = -1, .level_fd = { -1, -1, -1, -1, -1, -1, -1, -1 }, .note_fd = -1,     \
+		.flush = { .done_fd = -1 }, .tail = {                                              \
 			.fd = -1,                                                                  \
 			.idx_fd = -1                                                               \
 		}                                                                                  \
@@ -142,7 +146,10 @@ void ledger_close(struct ledger *ledger);
 int ledger_write(struct ledger *ledger, struct cht_bytes bytes, const struct tlog_hash *leaves,
 		 unsigned n, struct cht_err *err) CHT_CHECKED;
 
-/* Everything written is durable: fdatasync of the segment and of each level. CHT_E_IO as above. */
+/* Everything written becomes durable: fdatasync of the segment and of each level. Begin does not
+ * wait, end does; between them ledger->flush tells when it will not have to. CHT_E_IO as above. */
+int ledger_sync_begin(struct ledger *ledger, struct cht_err *err) CHT_CHECKED;
+int ledger_sync_end(struct ledger *ledger, struct cht_err *err) CHT_CHECKED;
 int ledger_sync(struct ledger *ledger, struct cht_err *err) CHT_CHECKED;
 
 /* ---- publish.c: steps 3 to 5 */
@@ -151,8 +158,12 @@ int ledger_sync(struct ledger *ledger, struct cht_err *err) CHT_CHECKED;
 bool ledger_is_unpublished(const struct ledger *ledger);
 
 /* Takes the signed note over ledger->tree, after ledger_sync: state, then `checkpoint`. When
- * nothing is new under it only a lost `checkpoint` is put back. CHT_E_FULL: not shown yet, call it
- * again; CHT_E_IO: broken. Allocates nothing. */
+ * nothing is new under it only a lost `checkpoint` is put back. Begin writes both and does not
+ * wait, end waits and shows the checkpoint. CHT_E_FULL: not shown yet, begin again; CHT_E_IO:
+ * broken. Allocates nothing. */
+int ledger_publish_begin(struct ledger *ledger, struct cht_str note,
+			 struct cht_err *err) CHT_CHECKED;
+int ledger_publish_end(struct ledger *ledger, struct cht_err *err) CHT_CHECKED;
 int ledger_publish(struct ledger *ledger, struct cht_str note, struct cht_err *err) CHT_CHECKED;
 
 /* Appends the newest note to `checkpoints`. Best effort: nothing depends on it. */

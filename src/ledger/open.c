@@ -330,6 +330,7 @@ int ledger_open(struct ledger *ledger, const char *state, const struct ledger_tr
 	int r;
 
 	*ledger = (struct ledger)LEDGER_NULL;
+	flush_open(&ledger->flush);
 	r = open_dirs(ledger, state, err);
 	if (r == 0) {
 		ledger->lock_fd = lock_take(ledger->dir_fd, err);
@@ -342,6 +343,8 @@ int ledger_open(struct ledger *ledger, const char *state, const struct ledger_tr
 
 void ledger_close(struct ledger *ledger)
 {
+	flush_close(&ledger->flush);
+	fd_close(&ledger->note_fd);
 	fd_close(&ledger->tail.fd);
 	fd_close(&ledger->tail.idx_fd);
 	for (unsigned level = 0; level < TLOG_LEVELS; level++)

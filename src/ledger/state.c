@@ -149,17 +149,34 @@ int state_read(int fd, struct ledger_state *out, struct cht_err *err)
 	return 0;
 }
 
-int state_settle(int fd, const struct ledger_state *state, struct cht_err *err)
+/* Into the slot of the state's generation. */
+static int write_slot(int fd, const struct ledger_state *state, struct cht_err *err)
 {
 	uint64_t at = state->generation % STATE_SLOTS * STATE_SLOT_BYTES;
 	uint8_t bytes[STATE_SLOT_BYTES];
-	int r;
 
 	state_render(bytes, state);
-	r = file_write_at(fd, (struct cht_bytes){ bytes, sizeof(bytes) }, at, "the scribe's state",
-			  err);
+	return file_write_at(fd, (struct cht_bytes){ bytes, sizeof(bytes) }, at,
+			     "the scribe's state", err);
+}
+
+int state_settle(int fd, const struct ledger_state *state, struct cht_err *err)
+{
+	int r = write_slot(fd, state, err);
+
 	if (r == 0 && fdatasync(fd) < 0)
 		r = cht_fail(err, CHT_E_IO, errno, "sync the scribe's state");
+	return r;
+}
+
+int state_put(int fd, struct ledger_state *state, struct cht_err *err)
+{
+	int r;
+
+	state->generation++;
+	r = write_slot(fd, state, err);
+	if (r < 0)
+		state->generation--;
 	return r;
 }
 

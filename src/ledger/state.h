@@ -16,8 +16,11 @@ bool state_parse(const uint8_t bytes[STATE_SLOT_BYTES], struct ledger_state *out
 /* The valid slot of the higher generation. CHT_E_STATE: there is none. CHT_E_IO. */
 int state_read(int fd, struct ledger_state *out, struct cht_err *err) CHT_CHECKED;
 
-/* Writes *state with the next generation into the slot whose turn it is, and syncs; then counts it
- * in *state. CHT_E_FULL (nothing is lost), CHT_E_IO. */
+/* Writes *state with the next generation into the slot whose turn it is, and counts it in *state.
+ * It holds when fd was synced. CHT_E_FULL (nothing is lost), CHT_E_IO. */
+int state_put(int fd, struct ledger_state *state, struct cht_err *err) CHT_CHECKED;
+
+/* The same, and syncs. */
 int state_write(int fd, struct ledger_state *state, struct cht_err *err) CHT_CHECKED;
 
 /* Writes the slot that *state was read from once more and syncs it: that it could be read does not

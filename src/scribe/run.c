@@ -41,16 +41,17 @@ static int hear_line(struct scribe *scribe, struct cht_err *err)
 	return 0;
 }
 
-/* Sleeps until the ring has what was asked for, the line ended, or ns passed. */
+/* Sleeps until the ring has what was asked for, the line ended, a sync ended, or ns passed. */
 static int nap(struct scribe *scribe, uint64_t ns, bool watch_ring, struct cht_err *err)
 {
-	struct pollfd fds[2] = {
+	struct pollfd fds[3] = {
 		{ .fd = scribe->is_line_gone ? -1 : scribe->line_fd, .events = POLLIN },
-		{ .fd = watch_ring ? scribe->ring.ready_fd : -1, .events = POLLIN }
+		{ .fd = watch_ring ? scribe->ring.ready_fd : -1, .events = POLLIN },
+		{ .fd = scribe->ledger.flush.done_fd, .events = POLLIN }
 	};
 	struct timespec ts = { .tv_sec = (time_t)(ns / NS_PER_S),
 			       .tv_nsec = (long)(ns % NS_PER_S) };
-	int r = ppoll(fds, 2, ns == FOR_EVER ? NULL : &ts, NULL);
+	int r = ppoll(fds, 3, ns == FOR_EVER ? NULL : &ts, NULL);
 
 	if (r < 0 && errno != EINTR)
 		return cht_fail(err, CHT_E_IO, errno, "wait for the line");
@@ -78,33 +79,11 @@ static void keep_note(struct scribe *scribe, bool is_due)
 	scribe->note_kept_ns = now_ns;
 }
 
-/* What is written is durable and under a checkpoint that is there for all to see. */
-static int publish(struct scribe *scribe, struct cht_err *err)
+/* Everything up to here is under a checkpoint that is there for all to see: the line is told. */
+static int arrive(struct scribe *scribe, struct cht_err *err)
 {
-	struct ledger *ledger = &scribe->ledger;
-	uint64_t segment = ledger->state.tail_first;
-	char note[LEDGER_NOTE_MAX + 1];
-	int r;
-
-	if (!ledger_is_unpublished(ledger))
+	if (scribe->n_durable == scribe->n_written)
 		return 0;
-	r = ledger_sync(ledger, err);
-	if (r == 0)
-		r = checkpoint_compose(scribe, note, err);
-	if (r == 0)
-		r = ledger_publish(ledger, str_of(note), err);
-	if (r == 0)
-		keep_note(scribe, segment != ledger->state.tail_first);
-	return r;
-}
-
-/* The same, and the line is told. */
-static int settle(struct scribe *scribe, struct cht_err *err)
-{
-	int r = publish(scribe, err);
-
-	if (r < 0 || scribe->n_durable == scribe->n_written)
-		return r;
 	scribe->n_durable = scribe->n_written;
 	ring_set_durable(&scribe->ring, scribe->n_durable);
 	/* Under load nobody naps, where the line is heard else. */
@@ -113,9 +92,56 @@ static int settle(struct scribe *scribe, struct cht_err *err)
 	return retain_consider(scribe, err);
 }
 
-/* Writes the batch, behind one that the disk has had time for and that is settled first. Its own
- * sync comes when there is nothing to take, or before the next write: while there is load the
- * disk works on one batch as the next is taken and signed. */
+static int begin_publishing(struct scribe *scribe, struct cht_err *err)
+{
+	char note[LEDGER_NOTE_MAX + 1];
+	int r = ledger_sync_end(&scribe->ledger, err);
+
+	if (r == 0)
+		r = checkpoint_compose(scribe, note, err);
+	if (r == 0)
+		r = ledger_publish_begin(&scribe->ledger, str_of(note), err);
+	if (r == 0)
+		scribe->stage = STAGE_PUBLISHING;
+	return r;
+}
+
+static int end_publishing(struct scribe *scribe, struct cht_err *err)
+{
+	uint64_t segment = scribe->ledger.state.tail_first;
+	int r = ledger_publish_end(&scribe->ledger, err);
+
+	/* Without space it is tried from the note on: what is durable stays so. */
+	scribe->stage = r == 0 ? STAGE_SETTLED : STAGE_SYNCING;
+	if (r < 0)
+		return r;
+	keep_note(scribe, segment != scribe->ledger.state.tail_first);
+	return arrive(scribe, err);
+}
+
+/* The next step of what is under way; waits for its syncs if they have not ended. */
+static int advance(struct scribe *scribe, struct cht_err *err)
+{
+	switch (scribe->stage) {
+	case STAGE_SYNCING: return begin_publishing(scribe, err);
+	case STAGE_PUBLISHING: return end_publishing(scribe, err);
+	case STAGE_SETTLED: break;
+	}
+	return 0;
+}
+
+/* Nothing is under way any more. */
+static int settle(struct scribe *scribe, struct cht_err *err)
+{
+	int r = 0;
+
+	while (r == 0 && scribe->stage != STAGE_SETTLED)
+		r = advance(scribe, err);
+	return r;
+}
+
+/* Writes the batch and begins its syncs. The disk works on it as the next batch is taken and
+ * hashed. */
 static int try_write(struct scribe *scribe, struct cht_err *err)
 {
 	struct batch *b = &scribe->batch;
@@ -129,7 +155,8 @@ static int try_write(struct scribe *scribe, struct cht_err *err)
 	scribe->n_written += b->n;
 	b->n = 0;
 	b->len = 0;
-	return 0;
+	scribe->stage = STAGE_SYNCING;
+	return ledger_sync_begin(&scribe->ledger, err);
 }
 
 typedef int (*step_fn)(struct scribe *scribe, struct cht_err *err);
@@ -190,21 +217,22 @@ static int commit(struct scribe *scribe, struct cht_err *err)
 	return r < 0 ? r : insist(scribe, settle, err);
 }
 
-/* Until the next commit is due, or, with nothing taken, until there is something to take. What is
- * written is synced before any sleep. */
+/* Until the next commit is due, or a sync ended, or there is something to take and room for it. */
 static int wait_for_more(struct scribe *scribe, struct cht_err *err)
 {
 	struct batch *b = &scribe->batch;
-	uint64_t now;
+	bool is_full = batch_is_full(b), is_under_way = scribe->stage != STAGE_SETTLED;
+	uint64_t now, ns = FOR_EVER;
 
-	if (scribe->n_durable != scribe->n_written)
-		return insist(scribe, settle, err);
-	if (!ring_await_entries(&scribe->ring, b->n == 0 ? 1 : WAKE_BYTES))
+	if (is_under_way && flush_is_done(&scribe->ledger.flush))
+		return insist(scribe, advance, err);
+	if (!is_full && !ring_await_entries(&scribe->ring, b->n == 0 ? 1 : WAKE_BYTES))
 		return 0;
-	if (b->n == 0)
-		return nap(scribe, FOR_EVER, true, err);
-	now = clk_monotonic_ns();
-	return now >= b->due_ns ? 0 : nap(scribe, b->due_ns - now, true, err);
+	if (b->n > 0 && !is_under_way) {
+		now = clk_monotonic_ns();
+		ns = now >= b->due_ns ? 0 : b->due_ns - now;
+	}
+	return ns == 0 ? 0 : nap(scribe, ns, !is_full, err);
 }
 
 /* The line broke its protocol: what it put before that is evidence all the same. */
@@ -238,7 +266,8 @@ static int turn(struct scribe *scribe, struct cht_err *err)
 		r = commit(scribe, err);
 		return r < 0 ? r : 1;
 	}
-	if (b->n > 0 && (was_gone || batch_is_full(b) || clk_monotonic_ns() >= b->due_ns))
+	if (b->n > 0 && (was_gone || (scribe->stage == STAGE_SETTLED &&
+				      (batch_is_full(b) || clk_monotonic_ns() >= b->due_ns))))
 		return write_batch(scribe, err);
 	fault = wait_for_more(scribe, err);
 	if (fault != CHT_E_PEER)

@@ -94,6 +94,13 @@ int batch_fill(struct batch *batch, struct ring *ring, struct cht_signer *signer
 	       struct cht_err *err) CHT_CHECKED;
 bool batch_is_full(const struct batch *batch);
 
+/* Where a commit is on its way to the disk; the next one is written when it has arrived. */
+enum scribe_stage {
+	STAGE_SETTLED,    /* nothing is under way */
+	STAGE_SYNCING,    /* entries and hashes are written, their syncs begun */
+	STAGE_PUBLISHING, /* so are state and note */
+};
+
 struct scribe {
 	struct ring ring;
 	struct ledger ledger;
@@ -103,6 +110,7 @@ struct scribe {
 	int line_fd; /* borrowed from the options */
 	bool pause_on_full;
 	bool is_line_gone, is_closing;
+	enum scribe_stage stage;
 	uint64_t n_written, n_durable; /* entries of the ring */
 	uint64_t note_kept_ns;         /* when the newest note went to `checkpoints` */
 	uint64_t considered_first;     /* the tail's segment when retention was looked at */

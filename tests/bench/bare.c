@@ -16,8 +16,10 @@ int __wrap_file_write_at(int fd, struct cht_bytes bytes, uint64_t at, const char
 			 struct cht_err *err);
 int __real_file_write_at(int fd, struct cht_bytes bytes, uint64_t at, const char *what,
 			 struct cht_err *err);
-int __wrap_ledger_sync(struct ledger *ledger, struct cht_err *err);
-int __real_ledger_sync(struct ledger *ledger, struct cht_err *err);
+int __wrap_ledger_sync_begin(struct ledger *ledger, struct cht_err *err);
+int __real_ledger_sync_begin(struct ledger *ledger, struct cht_err *err);
+int __wrap_ledger_publish_begin(struct ledger *ledger, struct cht_str note, struct cht_err *err);
+int __wrap_ledger_publish_end(struct ledger *ledger, struct cht_err *err);
 int __wrap_ledger_publish(struct ledger *ledger, struct cht_str note, struct cht_err *err);
 int __wrap_checkpoint_compose(const struct scribe *scribe, char out[LEDGER_NOTE_MAX + 1],
 			      struct cht_err *err);
@@ -44,20 +46,33 @@ int __wrap_file_write_at(int fd, struct cht_bytes bytes, uint64_t at, const char
 						: __real_file_write_at(fd, bytes, at, what, err);
 }
 
-int __wrap_ledger_sync(struct ledger *ledger, struct cht_err *err)
+int __wrap_ledger_sync_begin(struct ledger *ledger, struct cht_err *err)
 {
 	ledger->dirty_levels = 0;
-	return __real_ledger_sync(ledger, err);
+	return __real_ledger_sync_begin(ledger, err);
 }
 
-int __wrap_ledger_publish(struct ledger *ledger, struct cht_str note, struct cht_err *err)
+int __wrap_ledger_publish_begin(struct ledger *ledger, struct cht_str note, struct cht_err *err)
 {
+	(void)ledger;
 	(void)note;
+	(void)err;
+	return 0;
+}
+
+int __wrap_ledger_publish_end(struct ledger *ledger, struct cht_err *err)
+{
 	(void)err;
 	ledger->state.tree.size = ledger->tree.size;
 	ledger->state.tail_first = ledger->tail.first;
 	ledger->is_published = true;
 	return 0;
+}
+
+int __wrap_ledger_publish(struct ledger *ledger, struct cht_str note, struct cht_err *err)
+{
+	(void)note;
+	return __wrap_ledger_publish_end(ledger, err);
 }
 
 int __wrap_checkpoint_compose(const struct scribe *scribe, char out[LEDGER_NOTE_MAX + 1],
