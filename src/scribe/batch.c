@@ -4,7 +4,6 @@
  * then is idle, and the line gets its room back sooner. Takes are small, so that what is signed
  * is still in the cache it was copied to.
  */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +17,7 @@ enum {
 	TAKE_BYTES = 1 << 16,
 	TAKE_ENTRIES = 128,
 	LENGTH_BYTES = 2,
+	HASH_ENTRIES = 64,
 	/* A batch is full at COMMIT_BYTES; the last take may pass that. */
 	OUT_BYTES = COMMIT_BYTES + TAKE_BYTES + TAKE_ENTRIES * CHT_ENVELOPE_OVERHEAD_MAX,
 };
@@ -55,15 +55,24 @@ bool batch_is_full(const struct batch *batch)
 	return batch->n >= COMMIT_ENTRIES || batch->len >= COMMIT_BYTES;
 }
 
-/* The entry that stands behind those of the batch is one of it: hashed while it is in the cache. */
-static void add_leaf(struct batch *batch)
+/* The n entries from batch->leaves[batch->n - n] on stand at from: hashed while they are in the
+ * cache. */
+static void hash_newest(struct batch *batch, const uint8_t *from, unsigned n)
 {
-	const uint8_t *at = batch->out + batch->len;
-	size_t len = be16_load(at);
+	struct cht_bytes some[HASH_ENTRIES];
+	struct tlog_hash *out = batch->leaves + batch->n - n;
 
-	tlog_leaf((struct cht_bytes){ at + LENGTH_BYTES, len }, &batch->leaves[batch->n]);
-	batch->len += LENGTH_BYTES + len;
-	batch->n++;
+	while (n > 0) {
+		unsigned k = 0;
+
+		for (; k < n && k < HASH_ENTRIES; k++) {
+			some[k] = (struct cht_bytes){ from + LENGTH_BYTES, be16_load(from) };
+			from += LENGTH_BYTES + some[k].len;
+		}
+		tlog_leaves(some, k, out);
+		out += k;
+		n -= k;
+	}
 }
 
 static int take_plain(struct batch *batch, struct ring *ring, unsigned *n, struct cht_err *err)
@@ -74,9 +83,9 @@ static int take_plain(struct batch *batch, struct ring *ring, unsigned *n, struc
 
 	if (got < 0)
 		return cht_fail(err, (int)got, 0, "the line broke the ring");
-	for (unsigned i = 0; i < *n; i++)
-		add_leaf(batch);
-	assert(batch->len == end + (size_t)got);
+	batch->len += (size_t)got;
+	batch->n += *n;
+	hash_newest(batch, batch->out + end, *n);
 	return 0;
 }
 
@@ -96,7 +105,8 @@ static int wrap(struct batch *batch, struct cht_signer *signer, struct cht_bytes
 	if (len < 0)
 		return cht_fail(err, len, 0, "sign an event");
 	be16_store(at, (uint16_t)len);
-	add_leaf(batch);
+	batch->len += LENGTH_BYTES + (size_t)len;
+	batch->n++;
 	return 0;
 }
 
@@ -107,6 +117,8 @@ static int take_signed(struct batch *batch, struct ring *ring, struct cht_signer
 	const uint8_t *at = batch->raw;
 	ptrdiff_t got = ring_take(ring, batch->raw, TAKE_BYTES,
 				  most < TAKE_ENTRIES ? most : TAKE_ENTRIES, n);
+	size_t end = batch->len;
+	unsigned before = batch->n;
 	int r = 0;
 
 	if (got < 0)
@@ -117,6 +129,7 @@ static int take_signed(struct batch *batch, struct ring *ring, struct cht_signer
 		r = wrap(batch, signer, event, err);
 		at += LENGTH_BYTES + event.len;
 	}
+	hash_newest(batch, batch->out + end, batch->n - before);
 	return r;
 }
 

@@ -33,8 +33,11 @@ struct tlog_hash {
 	uint8_t b[TLOG_HASH_BYTES];
 };
 
-/* ---- hash.c: SHA-256 as RFC 6962 uses it */
+/* ---- hash.c, leaves.c: SHA-256 as RFC 6962 uses it */
 
+/* The leaf hashes of n entries: the same as n calls of tlog_leaf, in little more than half the time
+ * where the processor has instructions for it. */
+void tlog_leaves(const struct cht_bytes *entries, unsigned n, struct tlog_hash *out);
 /* SHA-256(0x00 || entry) and SHA-256(0x01 || left || right). out may be either input. */
 void tlog_leaf(struct cht_bytes entry, struct tlog_hash *out);
 void tlog_node(const struct tlog_hash *left, const struct tlog_hash *right, struct tlog_hash *out);
