@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Bundles and tiles: what is whole is clean, and whatever is changed, left out or written otherwise
+ * is told.
+ */
+#include "verify_util.h"
+
+#include "base/text.h"
+
+enum { BUNDLE_MAX = 1 << 17 };
+
+static const struct verify_options none = { .jobs = 1 };
+
+/* A bundle under way: which entries go in, and their leaf hashes. */
+struct bundle {
+	const struct made *m;
+	const bool *wanted;
+	struct tlog_hash leaf[MADE_MAX];
+	struct buf b;
+};
+
+static void root_of(const struct bundle *p, unsigned lo, unsigned hi, struct tlog_hash *out)
+{
+	struct tlog_tree tree = { 0 };
+	struct tlog_hash done[TLOG_LEVELS];
+
+	for (unsigned i = lo; i < hi; i++)
+		(void)tlog_tree_add(&tree, &p->leaf[i], done);
+	tlog_tree_root(&tree, out);
+}
+
+static void put_entry(struct buf *b, unsigned i, struct cht_bytes entry)
+{
+	put_u64(b, i);
+	if (entry.ptr[0] == '{' && memchr(entry.ptr, '\n', entry.len) == NULL) {
+		buf_put_byte(b, ' ');
+		buf_put(b, entry.ptr, entry.len);
+	} else {
+		buf_put_lit(b, " =");
+		put_base64(b, entry.ptr, entry.len);
+	}
+	buf_put_byte(b, '\n');
+}
+
+static void put_subtree(struct bundle *p, unsigned lo, unsigned hi)
+{
+	struct tlog_hash root;
+
+	root_of(p, lo, hi, &root);
+	put_u64(&p->b, lo);
+	buf_put_byte(&p->b, '-');
+	put_u64(&p->b, hi);
+	buf_put_byte(&p->b, ' ');
+	put_base64(&p->b, root.b, sizeof(root.b));
+	buf_put_byte(&p->b, '\n');
+}
+
+/* A complete subtree: its root, or what is in it. */
+static void put_range(struct bundle *p, unsigned lo, unsigned hi)
+{
+	bool any = false;
+
+	for (unsigned i = lo; i < hi; i++)
+		any = any || p->wanted[i];
+	if (!any) {
+		put_subtree(p, lo, hi);
+	} else if (hi - lo == 1) {
+		put_entry(&p->b, lo, p->m->entries[lo]);
+	} else {
+		put_range(p, lo, lo + (hi - lo) / 2);
+		put_range(p, lo + (hi - lo) / 2, hi);
+	}
+}
+
+static void put_lines(struct bundle *p)
+{
+	unsigned lo = 0;
+
+	for (unsigned k = 7; k-- > 0;)
+		if ((p->m->n >> k & 1) != 0) {
+			put_range(p, lo, lo + (1u << k));
+			lo += 1u << k;
+		}
+}
+
+/* The bundle of those entries that are wanted, into mem; run may be null. */
+static size_t make_bundle(const struct made *m, const bool *wanted, const char *run, char *mem)
+{
+	struct bundle p = { .m = m, .wanted = wanted, .b = buf_init(mem, BUNDLE_MAX) };
+	struct tlog_hash root;
+
+	for (unsigned i = 0; i < m->n; i++)
+		tlog_leaf(m->entries[i], &p.leaf[i]);
+	root_of(&p, 0, m->n, &root);
+	buf_put_lit(&p.b, "cht-bundle/1\n");
+	if (run != NULL) {
+		buf_put_lit(&p.b, "run ");
+		buf_put_str(&p.b, str_of(run));
+		buf_put_byte(&p.b, '\n');
+	}
+	buf_put_byte(&p.b, '\n');
+	tree_put_note(&p.b, m->n, &root);
+	buf_put_byte(&p.b, '\n');
+	put_lines(&p);
+	buf_put_lit(&p.b, "end\n");
+	CHECK(!p.b.full);
+	return buf_len(&p.b);
+}
+
+/* Verifies these bytes as a bundle; the code when it is none. */
+static int verify_bytes(const void *bytes, size_t n, struct verify_report *report)
+{
+	static struct verify_trust *trust;
+	int fd = open(made_path("b"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (trust == NULL)
+		trust = test_trust(false, false);
+	CHECK(fd >= 0);
+	CHECK_INT(fd_write_all(fd, bytes, n, NULL), 0);
+	fd_close(&fd);
+	return verify_path(made_path("b"), trust, &none, report, NULL);
+}
+
+static const bool of_run[MADE_MAX] = { [2] = true, [3] = true, [4] = true, [5] = true,
+				       [6] = true, [7] = true, [8] = true, [9] = true };
+
+static char mem[BUNDLE_MAX], other[BUNDLE_MAX];
+
+static void test_a_bundle_shows_a_run_or_everything(void **state)
+{
+	struct made m = usual(NULL);
+	struct verify_report report;
+	bool all[MADE_MAX];
+	size_t n = make_bundle(&m, of_run, "run-1", mem);
+
+	(void)state;
+	CHECK_INT(verify_bytes(mem, n, &report), 0);
+	check_verdict(&report, 0);
+	CHECK_INT(report.form, VERIFY_OF_BUNDLE);
+	CHECK_STR(str_of(report.bundle_run), "run-1");
+	CHECK_INT(report.entries, 8);
+	CHECK_INT(report.left_out, 3);
+	CHECK_INT(report.first_index, 2);
+	CHECK_INT(report.run.runs_sealed, 1);
+
+	memset(all, true, sizeof(all));
+	n = make_bundle(&m, all, NULL, mem);
+	CHECK_INT(verify_bytes(mem, n, &report), 0);
+	check_verdict(&report, 0);
+	CHECK_INT(report.entries, USUAL_ENTRIES);
+	made_free(&m);
+}
+
+static void test_an_event_left_out_is_told(void **state)
+{
+	static const struct {
+		const char *why;
+		unsigned i;
+		int verdict;
+		enum verify_fault fault;
+		unsigned index;
+	} rows[] = {
+		{ "in the middle", 5, 11, VERIFY_HOLE, 6 },
+		{ "the last frame", 8, 11, VERIFY_HOLE, 9 },
+		{ "the first of the run", 2, 11, VERIFY_HEAD_MISSING, 0 },
+		{ "the seal: the run may still be open", 9, 10, VERIFY_SOUND, 0 },
+	};
+	struct made m = usual(NULL);
+	struct verify_report report;
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool wanted[MADE_MAX];
+
+		check_row = rows[i].why;
+		memcpy(wanted, of_run, sizeof(wanted));
+		wanted[rows[i].i] = false;
+		n = make_bundle(&m, wanted, "run-1", mem);
+		CHECK_INT(verify_bytes(mem, n, &report), 0);
+		check_verdict(&report, rows[i].verdict);
+		CHECK_INT(report.first.fault, rows[i].fault);
+		CHECK_INT(report.first.at.index, rows[i].index);
+	}
+	check_row = "of a bundle of everything";
+	n = make_bundle(&m, of_run, NULL, mem);
+	CHECK_INT(verify_bytes(mem, n, &report), 0);
+	check_verdict(&report, 11);
+	CHECK_INT(report.first.fault, VERIFY_HEAD_MISSING);
+	made_free(&m);
+}
+
+/* The bundle with the first text replaced by the second; its length. */
+static size_t replaced(size_t n, const char *from, const char *to)
+{
+	const char *at = memmem(mem, n, from, strlen(from));
+	struct buf b = buf_init(other, sizeof(other));
+
+	assert_non_null(at);
+	buf_put(&b, mem, (size_t)(at - mem));
+	buf_put(&b, to, strlen(to));
+	buf_put(&b, at + strlen(from), n - (size_t)(at - mem) - strlen(from));
+	CHECK(!b.full);
+	return buf_len(&b);
+}
+
+static void test_there_is_one_spelling(void **state)
+{
+	static const struct {
+		const char *why, *from, *to;
+		enum verify_fault fault;
+	} rows[] = {
+		{ "bytes behind the end", "\nend\n", "\nend\n\n", VERIFY_BUNDLE },
+		{ "no end", "\nend\n", "\n", VERIFY_BUNDLE },
+		{ "an end without its newline", "\nend\n", "\nend", VERIFY_BUNDLE },
+		{ "a line of DOS", "\nend\n", "\r\nend\n", VERIFY_BUNDLE },
+		{ "a leading zero", "\n2 {", "\n02 {", VERIFY_BUNDLE },
+		{ "a sign", "\n2 {", "\n+2 {", VERIFY_BUNDLE },
+		{ "another index", "\n2 {", "\n3 {", VERIFY_BUNDLE },
+		{ "two blanks", "\n2 {", "\n2  {", VERIFY_BUNDLE },
+		{ "no blank", "\n2 {", "\n2{", VERIFY_BUNDLE },
+		{ "an empty line", "\n2 {", "\n\n2 {", VERIFY_BUNDLE },
+		{ "no empty line before the checkpoint", "run-1\n\n", "run-1\n", VERIFY_BUNDLE },
+		{ "a second run", "run run-1\n", "run run-1\nrun run-2\n", VERIFY_BUNDLE },
+		{ "an empty run", "run run-1\n", "run \n", VERIFY_BUNDLE },
+		{ "a range backwards", "\n0-2 ", "\n2-0 ", VERIFY_BUNDLE },
+		{ "a range that is no power of two", "\n0-2 ", "\n0-3 ", VERIFY_BUNDLE },
+		{ "a range too far", "\n10-11 ", "\n10-12 ", VERIFY_BUNDLE },
+		{ "the pad of a hash", "=\nend", "\nend", VERIFY_BUNDLE },
+		{ "a blank behind a hash", "=\nend", "= \nend", VERIFY_BUNDLE },
+	};
+	struct made m = usual(NULL);
+	size_t n = make_bundle(&m, of_run, "run-1", mem);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct verify_report report;
+
+		check_row = rows[i].why;
+		CHECK_INT(verify_bytes(other, replaced(n, rows[i].from, rows[i].to), &report), 0);
+		check_verdict(&report, 11);
+		CHECK_INT(report.first.fault, rows[i].fault);
+	}
+	made_free(&m);
+}
+
+/* A line in the place of another one. */
+static size_t with_line(size_t n, const char *begins, const struct buf *line)
+{
+	const char *at = (const char *)memmem(mem, n, begins, strlen(begins)) + 1;
+	const char *end = memchr(at, '\n', n - (size_t)(at - mem));
+	struct buf b = buf_init(other, sizeof(other));
+
+	buf_put(&b, mem, (size_t)(at - mem));
+	buf_put(&b, line->start, buf_len(line));
+	buf_put(&b, end + 1, n - (size_t)(end + 1 - mem));
+	CHECK(!b.full);
+	return buf_len(&b);
+}
+
+static void test_what_could_be_said_shorter_is_refused(void **state)
+{
+	struct made m = usual(NULL);
+	struct bundle p = { .m = &m };
+	struct verify_report report;
+	char text[8192];
+	size_t n = make_bundle(&m, of_run, "run-1", mem);
+
+	(void)state;
+	for (unsigned i = 0; i < m.n; i++)
+		tlog_leaf(m.entries[i], &p.leaf[i]);
+	check_row = "two halves in the place of a whole";
+	p.b = buf_init(text, sizeof(text));
+	put_subtree(&p, 0, 1);
+	put_subtree(&p, 1, 2);
+	CHECK_INT(verify_bytes(other, with_line(n, "\n0-2 ", &p.b), &report), 0);
+	check_verdict(&report, 11);
+	CHECK_INT(report.first.fault, VERIFY_BUNDLE);
+
+	check_row = "an entry in base64 that needs none";
+	p.b = buf_init(text, sizeof(text));
+	buf_put_lit(&p.b, "2 =");
+	put_base64(&p.b, m.entries[2].ptr, m.entries[2].len);
+	buf_put_byte(&p.b, '\n');
+	CHECK_INT(verify_bytes(other, with_line(n, "\n2 ", &p.b), &report), 0);
+	check_verdict(&report, 11);
+	CHECK_INT(report.first.fault, VERIFY_BUNDLE);
+
+	check_row = "the same line put back";
+	p.b = buf_init(text, sizeof(text));
+	put_entry(&p.b, 2, m.entries[2]);
+	CHECK_INT(verify_bytes(other, with_line(n, "\n2 ", &p.b), &report), 0);
+	check_verdict(&report, 0);
+	made_free(&m);
+}
+
+static void test_every_prefix_is_refused(void **state)
+{
+	struct made m = usual(NULL);
+	size_t n = make_bundle(&m, of_run, "run-1", mem);
+
+	(void)state;
+	for (size_t cut = 0; cut < n; cut += cut < 600 || n - cut < 100 ? 1 : 13) {
+		struct verify_report report = { .verdict = VERIFY_DAMAGED };
+		char row[32];
+
+		(void)snprintf(row, sizeof(row), "cut at %zu", cut);
+		check_row = row;
+		if (verify_bytes(mem, cut, &report) == 0)
+			check_verdict(&report, 11);
+		else
+			CHECK(cut < sizeof("cht-bundle/1"));
+	}
+	made_free(&m);
+}
+
+static void test_every_flipped_bit_is_refused(void **state)
+{
+	struct made m = usual(NULL);
+	size_t n = make_bundle(&m, of_run, "run-1", mem);
+
+	(void)state;
+	for (size_t bit = 0; bit < n * 8; bit += bit / 8 < 500 ? 1 : 11) {
+		struct verify_report report;
+		char row[48];
+
+		(void)snprintf(row, sizeof(row), "byte %zu bit %zu", bit / 8, bit % 8);
+		check_row = row;
+		mem[bit / 8] = (char)(mem[bit / 8] ^ 1 << bit % 8);
+		if (verify_bytes(mem, n, &report) == 0)
+			CHECK(report.verdict >= VERIFY_DAMAGED);
+		else
+			CHECK(bit / 8 < sizeof("cht-bundle/1"));
+		mem[bit / 8] = (char)(mem[bit / 8] ^ 1 << bit % 8);
+	}
+	made_free(&m);
+}
+
+/* Entries that are no events, or have a newline, go in and out as they are. */
+static void test_any_entry_can_be_bundled(void **state)
+{
+	static const struct verify_options tree = { .by_hash_alone = true };
+	struct verify_trust *trust = test_trust(false, false);
+	struct made m = { 0 };
+	struct verify_report report;
+	bool all[MADE_MAX];
+	size_t n;
+	int fd;
+
+	(void)state;
+	memset(all, true, sizeof(all));
+	add_bytes(&m, "{\n}", 3);
+	add_bytes(&m, "{", 1);
+	add_bytes(&m, "", 1);
+	add_bytes(&m, "\xff\xfe", 2);
+	add_bytes(&m, "x", 1);
+	n = make_bundle(&m, all, NULL, mem);
+	fd = open(made_path("b"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	CHECK_INT(fd_write_all(fd, mem, n, NULL), 0);
+	fd_close(&fd);
+	CHECK_INT(verify_path(made_path("b"), trust, &tree, &report, NULL), 0);
+	check_verdict(&report, 0);
+	CHECK_INT(report.bytes, 8);
+	verify_trust_free(trust);
+	made_free(&m);
+}
+
+static void put_tile(const char *name, const void *bytes, size_t n)
+{
+	char path[128];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "t/%s", name);
+	for (char *slash = path; (slash = strchr(slash + 1, '/')) != NULL; *slash = '/') {
+		*slash = '\0';
+		(void)mkdir(made_path(path), 0755);
+	}
+	fd = open(made_path(path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	CHECK(fd >= 0);
+	CHECK_INT(fd_write_all(fd, bytes, n, NULL), 0);
+	fd_close(&fd);
+}
+
+/* A directory of tiles, each file in turn changed, cut, and taken away. */
+static void test_tiles_are_read_and_every_file_counts(void **state)
+{
+	static const char *const names[] = {
+		"checkpoint", "tile/entries/000", "tile/entries/001.p/44",
+		"tile/0/000", "tile/0/001.p/44",  "tile/1/000.p/1"
+	};
+	static const struct verify_options tree = { .by_hash_alone = true };
+	struct verify_trust *trust = test_trust(false, false);
+	static uint8_t bytes[6][1 << 15];
+	size_t n[6], all, first = 0;
+	struct verify_report report;
+	struct made empty = { 0 };
+
+	(void)state;
+	write_made(&empty);
+	tree_open(made_dir);
+	tree_grow(300);
+	tree_close();
+	n[0] = (size_t)fd_read_file(AT_FDCWD, made_path("ledger/checkpoint"), bytes[0], 1024, NULL);
+	all = (size_t)fd_read_file(AT_FDCWD, made_path(first_segment), bytes[1], 1 << 15, NULL);
+	for (unsigned i = 0; i < 256; i++)
+		first += 2 + (size_t)be16_load(bytes[1] + first);
+	n[1] = first;
+	n[2] = all - first;
+	memcpy(bytes[2], bytes[1] + first, n[2]);
+	n[3] = (size_t)fd_read_file(AT_FDCWD, made_path("ledger/hashes/0"), bytes[3], 1 << 15,
+				    NULL);
+	n[4] = n[3] - 256 * 32;
+	n[3] = 256 * 32;
+	memcpy(bytes[4], bytes[3] + n[3], n[4]);
+	n[5] = (size_t)fd_read_file(AT_FDCWD, made_path("ledger/hashes/1"), bytes[5], 1024, NULL);
+	for (unsigned i = 0; i < 6; i++)
+		put_tile(names[i], bytes[i], n[i]);
+	CHECK_INT(verify_path(made_path("t"), trust, &tree, &report, NULL), 0);
+	check_verdict(&report, 0);
+	CHECK_INT(report.form, VERIFY_OF_TILES);
+	for (unsigned i = 0; i < 6; i++) {
+		check_row = names[i];
+		bytes[i][n[i] / 3] ^= 1;
+		put_tile(names[i], bytes[i], n[i]);
+		CHECK_INT(verify_path(made_path("t"), trust, &tree, &report, NULL), 0);
+		check_verdict(&report, 11);
+		bytes[i][n[i] / 3] ^= 1;
+		put_tile(names[i], bytes[i], n[i] - 1);
+		CHECK_INT(verify_path(made_path("t"), trust, &tree, &report, NULL), 0);
+		check_verdict(&report, 11);
+		put_tile(names[i], bytes[i], n[i]);
+	}
+	check_row = "a bundle of entries in the middle of none";
+	CHECK_INT(unlink(made_path("t/tile/entries/001.p/44")), 0);
+	CHECK_INT(verify_path(made_path("t"), trust, &tree, &report, NULL), 0);
+	check_verdict(&report, 11);
+	CHECK_INT(report.first.fault, VERIFY_MISSING);
+	CHECK_INT(report.first.at.index, 256);
+	verify_trust_free(trust);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_bundle_shows_a_run_or_everything),
+		cmocka_unit_test(test_an_event_left_out_is_told),
+		cmocka_unit_test(test_there_is_one_spelling),
+		cmocka_unit_test(test_what_could_be_said_shorter_is_refused),
+		cmocka_unit_test(test_every_prefix_is_refused),
+		cmocka_unit_test(test_every_flipped_bit_is_refused),
+		cmocka_unit_test(test_any_entry_can_be_bundled),
+		cmocka_unit_test(test_tiles_are_read_and_every_file_counts),
+	};
+
+	return cmocka_run_group_tests_name("verify_bundle", tests, setup_made, teardown_made);
+}
