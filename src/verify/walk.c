@@ -76,7 +76,8 @@ static bool copy_text(char *out, size_t cap, struct cht_str s)
 {
 	if (s.len >= cap)
 		return false;
-	memcpy(out, s.ptr, s.len);
+	if (s.len > 0)
+		memcpy(out, s.ptr, s.len);
 	out[s.len] = '\0';
 	return true;
 }

@@ -300,7 +300,7 @@ static void test_every_prefix_is_refused(void **state)
 	size_t n = make_bundle(&m, of_run, "run-1", mem);
 
 	(void)state;
-	for (size_t cut = 0; cut < n; cut += cut < 600 || n - cut < 100 ? 1 : 13) {
+	for (size_t cut = 0; cut < n; cut += cut < 500 || n - cut < 80 ? 1 : 29) {
 		struct verify_report report = { .verdict = VERIFY_DAMAGED };
 		char row[32];
 
@@ -320,7 +320,7 @@ static void test_every_flipped_bit_is_refused(void **state)
 	size_t n = make_bundle(&m, of_run, "run-1", mem);
 
 	(void)state;
-	for (size_t bit = 0; bit < n * 8; bit += bit / 8 < 500 ? 1 : 11) {
+	for (size_t bit = 0; bit < n * 8; bit += bit / 8 < 400 ? 1 : 37) {
 		struct verify_report report;
 		char row[48];
 
