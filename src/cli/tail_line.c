@@ -28,6 +28,7 @@ static const struct shown {
 } rows[] = {
 	{ "run.opened", false, { "socket", "expectedUid" } },
 	{ "run.resumed", true, { "cause", "from", "to" } },
+	{ "run.continued", true, { "from.origin", "from.lastSequence", "lostFrom", "lostTo" } },
 	{ "run.sealed",
 	  false,
 	  { "reason", "lastSequence", "frames.received", "frames.stored", "?frames.heartbeats",
@@ -38,13 +39,20 @@ static const struct shown {
 	  { "connection", "open", "count", "frames", "bytes", "reasons" } },
 	{ "frames.refused", true, { "count", "faults", "first.fault", "first.at" } },
 	{ "guest.attribution_forged", true, { "count", "connection", "keys" } },
-	{ "guest.telemetry.dropped", true, { "?inGuest", "?onTheWay", "?late", "?overQuota" } },
+	{ "guest.telemetry.dropped",
+	  true,
+	  { "?inGuest", "?onTheWay", "?late", "?overQuota", "?noSpace" } },
 	{ "guest.agent_silenced",
 	  true,
 	  { "basis", "elapsedMs", "keepaliveWindowMs", "episode", "?pausedMs" } },
 	{ "guest.agent_resumed", false, { "silentMs", "episode" } },
 	{ "host.started", false, { "version", "previous", "cells", "nextIndex", "kernel" } },
 	{ "host.stopped", false, { "reason", "cells" } },
+	{ "log.opened", false, { "origin", "reason", "retention", "predecessor.origin" } },
+	{ "log.closed", true, { "reason", "successor.origin" } },
+	{ "ledger.alive", false, { "nextIndex" } },
+	{ "ledger.pruned", true, { "minIndex" } },
+	{ "clock.stepped", true, { "stepNs" } },
 	{ "ledger.recovered", true, { "kept", "cutBytes", "unprotected" } },
 };
 
@@ -188,7 +196,8 @@ static void put_facts(struct buf *b, const struct event_view *event, const struc
 /* "(host)" for what the host says of itself: no cell can have parentheses in its name. */
 static struct cht_str cell_of(const struct event_view *event, struct cht_str name)
 {
-	if (str_starts(name, STR("host.")) || str_starts(name, STR("ledger.")))
+	if (str_starts(name, STR("host.")) || str_starts(name, STR("log.")) ||
+	    str_starts(name, STR("ledger.")) || str_starts(name, STR("clock.")))
 		return STR("(host)");
 	return event->cell_id;
 }

@@ -64,14 +64,14 @@ static void close_up(void)
 	(void)setrlimit(RLIMIT_CORE, &none);
 }
 
-static int run(struct line *line, int *ready_fd, struct cht_err *err)
+static int run(struct line *line, struct conf *conf, struct cht_err *err)
 {
 	int r;
 
-	if (line->conf->close_for != NULL)
+	if (conf->close_for != NULL)
 		return line_end_log(line, err);
 	notify_manager("READY=1\nSTATUS=Listening");
-	notify_ready_fd(ready_fd);
+	notify_ready_fd(&conf->ready_fd);
 	r = line_run(line, err);
 
 	if (r == 0) {
@@ -106,7 +106,7 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = line_open(&line, &conf, secrets_fd, &err);
 	if (r == 0)
-		r = run(&line, &conf.ready_fd, &err);
+		r = run(&line, &conf, &err);
 	if (r < 0)
 		diag_err(&err);
 	/* Nothing was accepted yet: then to stop at once is what was asked for. */

@@ -100,6 +100,23 @@ class Tail(MadeLedger):
         self.assertIn('"what":"new"', got[-1])
         self.assertEqual(done.returncode, 0)
 
+    def test_what_the_host_says_of_its_log_and_clock(self):
+        origin = "host/0011223344556677"
+        self.append(
+            event("log.opened", 1, cell=origin, origin=origin, reason="rotation",
+                  retention={"maxBytes": 9}, predecessor={"origin": "host/ff", "size": 3}),
+            event("clock.stepped", 2, "derived", cell=origin, stepNs=-200000001),
+            event("run.continued", 9, "derived", lostFrom=7, lostTo=8,
+                  **{"from": {"origin": "host/ff", "lastSequence": 6}}),
+        )  # fmt: skip
+        _, lines = self.tail()
+        self.assertEqual([line[14:].split() for line in lines[1:]], [
+            ["(host)", "log.opened", f"origin={origin}", "reason=rotation", 'retention={"maxBytes":9}',
+             "origin=host/ff"],
+            ["(host)", "clock.stepped", "stepNs=-200000001"],
+            ["web-1", "run.continued", "origin=host/ff", "lastSequence=6", "lostFrom=7", "lostTo=8"],
+        ])  # fmt: skip
+
     def test_a_guest_cannot_add_a_word(self):
         cases = (
             ({"comm": "sh[1] exe=/bin/true"}, '"sh[1] exe=/bin/true"[7]'),
