@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """chtd killed at one system call after another of a start that has runs to go on with, to seal and
-to begin, and of the stop after it. Whatever the place, the next start leaves every run with all its
-numbers and one seal."""
+to begin, and of the stop after it; in their log, and in the log after it. Whatever the place, the next
+start leaves every run with all its numbers and one seal."""
 
 import collections
 import contextlib
@@ -14,6 +14,7 @@ import subprocess
 
 from rig import (BIN, LIMIT_S, Daemon, await_count, check, cht, connect, equal, events, frame, main, short, skip,
                  wait_for)
+from succession import close, succeed
 
 STEP = 5
 
@@ -64,13 +65,16 @@ def traced(d, state, *options):
     return proc.wait(LIMIT_S)
 
 
-def check_runs(state, what):
+def check_runs(state, past, what):
     last, sealed = {}, collections.Counter()
-    for e in events(state):
+    for e in [*past, *events(state)]:
         data = e["data"]
         run = (data["cellId"], data["runId"])
-        if short(e) == "run.resumed" and data.get("from") == last.get(run, 0) + 1:
-            last[run] = data["to"]
+        if short(e) == "run.continued":
+            equal(data["from"]["lastSequence"], last.get(run), f"{what}: the last number before")
+        lost = {"run.resumed": ("from", "to"), "run.continued": ("lostFrom", "lostTo")}.get(short(e), ("", ""))
+        if data.get(lost[0]) == last.get(run, 0) + 1:
+            last[run] = data[lost[1]]
         equal(data["sequence"], last.get(run, 0) + 1, f"{what}: the next number of {run}")
         last[run] = data["sequence"]
         sealed[run] += short(e) == "run.sealed"
@@ -80,10 +84,10 @@ def check_runs(state, what):
     check(r.returncode in (10, 12), f"{what}: {r.returncode} {r.stdout.decode()}")
 
 
-def test_a_kill_anywhere_in_start_and_stop(d):
+def kill_anywhere(d, base, step, past=()):
+    trace = d + "/trace"
     if shutil.which("strace") is None:
         skip("strace is not there")
-    base, trace = killed_state(d), d + "/trace"
     shutil.copytree(base, d + "/whole")
     if traced(d, d + "/whole", "-o", trace) != 0:
         skip("strace may not trace here")
@@ -94,7 +98,7 @@ def test_a_kill_anywhere_in_start_and_stop(d):
     for n, call in enumerate(calls[:-1]):
         name = call.split("(")[0]
         seen[name] += 1  # strace counts each call by its name
-        if n <= first or n % STEP != 0:
+        if n <= first or n % step != 0:
             continue
         state = f"{d}/{n}"
         shutil.copytree(base, state)
@@ -102,11 +106,22 @@ def test_a_kill_anywhere_in_start_and_stop(d):
         killed += traced(d, state, "-o", "/dev/null", "-e", f"inject={name}:signal=KILL:when={seen[name]}") == -9
         with Daemon(state, "--replace", "--seal", *new(d)) as daemon:
             daemon.stop()
-        check_runs(state, f"killed at call {n}, about {call[:60]}")
+        check_runs(state, past, f"killed at call {n}, about {call[:60]}")
         shutil.rmtree(state)
     print(f"  killed at {killed} of {places} places")
     # The order of a few calls is the scribe's doing, so some are not met a second time.
     check(killed > places // 2, "most of them are met")
+
+
+def test_a_kill_anywhere_in_start_and_stop(d):
+    kill_anywhere(d, killed_state(d), STEP)
+
+
+def test_a_kill_anywhere_in_the_start_of_the_log_after(d):
+    base = killed_state(d)
+    close(base)
+    succeed(base)
+    kill_anywhere(d, base, STEP + 2, list(events(base + "/past/x")))
 
 
 if __name__ == "__main__":
