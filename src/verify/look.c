@@ -3,6 +3,8 @@
 
 #include "base/bytes.h"
 
+enum { TOGETHER = 16 }; /* entries: with 1 KB each they stay in the first-level cache */
+
 static bool is_envelope(struct cht_bytes entry)
 {
 	return str_starts((struct cht_str){ (const char *)entry.ptr, entry.len },
@@ -51,17 +53,33 @@ static void fold_tile(struct block *block)
 	block->root = half[0];
 }
 
+/* Some entries from the first on, hashed together and then read while they are in the cache. */
+static void look_at_some(struct block *block, unsigned first, unsigned n,
+			 const struct verify_trust *trust, const struct trust_desk *desk,
+			 bool by_hash_alone)
+{
+	struct cht_bytes entry[TOGETHER];
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct block_item *item = &block->item[first + i];
+
+		entry[i] = (struct cht_bytes){ block->bytes + item->at, item->len };
+	}
+	tlog_leaves(entry, n, &block->leaf[first]);
+	for (unsigned i = 0; i < n && !by_hash_alone; i++)
+		look_at(entry[i], trust, desk, &block->seen[first + i]);
+}
+
 void look_block(struct block *block, const struct verify_trust *trust,
 		const struct trust_desk *desk, bool by_hash_alone)
 {
 	if (block->kind == BLOCK_SUBTREE)
 		return;
-	for (unsigned i = 0; block->kind == BLOCK_ENTRIES && i < block->n; i++) {
-		struct cht_bytes entry = { block->bytes + block->item[i].at, block->item[i].len };
+	for (unsigned i = 0; block->kind == BLOCK_ENTRIES && i < block->n; i += TOGETHER) {
+		unsigned left = block->n - i;
 
-		tlog_leaf(entry, &block->leaf[i]);
-		if (!by_hash_alone)
-			look_at(entry, trust, desk, &block->seen[i]);
+		look_at_some(block, i, left < TOGETHER ? left : TOGETHER, trust, desk,
+			     by_hash_alone);
 	}
 	if (block->n == BLOCK_ENTRIES_MAX)
 		fold_tile(block);
