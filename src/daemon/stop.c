@@ -101,10 +101,11 @@ int line_end_log(struct line *line, struct cht_err *err)
 	r = host_tell_closed(line, err);
 	if (r == 0)
 		r = host_tell_stop(line, STR("succession"), err);
-	if (r == 0)
-		r = line_await_durable(line, err);
+	/* At once: should we be killed here, the scribe commits both and closes the log. */
 	if (r == 0)
 		r = handoff_send(line->scribe.sock, &last, NULL, 0, err);
+	if (r == 0)
+		r = line_await_durable(line, err);
 	table_close(&line->table, r == 0);
 	return r;
 }
