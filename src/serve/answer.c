@@ -69,7 +69,7 @@ static void refuse(struct answer *a, unsigned status, const char *text)
 	a->status = status;
 }
 
-static void refuse_err(struct answer *a, int code, const struct cht_err *err)
+static void refuse_err(struct server *s, struct answer *a, int code, const struct cht_err *err)
 {
 	unsigned status = MHD_HTTP_INTERNAL_SERVER_ERROR;
 
@@ -79,6 +79,8 @@ static void refuse_err(struct answer *a, int code, const struct cht_err *err)
 		status = MHD_HTTP_NOT_FOUND;
 	else if (code == CHT_E_LIMIT)
 		status = MHD_HTTP_SERVICE_UNAVAILABLE;
+	else
+		serve_log_tell(&s->log, err);
 	refuse(a, status, err->text[0] != '\0' ? err->text : "it cannot be read");
 }
 
@@ -127,7 +129,7 @@ static void answer_tile(struct server *s, const struct serve_request *q, struct 
 				  want->width * sizeof(tile->hash[0]));
 	}
 	if (r < 0)
-		refuse_err(a, r, &err);
+		refuse_err(s, a, r, &err);
 }
 
 static void answer_checkpoint(struct server *s, struct answer *a)
@@ -146,7 +148,7 @@ static void answer_events(struct server *s, struct serve_client *client, struct 
 	a->type = lines_type;
 	a->cache = no_store;
 	if (r < 0)
-		refuse_err(a, r, &err);
+		refuse_err(s, a, r, &err);
 }
 
 static void answer_get(struct server *s, struct serve_client *client, struct answer *a)

@@ -28,7 +28,7 @@ enum { SCRATCH_BYTES = 3072, PLAIN_BYTES = SCRATCH_BYTES / 4 * 3 };
 struct serve_stream {
 	struct server *server;
 	struct serve_client *client;
-	uint64_t from;
+	uint64_t from, end;     /* no entry at or above end is given */
 	struct cht_bytes entry; /* what is left of it */
 	struct cht_bytes out;   /* what is left of the piece */
 	struct ledger_reader reader;
@@ -111,7 +111,7 @@ static int next_entry(struct serve_stream *st, struct cht_bytes *entry, uint64_t
 	int r;
 
 	*index = st->is_placed ? st->reader.next : st->from;
-	st->reader.limit = log->check.size;
+	st->reader.limit = st->end < log->check.size ? st->end : log->check.size;
 	if (log->fault.code != 0) {
 		*err = log->fault;
 		return log->fault.code;
@@ -137,6 +137,8 @@ static int next_entry(struct serve_stream *st, struct cht_bytes *entry, uint64_t
 
 static void put_failure(struct serve_stream *st, uint64_t index, const struct cht_err *err)
 {
+	serve_log_tell(&st->server->log, err);
+
 	struct buf b = buf_init(st->scratch, sizeof(st->scratch));
 	struct cht_str text = str_of(err->text);
 
@@ -281,6 +283,8 @@ static int begin(struct serve_stream *st, struct cht_err *err)
 	if (r < 0)
 		return r;
 	st->reader.limit = log->check.size;
+	/* Who does not follow comes to an end, however fast the log grows. */
+	st->end = st->request.is_following ? UINT64_MAX : log->check.size;
 	st->from = st->request.has_from ? st->request.from : st->reader.next;
 	if (st->from > log->check.size)
 		return cht_fail(err, CHT_E_RANGE, 0,

@@ -20,6 +20,15 @@ int serve_log_pruned(uint64_t index, uint64_t first, struct cht_err *err)
 			index, first);
 }
 
+void serve_log_tell(struct serve_log *log, const struct cht_err *err)
+{
+	if (err->code == CHT_E_CONFIG || log->fault.code != 0)
+		return;
+	if (!log->was_damage_told)
+		diag_err(err);
+	log->was_damage_told = true;
+}
+
 int serve_log_open(struct serve_log *log, const char *dir, struct cht_err *err)
 {
 	int r;
@@ -65,7 +74,6 @@ void serve_log_refresh(struct serve_log *log)
 	struct cht_err why = { 0 };
 	int r;
 
-	ledger_view_clear(&log->view);
 	log->is_replaced = is_replaced(log);
 	r = ledger_view_refresh(&log->view, &why);
 	if (r >= 0)

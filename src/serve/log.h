@@ -17,6 +17,7 @@ struct serve_log {
 	struct ledger_reader reader; /* for bundles */
 	struct cht_err fault;        /* code 0: the newest checkpoint holds */
 	bool is_replaced;            /* another directory stands in this one's place */
+	bool was_damage_told;
 };
 
 /* The ledger in dir (borrowed), watched: log->view.watch_fd is for poll. Results as
@@ -38,6 +39,9 @@ struct serve_bundle {
  * CHT_E_CONFIG: pruned (410). CHT_E_STATE: damage. CHT_E_IO. */
 int serve_log_bundle(struct serve_log *log, uint64_t n, unsigned width, struct serve_bundle *out,
 		     struct cht_err *err) CHT_CHECKED;
+
+/* Says by diag what is damaged, the first time: what clients ask for must not fill a journal. */
+void serve_log_tell(struct serve_log *log, const struct cht_err *err);
 
 /* What a client is told of entries that went with their segment: first is the first that is there.
  */

@@ -202,6 +202,9 @@ static int wait_for_something(struct server *s, int timeout, struct cht_err *err
 	if (fds[0].revents != 0)
 		s->is_stopping = true;
 	if (fds[1].revents != 0) {
+		/* Here alone: a request that saw the new one first must not keep it from the
+		 * others. */
+		ledger_view_clear(&s->log.view);
 		serve_log_refresh(&s->log);
 		resume(s, true);
 	}
@@ -227,7 +230,7 @@ static int run(struct server *s, struct cht_err *err)
 		r = turn(s, -1, err);
 		if (r == 0 && s->log.is_replaced)
 			r = cht_fail(err, CHT_E_STATE, 0,
-				     "another ledger has taken this one's place in %s: start again",
+				     "the ledger in %s is another one now, or gone: start again",
 				     s->log.dir);
 	}
 	return r;
