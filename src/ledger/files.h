@@ -43,6 +43,10 @@ int file_size(int fd, uint64_t *out, struct cht_err *err) CHT_CHECKED;
 int file_write_at(int fd, struct cht_bytes bytes, uint64_t at, const char *what,
 		  struct cht_err *err) CHT_CHECKED;
 
+/* Cuts what is no whole note off the end of `checkpoints`. False: what stands there is not known,
+ * and nothing may be put behind it. */
+bool notes_settle(const struct ledger *ledger);
+
 /* The code for a failed system call other than a sync: CHT_E_FULL for want of space, else
  * CHT_E_IO. */
 int write_code(int sys);

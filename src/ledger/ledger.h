@@ -67,6 +67,7 @@ struct ledger {
 	unsigned dirty_levels; /* bit per level: written and not synced */
 	bool is_dirty;         /* the tail is */
 	bool is_published;     /* what stands in `checkpoint` is state.note */
+	bool keeps_notes;      /* `checkpoints` ends in a whole note */
 	bool is_broken;        /* a write or sync failed: never written again */
 	char origin[LEDGER_ORIGIN_MAX + 1];
 	char vkey[LEDGER_VKEY_MAX + 1];
@@ -166,7 +167,8 @@ int ledger_publish_begin(struct ledger *ledger, struct cht_str note,
 int ledger_publish_end(struct ledger *ledger, struct cht_err *err) CHT_CHECKED;
 int ledger_publish(struct ledger *ledger, struct cht_str note, struct cht_err *err) CHT_CHECKED;
 
-/* Appends the newest note to `checkpoints`. Best effort: nothing depends on it. */
+/* Appends the newest note to `checkpoints`, durably. Best effort: nothing depends on it. (notes.c)
+ */
 void ledger_keep_note(struct ledger *ledger);
 
 /* The clean mark, after everything is published: the last call before close, after an orderly end.

@@ -291,6 +291,8 @@ static int settle(struct ledger *ledger, const struct segment_list *list,
 	}
 	if (r == 0 && end->has_extra)
 		r = recover_settle(ledger, list, end, err);
+	if (r == 0)
+		ledger->keeps_notes = notes_settle(ledger);
 	return r;
 }
 

@@ -119,22 +119,6 @@ int ledger_publish(struct ledger *ledger, struct cht_str note, struct cht_err *e
 	return r < 0 ? r : ledger_publish_end(ledger, err);
 }
 
-void ledger_keep_note(struct ledger *ledger)
-{
-	char text[LEDGER_NOTE_MAX + 2];
-	int n = snprintf(text, sizeof(text), "%s\n", ledger->state.note);
-	int fd;
-
-	if (n <= 1)
-		return;
-	fd = openat(ledger->dir_fd, "checkpoints",
-		    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, LEDGER_FILE_MODE);
-	/* One write: a note that is cut short is followed by no empty line, and is ignored. */
-	if (fd >= 0 && write(fd, text, (size_t)n) < 0)
-		errno = 0;
-	fd_close(&fd);
-}
-
 int ledger_mark_clean(struct ledger *ledger, bool is_closed, struct cht_err *err)
 {
 	int r;
