@@ -85,6 +85,9 @@ static int open_state(struct ledger *ledger, struct cht_err *err)
 		if (ledger->level_fd[level] < 0)
 			return ledger->level_fd[level];
 	}
+	/* As the disk has it: where a sync failed, what is cached never got there and looks as if
+	 * it had. A slot is not written again in place to make sure, for it is all there is. */
+	(void)posix_fadvise(ledger->slots_fd, 0, 0, POSIX_FADV_DONTNEED);
 	return state_read(ledger->slots_fd, &ledger->state, err);
 }
 
@@ -280,10 +283,8 @@ static int remove_leftovers(struct ledger *ledger, const struct segment_list *li
 static int settle(struct ledger *ledger, const struct segment_list *list,
 		  const struct recover_end *end, struct cht_err *err)
 {
-	int r = state_settle(ledger->slots_fd, &ledger->state, err);
+	int r = remove_leftovers(ledger, list, err);
 
-	if (r == 0)
-		r = remove_leftovers(ledger, list, err);
 	if (r == 0 && list->n > 0 && end->first != ledger->tail.first) {
 		fd_close(&ledger->tail.fd);
 		fd_close(&ledger->tail.idx_fd);

@@ -163,7 +163,8 @@ int recover_look(struct ledger *ledger, const struct segment_list *list, struct 
 		r = count_behind(ledger, list, out, err);
 	if (r < 0)
 		return r;
-	out->has_extra = out->cut_bytes > 0 || out->tree.size > state->tree.size;
+	out->has_extra = out->cut_bytes > 0 || out->tree.size > state->tree.size ||
+			 (list->n > 0 && list->last > out->first);
 	return has_extra_hashes(ledger, &out->has_extra, err);
 }
 

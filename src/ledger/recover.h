@@ -13,7 +13,7 @@ struct recover_end {
 	struct tlog_tree tree; /* with every entry that is kept */
 	uint64_t first, bytes; /* segment of the end, and how far into it */
 	uint64_t cut_bytes;    /* of entries behind it, in all segments */
-	bool has_extra;        /* any byte of an entry or hash above the state */
+	bool has_extra;        /* a segment, or any byte of an entry or hash, above the state */
 };
 
 /* Looks, and touches nothing: walks from the covered end as far as entries are whole and hashed.

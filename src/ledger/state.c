@@ -160,15 +160,6 @@ static int write_slot(int fd, const struct ledger_state *state, struct cht_err *
 			     "the scribe's state", err);
 }
 
-int state_settle(int fd, const struct ledger_state *state, struct cht_err *err)
-{
-	int r = write_slot(fd, state, err);
-
-	if (r == 0 && fdatasync(fd) < 0)
-		r = cht_fail(err, CHT_E_IO, errno, "sync the scribe's state");
-	return r;
-}
-
 int state_put(int fd, struct ledger_state *state, struct cht_err *err)
 {
 	int r;
@@ -182,11 +173,9 @@ int state_put(int fd, struct ledger_state *state, struct cht_err *err)
 
 int state_write(int fd, struct ledger_state *state, struct cht_err *err)
 {
-	int r;
+	int r = state_put(fd, state, err);
 
-	state->generation++;
-	r = state_settle(fd, state, err);
-	if (r == CHT_E_FULL)
-		state->generation--;
+	if (r == 0 && fdatasync(fd) < 0)
+		r = cht_fail(err, CHT_E_IO, errno, "sync the scribe's state");
 	return r;
 }

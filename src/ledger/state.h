@@ -23,8 +23,4 @@ int state_put(int fd, struct ledger_state *state, struct cht_err *err) CHT_CHECK
 /* The same, and syncs. */
 int state_write(int fd, struct ledger_state *state, struct cht_err *err) CHT_CHECKED;
 
-/* Writes the slot that *state was read from once more and syncs it: that it could be read does not
- * say that it is durable. CHT_E_FULL, CHT_E_IO. */
-int state_settle(int fd, const struct ledger_state *state, struct cht_err *err) CHT_CHECKED;
-
 #endif

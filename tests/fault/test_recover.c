@@ -5,6 +5,21 @@
  */
 #include "commit_util.h"
 
+/* Where the kernel was asked to forget the state: the number of the call before. */
+static unsigned forgotten_at;
+
+int __real_posix_fadvise64(int fd, off_t from, off_t len, int advice);
+int __wrap_posix_fadvise64(int fd, off_t from, off_t len, int advice);
+int __wrap_posix_fadvise64(int fd, off_t from, off_t len, int advice)
+{
+	char what[WHAT_MAX];
+
+	note_what(what, fd, NULL);
+	if (strcmp(what, "state") == 0 && from == 0 && len == 0 && advice == POSIX_FADV_DONTNEED)
+		forgotten_at = plan.n;
+	return __real_posix_fadvise64(fd, from, len, advice);
+}
+
 enum { N_OLD = 2 * SEGMENT_ENTRIES + 5 };
 
 /* What an opening finds: covered entries, more above them of which `kept` have their hash, and what
@@ -22,25 +37,25 @@ static const struct situation {
 	void (*hurt)(void);
 	const char *calls;
 } situations[] = {
-	{ "a clean end", 100, 0, 0, true, no_more, STATE },
-	{ "an end that was not clean", 100, 0, 0, false, no_more, STATE },
-	{ "a lost checkpoint", 100, 0, 0, true, no_checkpoint, STATE " " SHOW },
+	{ "a clean end", 100, 0, 0, true, no_more, "" },
+	{ "an end that was not clean", 100, 0, 0, false, no_more, "" },
+	{ "a lost checkpoint", 100, 0, 0, true, no_checkpoint, SHOW },
 	{ "a torn entry", 100, 0, 0, false, torn_entry,
-	  STATE " ftruncate:segment fdatasync:segment fsync:entries" },
+	  "ftruncate:segment fdatasync:segment fsync:entries" },
 	{ "entries to keep over a tile's end", 256 - 15, N_NEW, N_NEW, false, no_upper_levels,
-	  STATE " ftruncate:segment pwrite:segment fdatasync:segment fsync:entries "
-		"ftruncate:h0 pwrite:h0 fdatasync:h0 "
-		"ftruncate:h1 pwrite:h1 fdatasync:h1 " STATE " " SHOW },
+	  "ftruncate:segment pwrite:segment fdatasync:segment fsync:entries "
+	  "ftruncate:h0 pwrite:h0 fdatasync:h0 "
+	  "ftruncate:h1 pwrite:h1 fdatasync:h1 " STATE " " SHOW },
 	{ "entries to keep over a segment's end", SEGMENT_ENTRIES - 15, N_NEW, N_NEW, false,
 	  no_upper_levels,
-	  STATE " pwrite:segment fdatasync:segment ftruncate:segment pwrite:segment "
-		"fdatasync:segment fsync:entries ftruncate:h0 pwrite:h0 fdatasync:h0 "
-		"ftruncate:h1 pwrite:h1 fdatasync:h1 ftruncate:h2 pwrite:h2 fdatasync:h2 " STATE
-		" " SHOW },
+	  "pwrite:segment fdatasync:segment ftruncate:segment pwrite:segment "
+	  "fdatasync:segment fsync:entries ftruncate:h0 pwrite:h0 fdatasync:h0 "
+	  "ftruncate:h1 pwrite:h1 fdatasync:h1 ftruncate:h2 pwrite:h2 fdatasync:h2 " STATE
+	  " " SHOW },
 	{ "entries to cut over a segment's end", SEGMENT_ENTRIES - 15, N_NEW, 5, false, torn_entry,
-	  STATE " unlinkat:idx unlinkat:segment fsync:entries ftruncate:segment pwrite:segment "
-		"fdatasync:segment fsync:entries ftruncate:h0 pwrite:h0 fdatasync:h0 "
-		"ftruncate:h1 fdatasync:h1 ftruncate:h2 fdatasync:h2 " STATE " " SHOW },
+	  "unlinkat:idx unlinkat:segment fsync:entries ftruncate:segment pwrite:segment "
+	  "fdatasync:segment fsync:entries ftruncate:h0 pwrite:h0 fdatasync:h0 "
+	  "ftruncate:h1 fdatasync:h1 ftruncate:h2 fdatasync:h2 " STATE " " SHOW },
 };
 
 enum { N_SITUATIONS = sizeof(situations) / sizeof(situations[0]) };
@@ -138,6 +153,18 @@ static void test_each_step_comes_in_its_order(void **state)
 
 		CHECK_STR(str_of(changes()), situations[k].calls);
 	}
+}
+
+static void test_the_state_is_read_as_the_disk_has_it(void **state)
+{
+	unsigned first = 1;
+
+	(void)state;
+	forgotten_at = 0;
+	(void)count_calls(&situations[0]);
+	while (plan.made[first - 1] != PREAD || strcmp(file_of(first), "state") != 0)
+		CHECK(++first <= plan.n);
+	CHECK(forgotten_at > 0 && forgotten_at < first);
 }
 
 static void check_kept(const struct situation *s)
@@ -389,6 +416,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_step_comes_in_its_order),
+		cmocka_unit_test(test_the_state_is_read_as_the_disk_has_it),
 		cmocka_unit_test(test_each_call_that_fails),
 		cmocka_unit_test(test_short_and_interrupted_calls_go_on),
 		cmocka_unit_test(test_killed_before_amid_and_after_each_call),

@@ -92,14 +92,36 @@ class Traced:
 
 # The recordings, and what is known of them.
 
-class Recording:
-    """before: a copy of the state when it began; None: there was nothing. traces: in their order."""
+class Covered:
+    """How much of each file is under the newest checkpoint, as the scribe's state has it."""
 
-    def __init__(self, d, state, before, traces):
-        self.d, self.state, self.before, self.traces = d, state, before, traces
+    def __init__(self, state):
+        self.state = state
+        with open(state + "/scribe/state", "rb") as f:
+            raw = f.read()
+        self.size, self.first, self.bytes = max(struct.unpack_from(">QQQQ", raw, at + 16) for at in (0, 4096))[1:]
+
+    def __call__(self, path):
+        m = re.search(r"/(entries|hashes)/(\d+)$", path)
+        if not m:
+            return 0
+        if m[1] == "hashes":
+            return (self.size >> 8 * int(m[2])) * 32
+        if int(m[2]) < self.first:
+            return os.path.getsize(self.state + path)
+        return self.bytes if int(m[2]) == self.first else 0
+
+
+class Recording:
+    """before: a copy of the state when it began; None: there was nothing. traces: in their order. lost:
+    what no checkpoint covers was never on the disk, because a sync failed."""
+
+    def __init__(self, d, state, before, traces, lost=False):
+        self.d, self.state, self.before, self.traces, self.lost = d, state, before, traces, lost
         with open(state + "/ledger/hashes/0", "rb") as f:
             self.leaves = f.read()
         self.first = shown(before) if before else 0
+        self.above = sum(1 for _ in entries(before)) - self.first if before else 0
         self.shown = [(self.first, self.root(before))] if before else []
         for call, path, disk in self.play():
             if call == "renameat" and path.endswith("/checkpoint.tmp"):
@@ -115,7 +137,7 @@ class Recording:
         if self.before:
             # As it was, under the name that the calls use.
             disk.top = os.path.realpath(self.before)
-            disk.load()
+            disk.load(Covered(self.before), self.lost)
             disk.top = os.path.realpath(self.state)
         else:
             disk = Disk(os.path.dirname(self.state))
@@ -234,12 +256,12 @@ class Simulation:
         self.results, self.samples, self.pruned_by = set(), [], None
 
     def run(self):
-        n_shown, written = (1 if self.r.before else 0), self.r.first
+        n_shown, written = (1 if self.r.before else 0), self.r.first + self.r.above
         for call, path, disk in self.r.play():
             self.places += 1
             if call == "pwrite64" and re.search(r"/entries/\d{20}$", path):
                 node = disk.find(disk.top + path)
-                written = (self.r.first if node.base else int(path[-20:])) + count_entries(node.now)
+                written = max(written, (self.r.first if node.base else int(path[-20:])) + count_entries(node.now))
             if call == "renameat" and path.endswith("/checkpoint.tmp"):
                 n_shown += 1
             for one in left(disk):
@@ -362,6 +384,29 @@ def test_a_crash_at_any_place_of_commits_over_borders_and_of_a_pruning(d):
     check_leaves(recording)
     s = simulate(recording, d)
     check(s.pruned_by is not None, "there is an event of the pruning")
+    crash_again(recording, d)
+
+
+def crash_again(recording, d):
+    """Of the start after a crash, too: written over a segment's border, and nothing synced. Once as the
+    crash left it, once as if the syncs had been tried and had failed."""
+    os.mkdir(d + "/again")
+    for call, path, disk in recording.play():
+        if call == "pwrite64" and path.endswith("/entries/%020d" % SEGMENT):
+            Place(d + "/again/s").put(of_state(next(left(disk)).tree(disk.root), None))
+            break
+    state = d + "/again/s"
+    written = sum(1 for _ in entries(state))
+    check(shown(state) < SEGMENT < written, f"{shown(state)} are covered, {written} written")
+    shutil.copytree(state, d + "/torn")
+    t = Traced(d + "/trace3", state, "--config", conf(d), "--cell", f"c={d}/c")
+    check(t.at_ready > written, "what was written is kept")
+    t.send(d + "/c_9001", 2)
+    t.stop()
+    for lost in (False, True):
+        again = Recording(d, state, d + "/torn", [d + "/trace3"], lost)
+        check_leaves(again)
+        simulate(again, d)
 
 
 if __name__ == "__main__":

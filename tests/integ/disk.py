@@ -7,7 +7,7 @@ import os
 import re
 
 CALLS = ("openat,open,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,rmdir,link,linkat,pwrite64,write,"
-         "pwritev,writev,ftruncate,truncate,fallocate,fsync,fdatasync")
+         "pwritev,writev,ftruncate,truncate,fallocate,fsync,fdatasync,io_submit,io_getevents")
 SECTOR = 512
 HEX = r'"((?:\\x[0-9a-f]{2})*)"(\.\.\.)?'
 FD = r"(?:AT_FDCWD|\d+)<((?:\\x[0-9a-f]{2})*)>"
@@ -43,18 +43,23 @@ def whole_lines(path):
 
 
 class File:
-    """Bytes from `base` on; what lies before was durable from the start and is never written."""
+    """Bytes from `base` on; what lies before was durable from the start and is never written. now is
+    what a process reads, durable what the disk has, pending what a sync would write."""
 
     def __init__(self, base=0, source=None):
         self.base, self.source = base, source
-        self.durable, self.now, self.pending = b"", b"", []
+        self.durable, self.now, self.pending, self.n_synced = b"", b"", [], 0
 
     def do(self, op):
         self.pending.append(op)
         self.now = apply(self.now, [op])
 
-    def sync(self):
-        self.durable, self.pending = self.now, []
+    def sync(self, n=None):
+        """All changes, or the first n there ever were."""
+        k = len(self.pending) if n is None else max(0, n - self.n_synced)
+        self.durable = apply(self.durable, self.pending[:k])
+        self.pending = self.pending[k:]
+        self.n_synced += k
 
 
 def apply(data, ops):
@@ -101,21 +106,24 @@ class Disk:
 
     def __init__(self, top):
         self.top, self.root = os.path.realpath(top), Dir()
+        self.begun, self.n_under_way = [], 0  # syncs that the kernel does beside the caller
 
-    def load(self, path=None, node=None):
-        """What is there now is durable, and not written again in files that only grow."""
+    def load(self, covered, lost=False, path=None, node=None):
+        """What is there now is durable. In files that only grow, covered(path below top) bytes are never
+        written again; lost: those behind never reached the disk, and look as if they had."""
         path, node = path or self.top, node or self.root
         for name in os.listdir(path):
             sub = os.path.join(path, name)
             if os.path.isdir(sub):
                 node.now[name] = Dir()
-                self.load(sub, node.now[name])
+                self.load(covered, lost, sub, node.now[name])
             elif os.path.isfile(sub):
-                size = os.path.getsize(sub)
-                base = size if re.search(r"/(entries|hashes)/\d+$", sub) else 0
-                one = node.now[name] = File(base, sub)
+                one = node.now[name] = File(covered(sub[len(self.top):]), sub)
                 with open(sub, "rb") as f:
-                    one.durable = one.now = b"" if base else f.read()
+                    f.seek(one.base)
+                    one.durable = one.now = f.read()
+                if lost and re.search(r"/(entries|hashes)/\d+$", sub):
+                    one.durable = b""
         node.durable = dict(node.now)
 
     def find(self, path):
@@ -149,10 +157,34 @@ class Disk:
             if node is None or m[2] or "/line/" in path:  # a table that is mapped
                 return None
             return path if self.change(node, name, args[m.end():], result) else None
+        if name == "io_submit":
+            return self.begin_sync(args)
+        if name == "io_getevents":
+            return self.end_syncs(args, result)
         paths = self.paths(args)
         if not paths or self.parent(paths[0])[0] is None:
             return None
         return paths[0] if self.rename(name, args, paths) else None
+
+    def begin_sync(self, args):
+        m = re.search(r"\[\{aio_data=0, aio_lio_opcode=IOCB_CMD_FDSYNC, aio_fildes=\d+<((?:\\x[0-9a-f]{2})*)>", args)
+        path = os.fsdecode(unhex(m[1]))
+        node = self.find(path)
+        self.begun.append((node, node.n_synced + len(node.pending)))
+        self.n_under_way += 1
+        return path
+
+    def end_syncs(self, args, result):
+        """Which of them ended is not said: all count when none is under way. They cover what was
+        there when they began."""
+        assert "res=-" not in args, "a sync failed"
+        self.n_under_way -= result
+        if result == 0 or self.n_under_way > 0:
+            return None
+        for node, n in self.begun:
+            node.sync(n)
+        self.begun = []
+        return self.top
 
     def paths(self, args):
         out = []

@@ -151,6 +151,23 @@ static void test_bytes_that_are_no_entry_above_the_checkpoint_are_cut(void **sta
 	}
 }
 
+/* An empty segment behind one that is not full: the bytes were lost, the name was not. */
+static void test_an_empty_segment_behind_one_that_is_not_full_is_removed(void **state)
+{
+	struct ledger ledger = LEDGER_NULL;
+	struct ledger_recovery found;
+
+	(void)state;
+	make_ledger(SEGMENT_ENTRIES - 5, false);
+	write_at(segment_path(SEGMENT_ENTRIES), 0, "", 0);
+	open_ledger(&ledger, &found);
+	CHECK_INT(found.kept, SEGMENT_ENTRIES - 5);
+	CHECK_INT(size_of(segment_path(SEGMENT_ENTRIES)), -1);
+	commit(&ledger, 10);
+	ledger_close(&ledger);
+	CHECK_INT(count_ledger(), SEGMENT_ENTRIES + 5);
+}
+
 /* What somebody puts there while nobody writes has no hash, even when it is a whole entry. */
 static void test_a_whole_entry_that_was_put_behind_is_cut(void **state)
 {
@@ -431,6 +448,7 @@ int main(void)
 		CASE(test_what_stands_above_is_kept_with_its_hash_and_cut_without),
 		CASE(test_a_tail_torn_at_any_byte_is_cut_to_whole_entries),
 		CASE(test_bytes_that_are_no_entry_above_the_checkpoint_are_cut),
+		CASE(test_an_empty_segment_behind_one_that_is_not_full_is_removed),
 		CASE(test_a_whole_entry_that_was_put_behind_is_cut),
 		CASE(test_damage_is_refused_and_left_as_it_is),
 		CASE(test_an_old_state_is_told_by_a_newer_checkpoint_of_ours),
