@@ -55,6 +55,7 @@ struct event_view {
 	struct cht_str cell_id, run_id, spec, provenance;
 	uint64_t sequence;
 	const struct event_type *known; /* null: a type this build does not know */
+	bool is_numbered; /* data.channel has agentBoot and agentSeq: its agent counts */
 };
 
 /* Takes exactly one event as event_render writes it: eight members in order, compact, `data`

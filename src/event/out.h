@@ -10,26 +10,26 @@
 #define EVENT_OUT_H
 
 #include <cht/types.h>
+#include <endian.h>
 #include <string.h>
 
 enum { OUT_SLACK = 16, OUT_ESCAPE_MAX = 6 /* bytes of JSON for a byte of text */ };
 
 #define OUT_BYTES(byte) (UINT64_C(0x0101010101010101) * (byte))
 
+/* By memcpy: gcc 12 makes eight loads of a loop over bytes. */
 static inline uint64_t le64_load(const void *p)
 {
-	const uint8_t *b = (const uint8_t *)p;
-	uint64_t v = 0;
+	uint64_t v;
 
-	for (unsigned i = 0; i < 8; i++)
-		v |= (uint64_t)b[i] << (8 * i);
-	return v;
+	memcpy(&v, p, sizeof(v));
+	return le64toh(v);
 }
 
 static inline void le64_store(uint8_t *p, uint64_t v)
 {
-	for (unsigned i = 0; i < 8; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
+	v = htole64(v);
+	memcpy(p, &v, sizeof(v));
 }
 
 #define out_lit(p, lit) ((uint8_t *)memcpy((p), "" lit, sizeof(lit) - 1) + (sizeof(lit) - 1))

@@ -18,7 +18,7 @@ struct scan {
 	struct event_view view;
 	struct cht_str host_cell_id, host_run_id, host_spec;
 	struct cht_str *want; /* where the value to come goes: a string */
-	bool want_sequence;
+	bool want_sequence, has_boot, has_seq;
 	unsigned depth;
 	struct level levels[EVENT_DEPTH_MAX];
 };
@@ -78,6 +78,9 @@ static void read_key(struct scan *s)
 		s->want_sequence = str_eq(key, STR("sequence"));
 	} else if (s->depth == 2 && str_eq(s->levels[0].key, STR("host"))) {
 		s->want = host_wanted_of(s, key);
+	} else if (s->depth == 2 && str_eq(s->levels[0].key, STR("channel"))) {
+		s->has_boot = s->has_boot || str_eq(key, STR("agentBoot"));
+		s->has_seq = s->has_seq || str_eq(key, STR("agentSeq"));
 	}
 }
 
@@ -218,7 +221,7 @@ int event_scan(struct cht_bytes bytes, struct event_view *out, size_t *at)
 	s.view = (struct event_view){ .sequence = 0 };
 	s.host_cell_id = s.host_run_id = s.host_spec = (struct cht_str){ NULL, 0 };
 	s.want = NULL;
-	s.want_sequence = false;
+	s.want_sequence = s.has_boot = s.has_seq = false;
 	s.depth = 0;
 	in_lit(&s.in, "{\"specversion\":\"1.0\",\"id\":");
 	s.view.id = in_string(&s.in);
@@ -239,6 +242,7 @@ int event_scan(struct cht_bytes bytes, struct event_view *out, size_t *at)
 	}
 	fill_from_rust(&s);
 	s.view.known = event_type_find(s.view.type);
+	s.view.is_numbered = s.has_boot && s.has_seq;
 	*out = s.view;
 	return 0;
 }

@@ -98,11 +98,8 @@ static void sums_dropped(struct walk *walk, struct run_state *run, const struct 
 /* An agent that numbers its events gives each declaration a number. */
 static void sums_declared(struct both both, struct run_state *run, const struct event_view *view)
 {
-	struct cht_str found;
-
 	run->declared++;
-	if (event_data_find(view->data, "channel.agentBoot", &found) &&
-	    event_data_find(view->data, "channel.agentSeq", &found))
+	if (view->is_numbered)
 		return;
 	for (size_t i = 0; i < both.n; i++)
 		both.sums[i]->uncounted++;

@@ -288,10 +288,38 @@ static void test_attribution_is_not_taken_from_elsewhere(void **state)
 	CHECK_STR(v.spec, "s");
 }
 
+static void test_it_is_told_whether_an_agent_counts(void **state)
+{
+	static const struct {
+		const char *from, *to;
+		bool want;
+	} rows[] = { { "\"agentSeq\"", "\"agentSeq\"", true },
+		     { "\"agentSeq\"", "\"agentSfq\"", false },
+		     { "\"agentBoot\"", "\"agentBpot\"", false },
+		     { "\"channel\"", "\"chanoel\"", false } };
+	struct sample *x = sample_make(EV_GUEST_PROCESS_SPAWNED, SAMPLE_USUAL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct cht_bytes e = rendered(&x->s, CHT_SHAPE_FULL);
+		uint8_t *hit = memmem(e.ptr, e.len, rows[i].from, strlen(rows[i].from));
+		struct event_view v;
+		size_t at;
+
+		check_row = rows[i].to;
+		assert_non_null(hit);
+		memcpy(hit, rows[i].to, strlen(rows[i].to));
+		CHECK_INT(event_scan(e, &v, &at), 0);
+		CHECK(v.is_numbered == rows[i].want);
+	}
+	free(x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_rendered_scans_to_the_same_fields),
+		cmocka_unit_test(test_it_is_told_whether_an_agent_counts),
 		cmocka_unit_test(test_every_prefix_is_refused),
 		cmocka_unit_test(test_every_bit_flip_is_refused_or_seen),
 		cmocka_unit_test(test_whatever_is_canonical_is_taken),
