@@ -125,8 +125,8 @@ static int next_entry(struct serve_stream *st, struct cht_bytes *entry, uint64_t
 	}
 	r = ledger_next(&st->reader, entry, err);
 	/* Its segment may have gone by retention before a slow reader came to it. */
-	if (r == CHT_E_STATE && place(st, *index, NULL) == CHT_E_CONFIG)
-		return serve_log_pruned(*index, st->reader.next, err);
+	if (r == 1 && st->reader.next - 1 != *index)
+		return serve_log_pruned(*index, st->reader.next - 1, err);
 	if (r == 1) {
 		int holds = ledger_check_entry(&log->check, &log->view, *index, *entry, err);
 

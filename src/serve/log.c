@@ -105,6 +105,8 @@ int serve_log_bundle(struct serve_log *log, uint64_t n, unsigned width, struct s
 	offset = log->reader.offset;
 	for (unsigned i = 0; i < width && r > 0; i++) {
 		r = ledger_next(&log->reader, &entry, err);
+		if (r > 0 && log->reader.next - 1 != index + i)
+			return serve_log_pruned(index + i, log->reader.next - 1, err);
 		if (r > 0 && ledger_check_entry(&log->check, &log->view, index + i, entry, err) < 0)
 			r = CHT_E_STATE;
 	}
