@@ -125,7 +125,8 @@ static int undo(struct ledger *ledger, const struct progress *now, struct cht_er
 static int next_segment(struct ledger *ledger, struct progress *now, struct cht_err *err)
 {
 	struct ledger_tail *tail = &now->tail;
-	bool is_synced = tail->fd < 0 || tail->bytes == ledger->tail.bytes;
+	bool is_synced = tail->fd < 0 || (!ledger->is_dirty && ledger->flush.n_pending == 0 &&
+					  tail->bytes == ledger->tail.bytes);
 	int r = is_synced ? 0 : sync_tail(tail, err);
 
 	if (r == 0 && tail->fd >= 0)
@@ -269,7 +270,6 @@ int ledger_write(struct ledger *ledger, struct cht_bytes bytes, const struct tlo
 		return cht_fail(err, CHT_E_IO, 0, "the ledger is not written after a failure");
 	if (n == 0)
 		return 0;
-	assert(!ledger_is_unpublished(ledger));
 	r = clear_clean(ledger, err);
 	if (r == 0)
 		r = write_all(ledger, &now, bytes, leaves, n, err);
@@ -292,6 +292,8 @@ int ledger_sync_begin(struct ledger *ledger, struct cht_err *err)
 		return cht_fail(err, CHT_E_IO, 0, "the ledger is not written after a failure");
 	if (!ledger->is_dirty)
 		return 0;
+	ledger->extent =
+		(struct ledger_extent){ ledger->tree, ledger->tail.first, ledger->tail.bytes };
 	flush_add(&ledger->flush, ledger->tail.fd);
 	for (unsigned level = 0; level < TLOG_LEVELS; level++)
 		if ((ledger->dirty_levels >> level & 1) != 0)

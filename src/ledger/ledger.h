@@ -52,7 +52,13 @@ struct ledger_tail {
 	uint64_t dropped; /* of these no longer asked to be cached */
 };
 
-/* All of it is private to src/ledger, except origin, vkey, state (read only) and tree.size. */
+/* How far one sync, and the checkpoint after it, go. */
+struct ledger_extent {
+	struct tlog_tree tree;
+	uint64_t tail_first, tail_bytes;
+};
+
+/* All of it is private to src/ledger, except origin, key, state and extent (read only). */
 struct ledger {
 	int state_fd;                      /* STATE */
 	int dir_fd, entries_fd, hashes_fd; /* STATE/ledger and below */
@@ -60,9 +66,10 @@ struct ledger {
 	int level_fd[TLOG_LEVELS];         /* ledger/hashes/<level> */
 	struct ledger_state state;         /* as it is on the disk */
 	struct ledger_state next_state;    /* scratch for the next one: too large for a stack */
-	struct ledger_tail tail; /* as written: beyond state while a commit is under way */
-	struct tlog_tree tree;
-	struct flush flush;    /* syncs under way */
+	struct ledger_tail tail;           /* as written */
+	struct tlog_tree tree;             /* as written */
+	struct ledger_extent extent;       /* as it was at the last ledger_sync_begin */
+	struct flush flush;                /* syncs under way */
 	int note_fd;           /* checkpoint.tmp, from publish_begin to publish_end; or -1 */
 	unsigned dirty_levels; /* bit per level: written and not synced */
 	bool is_dirty;         /* the tail is */
@@ -140,25 +147,27 @@ void ledger_close(struct ledger *ledger);
 /* ---- commit.c: steps 1 and 2 of a commit */
 
 /* Appends n whole entries that stand one after the other, lengths included, and their leaf
- * hashes; has the disk begin on them. Everything before must be published. At most
+ * hashes; has the disk begin on them. A sync and a publication may be under way. At most
  * SEGMENT_ENTRIES entries and LEDGER_COMMIT_MAX_BYTES. CHT_E_FULL (ENOSPC, EDQUOT): none are
  * kept, what was written is cut again, the same call may be made again. CHT_E_IO: the ledger is
  * broken and takes no further call but close; the next open recovers. Allocates nothing. */
 int ledger_write(struct ledger *ledger, struct cht_bytes bytes, const struct tlog_hash *leaves,
 		 unsigned n, struct cht_err *err) CHT_CHECKED;
 
-/* Everything written becomes durable: fdatasync of the segment and of each level. Begin does not
- * wait, end does; between them ledger->flush tells when it will not have to. CHT_E_IO as above. */
+/* Everything written so far becomes durable: fdatasync of the segment and of each level; it is what
+ * extent then says, and what the next checkpoint covers. Begin does not wait, end does; between
+ * them ledger->flush tells when it will not have to. One sync or publication at a time. CHT_E_IO as
+ * above. */
 int ledger_sync_begin(struct ledger *ledger, struct cht_err *err) CHT_CHECKED;
 int ledger_sync_end(struct ledger *ledger, struct cht_err *err) CHT_CHECKED;
 int ledger_sync(struct ledger *ledger, struct cht_err *err) CHT_CHECKED;
 
 /* ---- publish.c: steps 3 to 5 */
 
-/* Whether something written is under no checkpoint yet, or `checkpoint` is not the newest. */
+/* Whether something synced is under no checkpoint yet, or `checkpoint` is not the newest. */
 bool ledger_is_unpublished(const struct ledger *ledger);
 
-/* Takes the signed note over ledger->tree, after ledger_sync: state, then `checkpoint`. When
+/* Takes the signed note over ledger->extent, after ledger_sync: state, then `checkpoint`. When
  * nothing is new under it only a lost `checkpoint` is put back. Begin writes both and does not
  * wait, end waits and shows the checkpoint. CHT_E_FULL: not shown yet, begin again; CHT_E_IO:
  * broken. Allocates nothing. */

@@ -316,6 +316,7 @@ static int open_locked(struct ledger *ledger, const struct ledger_trust *trust,
 		return r;
 	ledger->tail.bytes = end.bytes;
 	ledger->tree = end.tree;
+	ledger->extent = (struct ledger_extent){ end.tree, end.first, end.bytes };
 	*found = (struct ledger_recovery){
 		.covered = ledger->state.tree.size,
 		.kept = end.tree.size,

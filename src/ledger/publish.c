@@ -18,7 +18,7 @@
 
 bool ledger_is_unpublished(const struct ledger *ledger)
 {
-	return ledger->tree.size != ledger->state.tree.size ||
+	return ledger->extent.tree.size != ledger->state.tree.size ||
 	       (!ledger->is_published && ledger->state.note[0] != '\0');
 }
 
@@ -54,9 +54,9 @@ static int write_state(struct ledger *ledger, struct cht_str note, struct cht_er
 	if (note.len == 0 || note.len > LEDGER_NOTE_MAX)
 		return cht_fail(err, CHT_E_RANGE, 0, "a checkpoint of %zu bytes", note.len);
 	*next = ledger->state;
-	next->tail_first = ledger->tail.first;
-	next->tail_bytes = ledger->tail.bytes;
-	next->tree = ledger->tree;
+	next->tail_first = ledger->extent.tail_first;
+	next->tail_bytes = ledger->extent.tail_bytes;
+	next->tree = ledger->extent.tree;
 	memcpy(next->note, note.ptr, note.len);
 	next->note[note.len] = '\0';
 	r = state_put(ledger->slots_fd, next, err);
@@ -78,7 +78,7 @@ static int give_up(struct ledger *ledger, int code)
 
 int ledger_publish_begin(struct ledger *ledger, struct cht_str note, struct cht_err *err)
 {
-	bool is_new = ledger->tree.size != ledger->state.tree.size;
+	bool is_new = ledger->extent.tree.size != ledger->state.tree.size;
 	int r = 0;
 
 	if (ledger->is_broken)
@@ -101,7 +101,7 @@ int ledger_publish_end(struct ledger *ledger, struct cht_err *err)
 		ledger->is_broken = ledger->is_broken || r < 0;
 		return r;
 	}
-	if (ledger->tree.size != ledger->state.tree.size) {
+	if (ledger->extent.tree.size != ledger->state.tree.size) {
 		ledger->state = ledger->next_state;
 		ledger->is_published = false;
 	}

@@ -32,11 +32,12 @@ int checkpoint_compose(const struct scribe *scribe, char out[LEDGER_NOTE_MAX + 1
 {
 	uint8_t mem[LEDGER_NOTE_MAX];
 	struct buf text = buf_init(mem, sizeof(mem)), note = buf_init(out, LEDGER_NOTE_MAX);
+	const struct tlog_tree *tree = &scribe->ledger.extent.tree;
 	struct tlog_hash root;
 	int r;
 
-	tlog_tree_root(&scribe->ledger.tree, &root);
-	tlog_checkpoint_put(&text, str_of(scribe->ledger.origin), scribe->ledger.tree.size, &root);
+	tlog_tree_root(tree, &root);
+	tlog_checkpoint_put(&text, str_of(scribe->ledger.origin), tree->size, &root);
 	r = sign_text(scribe, &note, (struct cht_str){ (const char *)mem, buf_len(&text) }, err);
 	if (r < 0)
 		return r;

@@ -44,15 +44,28 @@ int retain_consider(struct scribe *scribe, struct cht_err *err)
 
 int retain_on_answer(struct scribe *scribe, uint64_t index, struct cht_err *err)
 {
-	uint64_t most = scribe->proposed;
-
-	scribe->proposed = 0;
-	if (index == 0)
-		return 0;
-	if (index > most || index <= scribe->ledger.state.min_index || index % SEGMENT_ENTRIES != 0)
+	if (index > scribe->proposed || index % SEGMENT_ENTRIES != 0 ||
+	    (index != 0 && index <= scribe->ledger.state.min_index))
 		return cht_fail(err, CHT_E_PEER, 0,
 				"the line agreed to a pruning that nobody proposed");
+	scribe->agreed = index;
+	if (index == 0)
+		scribe->proposed = 0;
+	return 0;
+}
+
+int retain_apply(struct scribe *scribe, struct cht_err *err)
+{
+	uint64_t index = scribe->agreed;
+	int r;
+
+	if (index == 0)
+		return 0;
+	r = ledger_prune(&scribe->ledger, index, err);
+	if (r < 0)
+		return r;
+	scribe->agreed = scribe->proposed = 0;
 	diag(DIAG_NOTICE, "entries below %llu are removed, as the retention policy says",
 	     (unsigned long long)index);
-	return ledger_prune(&scribe->ledger, index, err);
+	return 0;
 }

@@ -15,6 +15,9 @@ enum {
 	/* While a batch is open, so much in the ring is worth a wake-up before it is due: it
 	 * keeps the line from running out of room, and big batches from overshooting. */
 	WAKE_BYTES = 1 << 18,
+	/* So much may be written while a commit is on its way: a disk that is slow then holds back
+	 * the line, and not only the word to it. */
+	AHEAD_BYTES = 4 << 20,
 };
 
 #define PAUSE_RETRY_NS NS_PER_S
@@ -79,17 +82,28 @@ static void keep_note(struct scribe *scribe, bool is_due)
 	scribe->note_kept_ns = now_ns;
 }
 
-/* Everything up to here is under a checkpoint that is there for all to see: the line is told. */
+/* What was under way is under a checkpoint that is there for all to see: the line is told. */
 static int arrive(struct scribe *scribe, struct cht_err *err)
 {
-	if (scribe->n_durable == scribe->n_written)
-		return 0;
-	scribe->n_durable = scribe->n_written;
+	int r = retain_apply(scribe, err);
+
+	if (r < 0 || scribe->n_durable == scribe->n_under_way)
+		return r;
+	scribe->n_durable = scribe->n_under_way;
 	ring_set_durable(&scribe->ring, scribe->n_durable);
 	/* Under load nobody naps, where the line is heard else. */
 	if (scribe->proposed != 0 && !scribe->is_line_gone)
 		return hear_line(scribe, err);
 	return retain_consider(scribe, err);
+}
+
+/* All that is written is on its way. */
+static int begin_syncing(struct scribe *scribe, struct cht_err *err)
+{
+	scribe->n_under_way = scribe->n_written;
+	scribe->ahead_bytes = 0;
+	scribe->stage = STAGE_SYNCING;
+	return ledger_sync_begin(&scribe->ledger, err);
 }
 
 static int begin_publishing(struct scribe *scribe, struct cht_err *err)
@@ -119,7 +133,8 @@ static int end_publishing(struct scribe *scribe, struct cht_err *err)
 	return arrive(scribe, err);
 }
 
-/* The next step of what is under way; waits for its syncs if they have not ended. */
+/* The next step of what is under way; waits for its syncs if they have not ended. What was written
+ * meanwhile goes next. */
 static int advance(struct scribe *scribe, struct cht_err *err)
 {
 	switch (scribe->stage) {
@@ -127,36 +142,38 @@ static int advance(struct scribe *scribe, struct cht_err *err)
 	case STAGE_PUBLISHING: return end_publishing(scribe, err);
 	case STAGE_SETTLED: break;
 	}
-	return 0;
+	return scribe->n_written == scribe->n_durable ? 0 : begin_syncing(scribe, err);
 }
 
-/* Nothing is under way any more. */
+static bool is_settled(const struct scribe *scribe)
+{
+	return scribe->stage == STAGE_SETTLED && scribe->n_written == scribe->n_durable;
+}
+
+/* Everything written is durable, and nothing under way. */
 static int settle(struct scribe *scribe, struct cht_err *err)
 {
 	int r = 0;
 
-	while (r == 0 && scribe->stage != STAGE_SETTLED)
+	while (r == 0 && !is_settled(scribe))
 		r = advance(scribe, err);
 	return r;
 }
 
-/* Writes the batch and begins its syncs. The disk works on it as the next batch is taken and
- * hashed. */
+/* Writes the batch; its sync begins with it, or when the one that is under way has arrived. */
 static int try_write(struct scribe *scribe, struct cht_err *err)
 {
 	struct batch *b = &scribe->batch;
-	int r = settle(scribe, err);
+	int r = ledger_write(&scribe->ledger, (struct cht_bytes){ b->out, b->len }, b->leaves, b->n,
+			     err);
 
-	if (r == 0)
-		r = ledger_write(&scribe->ledger, (struct cht_bytes){ b->out, b->len }, b->leaves,
-				 b->n, err);
 	if (r < 0)
 		return r;
 	scribe->n_written += b->n;
+	scribe->ahead_bytes += b->len;
 	b->n = 0;
 	b->len = 0;
-	scribe->stage = STAGE_SYNCING;
-	return ledger_sync_begin(&scribe->ledger, err);
+	return scribe->stage == STAGE_SETTLED ? begin_syncing(scribe, err) : 0;
 }
 
 typedef int (*step_fn)(struct scribe *scribe, struct cht_err *err);
@@ -204,9 +221,26 @@ static int insist(struct scribe *scribe, step_fn step, struct cht_err *err)
 	return r;
 }
 
+/* Where there is no space for the batch, what is written before it shall not wait for any. */
 static int write_batch(struct scribe *scribe, struct cht_err *err)
 {
-	return scribe->batch.n == 0 ? 0 : insist(scribe, try_write, err);
+	struct cht_err why = { 0 };
+	int r;
+
+	if (scribe->batch.n == 0)
+		return 0;
+	r = try_write(scribe, &why);
+	if (r == CHT_E_FULL) {
+		int settled = insist(scribe, settle, err);
+
+		if (settled < 0)
+			return settled;
+		if (scribe->pause_on_full)
+			r = outlast(scribe, try_write, &why);
+	}
+	if (r < 0 && err != NULL)
+		*err = why;
+	return r;
 }
 
 /* The batch is written and everything is durable. */
@@ -217,18 +251,26 @@ static int commit(struct scribe *scribe, struct cht_err *err)
 	return r < 0 ? r : insist(scribe, settle, err);
 }
 
+static bool may_write(const struct scribe *scribe)
+{
+	return scribe->stage == STAGE_SETTLED || scribe->ahead_bytes < AHEAD_BYTES;
+}
+
+static bool is_due(const struct scribe *scribe)
+{
+	return batch_is_full(&scribe->batch) || clk_monotonic_ns() >= scribe->batch.due_ns;
+}
+
 /* Until the next commit is due, or a sync ended, or there is something to take and room for it. */
 static int wait_for_more(struct scribe *scribe, struct cht_err *err)
 {
 	struct batch *b = &scribe->batch;
-	bool is_full = batch_is_full(b), is_under_way = scribe->stage != STAGE_SETTLED;
+	bool is_full = batch_is_full(b);
 	uint64_t now, ns = FOR_EVER;
 
-	if (is_under_way && flush_is_done(&scribe->ledger.flush))
-		return insist(scribe, advance, err);
 	if (!is_full && !ring_await_entries(&scribe->ring, b->n == 0 ? 1 : WAKE_BYTES))
 		return 0;
-	if (b->n > 0 && !is_under_way) {
+	if (b->n > 0 && may_write(scribe)) {
 		now = clk_monotonic_ns();
 		ns = now >= b->due_ns ? 0 : b->due_ns - now;
 	}
@@ -254,7 +296,7 @@ static int salvage(struct scribe *scribe, struct cht_err *err)
 static int turn(struct scribe *scribe, struct cht_err *err)
 {
 	struct batch *b = &scribe->batch;
-	bool was_gone = scribe->is_line_gone;
+	bool was_gone = scribe->is_line_gone, has_advanced;
 	int r, fault = batch_fill(b, &scribe->ring, scribe->signer, err);
 
 	/* A failure to write is the graver one. */
@@ -266,10 +308,16 @@ static int turn(struct scribe *scribe, struct cht_err *err)
 		r = commit(scribe, err);
 		return r < 0 ? r : 1;
 	}
-	if (b->n > 0 && (was_gone || (scribe->stage == STAGE_SETTLED &&
-				      (batch_is_full(b) || clk_monotonic_ns() >= b->due_ns))))
+	has_advanced = !is_settled(scribe) && flush_is_done(&scribe->ledger.flush);
+	if (has_advanced) {
+		r = insist(scribe, advance, err);
+		if (r < 0)
+			return r;
+	}
+	if (b->n > 0 && may_write(scribe) && (was_gone || is_due(scribe)))
 		return write_batch(scribe, err);
-	fault = wait_for_more(scribe, err);
+	/* What was begun may have ended already. */
+	fault = has_advanced ? 0 : wait_for_more(scribe, err);
 	if (fault != CHT_E_PEER)
 		return fault;
 	r = salvage(scribe, err);

@@ -94,10 +94,11 @@ int batch_fill(struct batch *batch, struct ring *ring, struct cht_signer *signer
 	       struct cht_err *err) CHT_CHECKED;
 bool batch_is_full(const struct batch *batch);
 
-/* Where a commit is on its way to the disk; the next one is written when it has arrived. */
+/* Where a commit is on its way to the disk. It is all that was written when its sync began; what is
+ * written meanwhile is the next one's. */
 enum scribe_stage {
 	STAGE_SETTLED,    /* nothing is under way */
-	STAGE_SYNCING,    /* entries and hashes are written, their syncs begun */
+	STAGE_SYNCING,    /* the syncs of entries and hashes are begun */
 	STAGE_PUBLISHING, /* so are state and note */
 };
 
@@ -111,11 +112,13 @@ struct scribe {
 	bool pause_on_full;
 	bool is_line_gone, is_closing;
 	enum scribe_stage stage;
-	uint64_t n_written, n_durable; /* entries of the ring */
-	uint64_t note_kept_ns;         /* when the newest note went to `checkpoints` */
-	uint64_t considered_first;     /* the tail's segment when retention was looked at */
+	uint64_t n_written, n_under_way, n_durable; /* entries of the ring */
+	size_t ahead_bytes;        /* written since the sync that is under way began */
+	uint64_t note_kept_ns;     /* when the newest note went to `checkpoints` */
+	uint64_t considered_first; /* the tail's segment when retention was looked at */
 	uint64_t considered_ns;
-	uint64_t proposed; /* HANDOFF_PRUNE without an answer yet; 0: none */
+	uint64_t proposed; /* HANDOFF_PRUNE that is not done with; 0: none */
+	uint64_t agreed;   /* the line's answer, until nothing is under way; 0: none */
 };
 
 #define SCRIBE_NULL                                                                                \
@@ -135,7 +138,7 @@ void scribe_close(struct scribe *scribe);
 
 /* checkpoint.c */
 
-/* The signed note over what is written, into out[0..LEDGER_NOTE_MAX]. CHT_E_SIGN. */
+/* The signed note over what was synced, into out[0..LEDGER_NOTE_MAX]. CHT_E_SIGN. */
 int checkpoint_compose(const struct scribe *scribe, char out[LEDGER_NOTE_MAX + 1],
 		       struct cht_err *err) CHT_CHECKED;
 /* A ledger_is_ours_fn: whether this scribe's key signed exactly this note. */
@@ -146,7 +149,9 @@ bool checkpoint_is_ours(void *scribe, struct cht_str note);
 /* After a publication: proposes to the line what the policy lets go, when a segment was filled
  * since, or an hour passed. CHT_E_IO. */
 int retain_consider(struct scribe *scribe, struct cht_err *err) CHT_CHECKED;
-/* The line's answer. CHT_E_PEER: it agreed to what nobody proposed. CHT_E_IO. */
+/* The line's answer. CHT_E_PEER: it agreed to what nobody proposed. */
 int retain_on_answer(struct scribe *scribe, uint64_t index, struct cht_err *err) CHT_CHECKED;
+/* Does what was agreed. Nothing is under way: both write the state. CHT_E_IO, CHT_E_FULL. */
+int retain_apply(struct scribe *scribe, struct cht_err *err) CHT_CHECKED;
 
 #endif
