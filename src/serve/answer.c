@@ -220,6 +220,16 @@ static bool has_body(struct MHD_Connection *connection)
 					   MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
 }
 
+/* A page of the web can have its own name lead to this machine, and read by way of a browser here
+ * what only this machine may: such requests name that page's host. */
+static bool is_for_us(const struct server *s, struct MHD_Connection *connection)
+{
+	const char *host =
+		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+
+	return !s->listener.is_tcp || host == NULL || serve_host_is_local(host);
+}
+
 /* Its signature is libmicrohttpd's (ADR 0018).
  * Called once with the head of a request, where only a refusal may be given, which also ends the
  * connection, and once when it is whole. */
@@ -243,6 +253,9 @@ enum MHD_Result serve_on_request(void *closure, struct MHD_Connection *connectio
 			       "only GET and HEAD: this is to be read");
 		else if (has_body(connection))
 			refuse(&a, MHD_HTTP_BAD_REQUEST, "a request here has no body");
+		else if (!is_for_us(closure, connection))
+			refuse(&a, MHD_HTTP_MISDIRECTED_REQUEST,
+			       "the Host of a request here is localhost, 127.0.0.1 or [::1]");
 		else
 			return MHD_YES;
 	} else {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -58,6 +59,24 @@ int serve_address_read(const char *text, struct sockaddr_storage *out, socklen_t
 			"alone: nobody is asked who he is. For others: a proxy before --socket");
 }
 
+bool serve_host_is_local(const char *host)
+{
+	size_t len = strcspn(host, host[0] == '[' ? "]" : ":");
+	char name[INET6_ADDRSTRLEN];
+	struct in_addr v4;
+	uint64_t port;
+
+	len += host[0] == '[' && host[len] == ']';
+	if (len >= sizeof(name) ||
+	    (host[len] != '\0' &&
+	     (host[len] != ':' || !read_u64(str_of(host + len + 1), UINT16_MAX, &port))))
+		return false;
+	memcpy(name, host, len);
+	name[len] = '\0';
+	return strcasecmp(name, "localhost") == 0 || strcmp(name, "[::1]") == 0 ||
+	       (inet_pton(AF_INET, name, &v4) == 1 && ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET);
+}
+
 /* The address as it is now: port 0 has become one. */
 static void name_it(struct serve_listener *l)
 {
@@ -85,6 +104,7 @@ static int listen_tcp(struct serve_listener *l, const char *text, struct cht_err
 
 	if (r < 0)
 		return r;
+	l->is_tcp = true;
 	l->is_v6 = address.ss_family == AF_INET6;
 	l->fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (l->fd < 0 || setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0)

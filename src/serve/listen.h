@@ -13,7 +13,7 @@
 struct serve_listener {
 	struct channel_socket unix_socket;
 	int fd; /* the TCP socket, or unix_socket.fd's copy; -1: closed */
-	bool is_v6;
+	bool is_tcp, is_v6;
 	char name[128]; /* for people: "http://127.0.0.1:8080/", "/run/cht/serve.sock" */
 };
 
@@ -25,6 +25,9 @@ struct serve_listener {
 /* "127.0.0.1:PORT" (any address of 127/8) or "[::1]:PORT". CHT_E_CONFIG: anything else. */
 int serve_address_read(const char *text, struct sockaddr_storage *out, socklen_t *len,
 		       struct cht_err *err) CHT_CHECKED;
+
+/* Whether a Host field, its port left out, names this machine: localhost, [::1], 127/8. */
+bool serve_host_is_local(const char *host);
 
 /* Bound and listening, non-blocking. CHT_E_CONFIG, CHT_E_BIND. */
 int serve_listen(struct serve_listener *l, const struct serve_options *options,

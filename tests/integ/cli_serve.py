@@ -50,7 +50,7 @@ class Serve:
         return socket.create_connection((host.strip("[]"), int(port)), timeout)
 
     def connection(self):
-        c = http.client.HTTPConnection("log", timeout=LIMIT_S)
+        c = http.client.HTTPConnection("log" if self.path else "localhost", timeout=LIMIT_S)
         c.sock = self.raw()
         return c
 
@@ -624,7 +624,7 @@ def test_the_place_of_who_leaves_is_free(d):
             # Many times over, while nothing is written. Nothing is left unread, so that no reset tells it.
             for _ in range(300):
                 with serve.raw() as s:
-                    s.sendall(b"GET /events?from=%d&follow=1 HTTP/1.1\r\nHost: a\r\n\r\n" % size_of(state))
+                    s.sendall(b"GET /events?from=%d&follow=1 HTTP/1.1\r\nHost: [::1]\r\n\r\n" % size_of(state))
                     got = s.recv(4096)
                     check(got.startswith(b"HTTP/1.1 200") and got.endswith(b"\r\n\r\n"), f"{got!r}")
             serve.stop()
@@ -868,6 +868,9 @@ def test_only_this_machine_is_listened_to(d):
     check(b"no ledger" in cht("serve", "--socket", f"{d}/a", d, want=1).stderr, "no ledger is told")
     check(not os.path.exists(f"{d}/a"), "a socket without a ledger")
     with Serve(state, tcp="127.0.0.1:0") as serve:
+        for host, want in (("localhost", 200), ("127.0.0.1:8420", 200), ("[::1]", 200), ("rebound.example:8420", 421)):
+            got = serve.exchange(b"GET /checkpoint HTTP/1.1\r\nHost: %s\r\n\r\n" % host.encode())
+            check(got.startswith(b"HTTP/1.1 %d" % want), f"{host}: {got[:40]!r}")
         r = cht("serve", "--listen", serve.at[len("http://"):-1], state, want=1)
         check(b"in use" in r.stderr, r.stderr.decode())
         serve.stop()

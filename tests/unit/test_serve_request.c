@@ -207,6 +207,47 @@ static void test_only_this_machine_is_listened_to(void **state)
 	}
 }
 
+static void test_a_host_is_of_this_machine_or_not(void **state)
+{
+	static const char *const good[] = { "localhost",       "LocalHost:8420", "127.0.0.1",
+					    "127.0.0.1:65535", "127.1.2.3:0",    "[::1]",
+					    "[::1]:443" };
+	static const char *const bad[] = { "",
+					   "a",
+					   "localhost.example.org",
+					   "localhost:",
+					   "localhost:x",
+					   "localhost:65536",
+					   "127.0.0.1.a",
+					   "128.0.0.1",
+					   "127.0.0.1:80:80",
+					   "[::1",
+					   "::1",
+					   "[::1]x",
+					   "[::2]:80",
+					   "[localhost]",
+					   "0.0.0.0",
+					   "example.org",
+					   "127.0.0.1@a",
+					   "a:127.0.0.1" };
+	char longest[300];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		check_row = good[i];
+		CHECK(serve_host_is_local(good[i]));
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		check_row = bad[i];
+		CHECK(!serve_host_is_local(bad[i]));
+	}
+	memset(longest, '1', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	CHECK(!serve_host_is_local(longest));
+	longest[0] = '[';
+	CHECK(!serve_host_is_local(longest));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_not_understood_is_refused),
 		cmocka_unit_test(test_lengths_have_bounds),
 		cmocka_unit_test(test_only_this_machine_is_listened_to),
+		cmocka_unit_test(test_a_host_is_of_this_machine_or_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
