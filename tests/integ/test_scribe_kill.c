@@ -46,7 +46,8 @@ static void test_nothing_acknowledged_is_lost_to_kill_9(void **state)
 		ready = hear(&line, HANDOFF_READY);
 		line.base = ready.ready.next_index;
 		CHECK(line.base >= acknowledged);
-		CHECK_INT(ready.ready.was_clean, round == 0);
+		/* The mark is cleared by the first commit, which may not have been reached. */
+		CHECK(ready.ready.was_clean ? line.base == 0 : round > 0);
 		n_cut += ready.ready.cut_bytes > 0;
 		CHECK_INT(count_ledger(), line.base);
 		put_until(&line, clk_monotonic_ns() + (1 + draw(40)) * NS_PER_MS);
