@@ -140,7 +140,7 @@ CHANGES = (
     (BUNDLE, edit(BUNDLE, rb"cht-bundle/1\n\n[^/]*/", b"cht-bundle/1\n\nother/"), NOT_SIGNED),
     (LEDGER, edit("ledger/entries/" + "0" * 20, b'"guestPid":', b'"guestPiD":'), NOT_THESE),
     (LEDGER, cut_entry, NOT_THESE),
-    (LEDGER, edit("ledger/checkpoint", rb"AA|A", b"B"), "BAD   "),
+    (LEDGER, edit("ledger/checkpoint", rb"\n\d+\n", b"\n1\n"), NOT_SIGNED),
     (LEDGER + " was", older, "BAD   cut back: a checkpoint of"),
     (LEDGER, edit("vkey", rb"\+([0-9a-f]{8})\+", rb"+00000000+"), "BAD   vkey is not whole"),
     (PROOF, edit("event", b"make", b"fake"), "BAD   not this entry"),
@@ -174,6 +174,21 @@ def test_envelopes_are_read_too(d):
         status, said = e.audit("vkey", args)
         equal((status, said[:4]), (0, "GOOD"), f"{args}: {said}")
     check(b'{"event":{' in bytes_of(e.dir + "/event"), "an envelope")
+
+
+def test_what_was_removed_is_told(d):
+    """A ledger that begins later, as after retention: the hashes stay."""
+    e = Evidence(d)
+    raw = list(entries(e.state))
+    os.unlink(e.dir + "/ledger/entries/" + "0" * 20)
+    put(f"{e.dir}/ledger/entries/{INDEX:020}", b"".join(len(x).to_bytes(2, "big") + x for x in raw[INDEX:]))
+    status, said = e.audit("vkey", LEDGER)
+    equal((status, said.splitlines()[0]), (0, f"GOOD  these are the {len(raw)} entries that were signed; "
+                                           f"{len(raw) - INDEX} are here"), said)
+    hashes = bytes_of(e.dir + "/ledger/hashes/0")
+    put(e.dir + "/ledger/hashes/0", bytes([hashes[0] ^ 1]) + hashes[1:])
+    status, said = e.audit("vkey", LEDGER)
+    equal((status, said[:len(NOT_THESE)]), (1, NOT_THESE), said)
 
 
 def test_a_hole_and_an_open_run_are_told(d):
