@@ -430,6 +430,26 @@ static void check_above(struct anchors *a, uint64_t size, bool may_grow)
 	fault(report, VERIFY_ROLLED_BACK, size, detail);
 }
 
+/* What one tree that agrees is worth. */
+static void count_anchor(struct verify_anchors *out, const struct anchor *one)
+{
+	bool by_witness = one->n_witnesses > 0 && (!out->is_quorum_asked || one->is_met);
+
+	if (one->is_met && one->size >= out->quorum_size) {
+		out->is_quorum_met = true;
+		out->quorum_size = one->size;
+	}
+	if (one->from != ANCHOR_SINCE && !by_witness)
+		return;
+	out->is_anchored = true;
+	if (one->size > out->size)
+		out->size = one->size;
+	if (by_witness && one->time_s > out->time_s)
+		out->time_s = one->time_s;
+	if (one->n_witnesses > out->n_witnesses)
+		out->n_witnesses = one->n_witnesses;
+}
+
 static void sum_up(struct anchors *a)
 {
 	struct verify_anchors *out = &a->report->anchors;
@@ -437,26 +457,12 @@ static void sum_up(struct anchors *a)
 	out->is_quorum_asked = a->trust->policy != NULL && a->trust->policy->quorum >= 0;
 	for (size_t i = 0; i < a->n; i++) {
 		const struct anchor *one = &a->list[i];
-		bool by_witness = one->n_witnesses > 0 && (!out->is_quorum_asked || one->is_met);
 
 		if (!one->is_compared && one->from == ANCHOR_SINCE &&
 		    one->size <= a->report->checkpoint.size)
 			out->is_incomparable = true;
-		if (!one->is_compared || !one->agrees)
-			continue;
-		if (one->is_met && one->size >= out->quorum_size) {
-			out->is_quorum_met = true;
-			out->quorum_size = one->size;
-		}
-		if (one->from != ANCHOR_SINCE && !by_witness)
-			continue;
-		out->is_anchored = true;
-		if (one->size > out->size)
-			out->size = one->size;
-		if (by_witness && one->time_s > out->time_s)
-			out->time_s = one->time_s;
-		if (one->n_witnesses > out->n_witnesses)
-			out->n_witnesses = one->n_witnesses;
+		if (one->is_compared && one->agrees)
+			count_anchor(out, one);
 	}
 }
 

@@ -75,7 +75,7 @@ static void *work(void *arg)
 
 static bool make_blocks(struct crew *crew, unsigned n)
 {
-	crew->block = calloc(n, sizeof(*crew->block));
+	crew->block = calloc(n, sizeof(struct block *));
 	crew->state = calloc(n, sizeof(*crew->state));
 	if (crew->block == NULL || crew->state == NULL)
 		return false;

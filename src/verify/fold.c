@@ -54,33 +54,40 @@ static void remember(struct fold *fold, const struct block *block, unsigned from
 		fold->window[fold->n_window++] = block->leaf[i];
 }
 
+/* The stored hash of one leaf, where the block's were not all to be had at once. */
+static int reread(struct source *source, int r, uint64_t index, struct tlog_hash *out,
+		  struct cht_err *err)
+{
+	return r == CHT_E_STATE ? source->ops->hashes(source, 0, index, 1, out, err) : r;
+}
+
+static void leaf_differs(struct fold *fold, const struct block *block, unsigned i, bool is_missing)
+{
+	if (fold->leaf.any)
+		return;
+	differs(&fold->leaf, block->first + i, is_missing);
+	fold->leaf.file_first = block->file_first;
+	fold->leaf.file_offset = block->item[i].offset;
+	if (!fold->diff[0].any)
+		fold->diff[0] = fold->leaf;
+}
+
 static int compare_leaves(struct fold *fold, const struct block *block, struct cht_err *err)
 {
 	struct tlog_hash stored[BLOCK_ENTRIES_MAX];
 	struct source *source = fold->source;
 	bool was = fold->diff[0].any;
-	int r = source->ops->hashes(source, 0, block->first, block->n, stored, err);
+	int all = source->ops->hashes(source, 0, block->first, block->n, stored, err);
 
-	if (r < 0 && r != CHT_E_STATE)
-		return r;
 	for (unsigned i = 0; i < block->n; i++) {
-		uint64_t index = block->first + i;
+		int r = reread(source, all, block->first + i, &stored[i], err);
 
-		if (r == CHT_E_STATE) /* a part may be there */
-			r = source->ops->hashes(source, 0, index, 1, &stored[i], err);
 		if (r < 0 && r != CHT_E_STATE)
 			return r;
 		if (r == CHT_E_STATE && source->size == UINT64_MAX)
 			break;
-		if (r == 0 && tlog_hash_eq(&stored[i], &block->leaf[i]))
-			continue;
-		if (fold->leaf.any)
-			continue;
-		differs(&fold->leaf, index, r == CHT_E_STATE);
-		fold->leaf.file_first = block->file_first;
-		fold->leaf.file_offset = block->item[i].offset;
-		if (!fold->diff[0].any)
-			fold->diff[0] = fold->leaf;
+		if (r == CHT_E_STATE || !tlog_hash_eq(&stored[i], &block->leaf[i]))
+			leaf_differs(fold, block, i, r == CHT_E_STATE);
 	}
 	if (fold->diff[0].any)
 		remember(fold, block, was ? 0 : (unsigned)(fold->diff[0].index - block->first));

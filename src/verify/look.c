@@ -45,10 +45,10 @@ static void fold_tile(struct block *block)
 {
 	struct tlog_hash half[BLOCK_ENTRIES_MAX / 2];
 
-	for (unsigned i = 0; i < BLOCK_ENTRIES_MAX / 2; i++)
+	for (size_t i = 0; i < BLOCK_ENTRIES_MAX / 2; i++)
 		tlog_node(&block->leaf[2 * i], &block->leaf[2 * i + 1], &half[i]);
-	for (unsigned n = BLOCK_ENTRIES_MAX / 4; n > 0; n /= 2)
-		for (unsigned i = 0; i < n; i++)
+	for (size_t n = BLOCK_ENTRIES_MAX / 4; n > 0; n /= 2)
+		for (size_t i = 0; i < n; i++)
 			tlog_node(&half[2 * i], &half[2 * i + 1], &half[i]);
 	block->root = half[0];
 }

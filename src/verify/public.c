@@ -241,7 +241,7 @@ int cht_checkpoint_verify(struct cht_str note, const struct cht_trust *trust,
 int cht_proof_verify(struct cht_str proof, struct cht_bytes entry, const struct cht_trust *trust,
 		     uint64_t *index, struct cht_checkpoint *checkpoint, struct cht_err *err)
 {
-	struct cht_checkpoint own, *to = checkpoint != NULL ? checkpoint : &own;
+	struct cht_checkpoint own = { 0 }, *to = checkpoint != NULL ? checkpoint : &own;
 	struct tlog_receipt receipt;
 	struct tlog_hash leaf, root;
 	size_t at = 0;
