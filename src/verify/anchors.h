@@ -61,8 +61,9 @@ struct anchors {
 /* Fills report->checkpoint, adds what is wrong with it to the findings, and sets source->size. */
 void anchors_open(struct anchors *anchors, struct source *source, const struct verify_trust *trust,
 		  struct verify_report *report);
-/* Takes the remembered checkpoints from a file (null: none), and those that stand beside the
- * ledger. CHT_E_VERIFY, CHT_E_PARSE: the file's are not of this log; CHT_E_IO, CHT_E_NOMEM. */
+/* remembered.c: takes the remembered checkpoints from a file (null: none), and those that stand
+ * beside the ledger. CHT_E_VERIFY, CHT_E_PARSE: the file's are not of this log; CHT_E_IO,
+ * CHT_E_NOMEM. */
 int anchors_load(struct anchors *anchors, const struct source *source, const char *since,
 		 struct cht_err *err) CHT_CHECKED;
 void anchors_close(struct anchors *anchors);
@@ -74,6 +75,10 @@ int anchors_pass(struct anchors *anchors, const struct fold *fold, const struct 
  * newest checkpoint signs; may_grow: the log goes on as we read. CHT_E_IO. */
 int anchors_end(struct anchors *anchors, const struct fold *fold, bool is_root_signed,
 		bool may_grow, struct cht_err *err) CHT_CHECKED;
+
+/* A finding about the log as a whole. */
+void anchors_fault(struct verify_report *report, enum verify_fault fault, uint64_t index,
+		   const char *detail);
 
 /* The first note of *rest, which moves on behind it and the empty line that parts it from the next.
  * False: no whole note is left. */

@@ -169,6 +169,17 @@ static void test_kept_checkpoints_are_held_against_the_tree(void **state)
 	CHECK_INT(report.first.fault, VERIFY_HISTORY);
 	CHECK_INT(report.first.at.file_offset, second);
 
+	check_row = "in another order";
+	b = buf_init(mem, sizeof(mem));
+	put_note_by(&b, &m, 8, 7);
+	buf_put_byte(&b, '\n');
+	put_note_by(&b, &m, 3, 7);
+	buf_put_byte(&b, '\n');
+	write_bytes("ledger/checkpoints", mem, buf_len(&b));
+	report = verify_now(&none);
+	check_verdict(&report, 11);
+	CHECK_INT(report.first.fault, VERIFY_HISTORY);
+
 	check_row = "one larger than the newest";
 	cut_back(&m, 8, 7);
 	b = buf_init(mem, sizeof(mem));
