@@ -257,7 +257,7 @@ static void __attribute__((unused)) make_ledger(uint64_t n, bool clean)
 		n -= some;
 	}
 	if (clean)
-		CHECK_INT(ledger_mark_clean(&ledger, false, NULL), 0);
+		CHECK_INT(ledger_mark_clean(&ledger, NULL), 0);
 	ledger_close(&ledger);
 }
 

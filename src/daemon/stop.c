@@ -92,18 +92,19 @@ int line_stop(struct line *line, struct cht_err *err)
 	return r;
 }
 
+/* The scribe hears first which entry closes the log: the flag comes with it, whoever is killed. */
 int line_end_log(struct line *line, struct cht_err *err)
 {
-	const struct handoff_msg last = { .kind = HANDOFF_CLOSE, .version = HANDOFF_VERSION };
+	const struct handoff_msg last = { .kind = HANDOFF_CLOSE,
+					  .close = { ring_put_count(&line->ring) + 1 } };
 	int r;
 
 	clk_read(&line->now);
-	r = host_tell_closed(line, err);
+	r = handoff_send(line->scribe.sock, &last, NULL, 0, err);
+	if (r == 0)
+		r = host_tell_closed(line, err);
 	if (r == 0)
 		r = host_tell_stop(line, STR("succession"), err);
-	/* At once: should we be killed here, the scribe commits both and closes the log. */
-	if (r == 0)
-		r = handoff_send(line->scribe.sock, &last, NULL, 0, err);
 	if (r == 0)
 		r = line_await_durable(line, err);
 	table_close(&line->table, r == 0);

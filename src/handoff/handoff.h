@@ -9,7 +9,7 @@
  * scribe -> line  HANDOFF_FAILED  the last word: exit status and text for the operator
  * scribe -> line  HANDOFF_PRUNE   by the retention policy, segments below an index may go
  * line -> scribe  HANDOFF_PRUNED  so many may, and the event that says so is durable
- * line -> scribe  HANDOFF_CLOSE   this log has a successor: it is not to be opened again
+ * line -> scribe  HANDOFF_CLOSE   an event to come is the log's last: it has a successor
  *
  * The end of the line's side means: commit the ring, then exit 0.
  */
@@ -70,6 +70,9 @@ struct handoff_msg {
 			uint64_t min_index; /* HANDOFF_PRUNE: proposed; HANDOFF_PRUNED: agreed, or 0
 					     */
 		} prune;
+		struct {
+			uint64_t entries; /* of the ring: with this one durable the log is closed */
+		} close;
 	};
 };
 

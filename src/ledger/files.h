@@ -9,7 +9,12 @@
 
 #include "ledger/ledger.h"
 
-enum { LEDGER_FILE_MODE = 0640, LEDGER_DIR_MODE = 0750, SCRIBE_DIR_MODE = 0700 };
+enum {
+	LEDGER_FILE_MODE = 0640,
+	LEDGER_DIR_MODE = 0750,
+	SCRIBE_DIR_MODE = 0700,
+	CACHE_DIR_MODE = 0770,
+};
 
 /* What an operator does about a log that cannot go on. */
 #define SUCCEED_HINT "see cht ledger succeed"

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -119,6 +120,24 @@ static int init_entries(int dir_fd, struct cht_err *err)
 	return r;
 }
 
+/* What readers may keep there is believed by nobody. */
+static int init_cache(int state_fd, struct cht_err *err)
+{
+	int fd = fd_make_dir(state_fd, "cache", CACHE_DIR_MODE, err);
+
+	if (fd < 0)
+		return fd;
+	/* The umask is the scribe's own affair. */
+	if (fchmod(fd, CACHE_DIR_MODE) < 0) {
+		int sys = errno;
+
+		fd_close(&fd);
+		return cht_fail(err, CHT_E_IO, sys, "open STATE/cache to its group");
+	}
+	fd_close(&fd);
+	return 0;
+}
+
 struct beginning {
 	const char *name;
 	const struct ledger_terms *terms;
@@ -136,7 +155,9 @@ static int init_locked(int state_fd, int dir_fd, const struct beginning *new, st
 	r = origin_read(dir_fd, origin, err);
 	if (r == 0) {
 		scribe_fd = fd_make_dir(state_fd, "scribe", SCRIBE_DIR_MODE, err);
-		r = scribe_fd < 0 ? scribe_fd : init_entries(dir_fd, err);
+		r = scribe_fd < 0 ? scribe_fd : init_cache(state_fd, err);
+		if (r == 0)
+			r = init_entries(dir_fd, err);
 		if (r == 0)
 			r = init_levels(dir_fd, err);
 		if (r == 0)

@@ -58,7 +58,8 @@ struct ledger_extent {
 	uint64_t tail_first, tail_bytes;
 };
 
-/* All of it is private to src/ledger, except origin, key, state and extent (read only). */
+/* All of it is private to src/ledger, except origin, key, state, extent and flush (read only), and
+ * is_closing. */
 struct ledger {
 	int state_fd;                      /* STATE */
 	int dir_fd, entries_fd, hashes_fd; /* STATE/ledger and below */
@@ -76,6 +77,7 @@ struct ledger {
 	bool is_published;     /* what stands in `checkpoint` is state.note */
 	bool keeps_notes;      /* `checkpoints` ends in a whole note */
 	bool is_broken;        /* a write or sync failed: never written again */
+	bool is_closing;       /* what is published next closes the log */
 	char origin[LEDGER_ORIGIN_MAX + 1];
 	char vkey[LEDGER_VKEY_MAX + 1];
 	struct tlog_vkey key; /* the same, taken apart */
@@ -181,9 +183,9 @@ int ledger_publish(struct ledger *ledger, struct cht_str note, struct cht_err *e
 void ledger_keep_note(struct ledger *ledger);
 
 /* The clean mark, after everything is published: the last call before close, after an orderly end.
- * is_closed: the log has a successor and is not opened again. Does nothing to a broken ledger.
+ * Does nothing to a broken ledger.
  * CHT_E_IO, also for want of space: broken; the next open will call this end unclean. */
-int ledger_mark_clean(struct ledger *ledger, bool is_closed, struct cht_err *err) CHT_CHECKED;
+int ledger_mark_clean(struct ledger *ledger, struct cht_err *err) CHT_CHECKED;
 
 /* ---- prune.c */
 

@@ -57,6 +57,7 @@ static int write_state(struct ledger *ledger, struct cht_str note, struct cht_er
 	next->tail_first = ledger->extent.tail_first;
 	next->tail_bytes = ledger->extent.tail_bytes;
 	next->tree = ledger->extent.tree;
+	next->is_closed = ledger->state.is_closed || ledger->is_closing;
 	memcpy(next->note, note.ptr, note.len);
 	next->note[note.len] = '\0';
 	r = state_put(ledger->slots_fd, next, err);
@@ -119,14 +120,13 @@ int ledger_publish(struct ledger *ledger, struct cht_str note, struct cht_err *e
 	return r < 0 ? r : ledger_publish_end(ledger, err);
 }
 
-int ledger_mark_clean(struct ledger *ledger, bool is_closed, struct cht_err *err)
+int ledger_mark_clean(struct ledger *ledger, struct cht_err *err)
 {
 	int r;
 
-	if (ledger->is_broken || (ledger->state.is_clean && ledger->state.is_closed == is_closed))
+	if (ledger->is_broken || ledger->state.is_clean)
 		return 0;
 	ledger->state.is_clean = true;
-	ledger->state.is_closed = is_closed;
 	r = state_write(ledger->slots_fd, &ledger->state, err);
 	ledger->state.is_clean = r == 0;
 	ledger->is_broken = r < 0;

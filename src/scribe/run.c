@@ -36,11 +36,13 @@ static int hear_line(struct scribe *scribe, struct cht_err *err)
 		scribe->is_line_gone = r == 0;
 		return r;
 	}
-	if (msg.kind == HANDOFF_PRUNED)
-		return retain_on_answer(scribe, msg.prune.min_index, err);
+	if (msg.kind == HANDOFF_PRUNED) {
+		r = retain_on_answer(scribe, msg.prune.min_index, err);
+		return r < 0 || scribe->stage != STAGE_SETTLED ? r : retain_apply(scribe, err);
+	}
 	if (msg.kind != HANDOFF_CLOSE)
 		return cht_fail(err, CHT_E_PEER, 0, "the line spoke out of turn");
-	scribe->is_closing = true;
+	scribe->closes_with = msg.close.entries;
 	return 0;
 }
 
@@ -113,6 +115,8 @@ static int begin_publishing(struct scribe *scribe, struct cht_err *err)
 
 	if (r == 0)
 		r = checkpoint_compose(scribe, note, err);
+	scribe->ledger.is_closing =
+		scribe->closes_with != 0 && scribe->n_under_way >= scribe->closes_with;
 	if (r == 0)
 		r = ledger_publish_begin(&scribe->ledger, str_of(note), err);
 	if (r == 0)
@@ -334,5 +338,5 @@ int scribe_run(struct scribe *scribe, struct cht_err *err)
 	if (r < 0)
 		return r;
 	ledger_keep_note(&scribe->ledger);
-	return ledger_mark_clean(&scribe->ledger, scribe->is_closing, err);
+	return ledger_mark_clean(&scribe->ledger, err);
 }

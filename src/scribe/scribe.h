@@ -110,7 +110,8 @@ struct scribe {
 	struct sign_log_key *log_key;
 	int line_fd; /* borrowed from the options */
 	bool pause_on_full;
-	bool is_line_gone, is_closing;
+	bool is_line_gone;
+	uint64_t closes_with; /* entry of the ring that closes the log; 0: none does */
 	enum scribe_stage stage;
 	uint64_t n_written, n_under_way, n_durable; /* entries of the ring */
 	size_t ahead_bytes;        /* written since the sync that is under way began */

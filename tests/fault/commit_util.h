@@ -182,7 +182,7 @@ check_reopens(uint64_t from, uint64_t at_least, uint64_t at_most)
 	commit(&ledger, N_NEW);
 	CHECK_INT(count_ledger(), found.kept + N_NEW);
 	check_hashes(&ledger, from, found.kept + N_NEW);
-	CHECK_INT(ledger_mark_clean(&ledger, false, NULL), 0);
+	CHECK_INT(ledger_mark_clean(&ledger, NULL), 0);
 	ledger_close(&ledger);
 	open_ledger(&ledger, &found);
 	CHECK(found.was_clean && found.cut_bytes == 0);

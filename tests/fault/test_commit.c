@@ -129,7 +129,7 @@ static void check_broken(const struct situation *s, struct ledger *ledger)
 	CHECK_INT(try_write(ledger), CHT_E_IO);
 	CHECK_INT(publish_entries(ledger, NULL), CHT_E_IO);
 	CHECK_INT(ledger_publish(ledger, STR("note"), NULL), CHT_E_IO);
-	CHECK_INT(ledger_mark_clean(ledger, false, NULL), 0);
+	CHECK_INT(ledger_mark_clean(ledger, NULL), 0);
 	ledger_close(ledger);
 	CHECK_INT(plan.n, 0);
 	check_reopens(s->before, s->before, s->before + N_NEW);

@@ -272,7 +272,7 @@ static void test_each_call_of_the_clean_mark_that_fails_or_is_the_last(void **st
 	fresh_ledger(100, false);
 	CHECK_INT(open_once(&ledger), 0);
 	arm(0, FAIL, 0);
-	CHECK_INT(ledger_mark_clean(&ledger, false, NULL), 0);
+	CHECK_INT(ledger_mark_clean(&ledger, NULL), 0);
 	n = plan.n;
 	CHECK_STR(str_of(steps_from(1)), "pwrite:state fdatasync:state");
 	ledger_close(&ledger);
@@ -283,7 +283,7 @@ static void test_each_call_of_the_clean_mark_that_fails_or_is_the_last(void **st
 		fresh_ledger(100, false);
 		CHECK_INT(open_once(&ledger), 0);
 		arm(i, FAIL, ENOSPC);
-		CHECK_INT(ledger_mark_clean(&ledger, false, NULL), CHT_E_IO);
+		CHECK_INT(ledger_mark_clean(&ledger, NULL), CHT_E_IO);
 		CHECK(ledger.is_broken);
 		ledger_close(&ledger);
 		check_reopens(100, 100, 100);
@@ -292,7 +292,7 @@ static void test_each_call_of_the_clean_mark_that_fails_or_is_the_last(void **st
 		pid = fork();
 		if (pid == 0) {
 			arm(i, DIE_AMID, 0);
-			_exit(ledger_mark_clean(&ledger, false, NULL) == 0 ? 1 : 2);
+			_exit(ledger_mark_clean(&ledger, NULL) == 0 ? 1 : 2);
 		}
 		CHECK_INT(status_of(pid), KILLED);
 		ledger_close(&ledger);
@@ -317,7 +317,7 @@ static void check_pruned(bool is_told)
 		CHECK((size_of(segment_path(first)) < 0) == (first < index));
 	CHECK(size_of(segment_path(2 * SEGMENT_ENTRIES)) > 0);
 	commit(&ledger, N_NEW);
-	CHECK_INT(ledger_mark_clean(&ledger, false, NULL), 0);
+	CHECK_INT(ledger_mark_clean(&ledger, NULL), 0);
 	ledger_close(&ledger);
 	open_ledger(&ledger, &found);
 	CHECK_INT(found.kept, N_OLD + N_NEW);

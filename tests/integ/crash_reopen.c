@@ -189,7 +189,7 @@ static bool goes_on(struct scribe *scribe, struct cht_err *err)
 	tlog_leaf((struct cht_bytes){ entry + 2, 5 }, &leaf);
 	if (ledger_write(&scribe->ledger, (struct cht_bytes){ entry, sizeof(entry) }, &leaf, 1,
 			 err) < 0 ||
-	    publish(scribe, err) < 0 || ledger_mark_clean(&scribe->ledger, false, err) < 0)
+	    publish(scribe, err) < 0 || ledger_mark_clean(&scribe->ledger, err) < 0)
 		return bad("it does not go on", scribe->ledger.tree.size, err);
 	return true;
 }

@@ -80,7 +80,7 @@ static void test_what_is_committed_is_read_back(void **state)
 	CHECK_INT(count_ledger(), 1001);
 	CHECK_INT(ledger_write(&ledger, (struct cht_bytes){ NULL, 0 }, NULL, 0, NULL), 0);
 	CHECK_INT(size_of(segment_path(0)), bytes_up_to(1001));
-	CHECK_INT(ledger_mark_clean(&ledger, false, NULL), 0);
+	CHECK_INT(ledger_mark_clean(&ledger, NULL), 0);
 	ledger_close(&ledger);
 	open_ledger(&ledger, &found);
 	CHECK(found.was_clean && !found.is_new);
@@ -128,7 +128,7 @@ static void test_an_unclean_end_keeps_every_whole_entry(void **state)
 	CHECK(!found.was_clean && !found.is_new && found.cut_bytes == 0);
 	CHECK_INT(found.kept, SEGMENT_ENTRIES + 5);
 	CHECK_INT(found.covered, SEGMENT_ENTRIES + 5);
-	CHECK_INT(ledger_mark_clean(&ledger, false, NULL), 0);
+	CHECK_INT(ledger_mark_clean(&ledger, NULL), 0);
 	ledger_close(&ledger);
 	open_ledger(&ledger, &found);
 	CHECK(found.was_clean);
