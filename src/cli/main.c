@@ -19,7 +19,7 @@ static const char tail[] =
 	"\n"
 	"examples:\n"
 	"  cht tail /var/lib/cht                      watch events as they are stored\n"
-	"  cht verify /var/lib/cht --keys keys.json   is it as it was written, is all there\n"
+	"  cht verify /var/lib/cht --vkey log.vkey    is it as it was written, is all there\n"
 	"  cht decode frame.bin                       what a guest sent, and what is wrong\n"
 	"\n"
 	"'cht help COMMAND' explains one command. Manual: cht(1).\n";

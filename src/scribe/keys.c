@@ -235,6 +235,24 @@ static int check_other(struct sign_log_key **key, const struct cht_signer *signe
 			"cht key gen makes one");
 }
 
+/* Where there is no log either, a key is not what is missing. */
+static int no_key(const char *state, struct cht_err *err)
+{
+	char origin[PATH_MAX];
+	int r = join(origin, state, "ledger/origin", err);
+
+	if (r < 0)
+		return r;
+	if (faccessat(AT_FDCWD, origin, F_OK, 0) < 0 && errno == ENOENT)
+		return cht_fail(err, CHT_E_CONFIG, 0,
+				"there is no ledger in %s: --init or cht ledger init makes one",
+				state);
+	return cht_fail(err, CHT_E_CONFIG, 0,
+			"there is no checkpoint key: put it to %s/scribe/key.pem, or give it by "
+			"log_key_file or --log-key-file; if it is lost, see cht ledger succeed",
+			state);
+}
+
 int log_key_load(struct sign_log_key **out, const struct scribe_options *options,
 		 const struct cht_signer *signer, struct cht_err *err)
 {
@@ -242,10 +260,7 @@ int log_key_load(struct sign_log_key **out, const struct scribe_options *options
 	int r = find(&key, options, err);
 
 	if (r == 0)
-		r = cht_fail(err, CHT_E_CONFIG, 0,
-			     "there is no checkpoint key: give --log-key-file, or put it to "
-			     "%s/scribe/key.pem",
-			     options->state);
+		r = no_key(options->state, err);
 	else if (r > 0)
 		r = check_other(&key, signer, err);
 	if (r == 0)

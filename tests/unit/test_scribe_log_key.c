@@ -87,8 +87,10 @@ static int fill(void **state)
 static int empty(void **state)
 {
 	static const char *const files[] = { "file", "credentials/cht.log-key",
-					     "state/scribe/key.pem", "state/scribe/key.new" };
-	static const char *const dirs[] = { "credentials", "state/scribe", "state" };
+					     "state/scribe/key.pem", "state/scribe/key.new",
+					     "state/ledger/origin" };
+	static const char *const dirs[] = { "credentials", "state/ledger", "state/scribe",
+					    "state" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
@@ -164,6 +166,9 @@ static void test_the_first_source_that_is_there_counts(void **state)
 	check_source(&o, FROM_STATE);
 	CHECK_INT(unlink(at("state/scribe/key.pem")), 0);
 	check_row = "nothing";
+	check_refusal(&o, CHT_E_CONFIG, "no ledger in");
+	CHECK_INT(mkdir(at("state/ledger"), 0700), 0);
+	put("state/ledger/origin", "a/0011223344556677\n", 0640);
 	check_refusal(&o, CHT_E_CONFIG, "no checkpoint key");
 }
 
