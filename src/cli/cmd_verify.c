@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/clk.h"
 #include "base/diag.h"
+#include "base/err.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/text.h"
@@ -70,6 +72,19 @@ static bool require_signed(struct cli_args *args)
 	return true;
 }
 
+/* A file of the caller, who may name it by a link or give a pipe. Its length, or a code. */
+static ssize_t read_caller_file(const char *path, char *out, struct cht_err *err)
+{
+	int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	ssize_t n;
+
+	if (fd < 0)
+		return cht_fail(err, CHT_E_IO, errno, "open %s", path);
+	n = fd_read_all(fd, out, TRUST_FILE_MAX, err);
+	fd_close(&fd);
+	return n;
+}
+
 /* A verifier key as such has '+' in it; anything else is a file that holds one. */
 static int add_vkey(struct verify_trust *trust, const char *text, struct cht_err *err)
 {
@@ -78,7 +93,7 @@ static int add_vkey(struct verify_trust *trust, const char *text, struct cht_err
 
 	if (strchr(text, '+') != NULL && access(text, F_OK) != 0)
 		return verify_trust_add_vkey(trust, str_of(text), err);
-	n = fd_read_file(AT_FDCWD, text, mem, sizeof(mem), err);
+	n = read_caller_file(text, mem, err);
 	return n < 0 ? (int)n
 		     : verify_trust_add_vkey(trust, (struct cht_str){ mem, (size_t)n }, err);
 }
@@ -86,7 +101,7 @@ static int add_vkey(struct verify_trust *trust, const char *text, struct cht_err
 static int add_policy(struct verify_trust *trust, const char *path, struct cht_err *err)
 {
 	char mem[TRUST_FILE_MAX];
-	ssize_t n = fd_read_file(AT_FDCWD, path, mem, sizeof(mem), err);
+	ssize_t n = read_caller_file(path, mem, err);
 
 	return n < 0 ? (int)n
 		     : verify_trust_add_policy(trust, (struct cht_str){ mem, (size_t)n }, err);

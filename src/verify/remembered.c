@@ -2,12 +2,14 @@
  *
  * What else was signed of the log: by the caller's memory, by witnesses, by the ledger itself.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "verify/anchors.h"
 #include "verify/kept.h"
 
@@ -128,14 +130,34 @@ static int add_receipt(struct anchors *a, struct cht_str text, struct cht_err *e
 	return 0;
 }
 
-/* A file of the caller: one proof, or checkpoints. */
+/* A file of the caller, who may name it by a link or give a pipe. */
+static int read_caller_file(const char *path, struct cht_str *out, struct cht_err *err)
+{
+	int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	char *text;
+	ssize_t n;
+
+	if (fd < 0)
+		return cht_fail(err, errno == ENOENT ? CHT_E_CONFIG : CHT_E_IO, errno, "open %s",
+				path);
+	text = malloc(ANCHORS_TEXT_MAX);
+	n = text != NULL ? fd_read_all(fd, text, ANCHORS_TEXT_MAX, err)
+			 : cht_fail(err, CHT_E_NOMEM, 0, "no memory for %s", path);
+	fd_close(&fd);
+	if (n < 0) {
+		free(text);
+		return (int)n;
+	}
+	*out = (struct cht_str){ text, (size_t)n };
+	return 0;
+}
+
+/* One proof, or checkpoints. */
 static int load_since(struct anchors *a, const char *path, struct cht_err *err)
 {
 	struct cht_str text = { NULL, 0 }, rest, note;
-	int r = source_read_text(AT_FDCWD, path, ANCHORS_TEXT_MAX, &text, err);
+	int r = read_caller_file(path, &text, err);
 
-	if (r == 0)
-		return cht_fail(err, CHT_E_CONFIG, 0, "there is no file %s", path);
 	if (r < 0)
 		return r;
 	rest = text;

@@ -126,7 +126,7 @@ static int enter_segment(struct ledger_source *s, struct cht_err *err)
 	s->base.place.file_first = s->segment_first;
 	segment_name(name, s->segment_first);
 	s->at.offset = 0;
-	s->at.fd = openat(s->entries_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	s->at.fd = openat(s->entries_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (s->at.fd >= 0)
 		return 1;
 	if (errno != ENOENT)

@@ -121,6 +121,37 @@ static void test_a_segment_in_the_middle_is_never_pruned(void **state)
 	made_free(&m);
 }
 
+/* Takes the first two segments away once reading has begun. */
+static void prune_meanwhile(void *context, uint64_t entries, uint64_t of)
+{
+	(void)of;
+	if (entries == 0 || *(bool *)context)
+		return;
+	*(bool *)context = true;
+	CHECK_INT(unlink(made_path(first_segment)), 0);
+	CHECK_INT(unlink(made_path("ledger/entries/00000000000000065536")), 0);
+}
+
+static void test_what_is_pruned_as_we_read_is_no_damage(void **state)
+{
+	bool is_done = false;
+	struct verify_options options = { .progress = prune_meanwhile, .context = &is_done };
+	struct made m = begun();
+	struct verify_report report;
+
+	(void)state;
+	while (m.n > 0)
+		free((void *)(uintptr_t)m.entries[--m.n].ptr);
+	add_pruned(&m, 2 * SEGMENT_ENTRIES);
+	add_host_stopped(&m);
+	write_behind(&m, 2 * SEGMENT_ENTRIES);
+	report = verify_now(&options);
+	CHECK(is_done);
+	check_verdict(&report, 0);
+	CHECK_INT(report.left_out, 2 * SEGMENT_ENTRIES);
+	made_free(&m);
+}
+
 static void test_the_first_entry_opens_this_very_log(void **state)
 {
 	static const struct {
@@ -224,6 +255,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_entries_may_be_missing_where_it_was_declared),
 		cmocka_unit_test(test_a_segment_in_the_middle_is_never_pruned),
+		cmocka_unit_test(test_what_is_pruned_as_we_read_is_no_damage),
 		cmocka_unit_test(test_the_first_entry_opens_this_very_log),
 		cmocka_unit_test(test_a_closed_log_ends),
 		cmocka_unit_test(test_a_run_goes_on_from_the_log_before),
