@@ -244,6 +244,55 @@ static void test_a_pause_loses_nothing_and_is_told(void **state)
 	}
 }
 
+/* The line agrees while a commit is on its way to the same slot of the state. */
+static void test_a_pruning_waits_for_the_commit_under_way(void **state)
+{
+	char note[LEDGER_NOTE_MAX + 1];
+	struct ledger ledger = LEDGER_NULL;
+	struct ledger_recovery found;
+
+	(void)state;
+	ledger_close(&scribe.ledger);
+	make_ledger(SEGMENT_ENTRIES + 5, false);
+	CHECK_INT(try_open(&scribe.ledger, scratch, &found, NULL), 0);
+	scribe.proposed = SEGMENT_ENTRIES;
+	CHECK_INT(write_entries(&scribe.ledger, batch(SEGMENT_ENTRIES + 5, 10), 10, NULL), 0);
+	CHECK_INT(ledger_sync(&scribe.ledger, NULL), 0);
+	CHECK_INT(checkpoint_compose(&scribe, note, NULL), 0);
+	CHECK_INT(ledger_publish_begin(&scribe.ledger, str_of(note), NULL), 0);
+	scribe.stage = STAGE_PUBLISHING;
+	scribe.n_written = 10;
+	CHECK_INT(retain_on_answer(&scribe, SEGMENT_ENTRIES, NULL), 0);
+	CHECK(size_of(segment_path(0)) > 0);
+	fd_close(&line_sock);
+	CHECK_INT(scribe_run(&scribe, NULL), 0);
+	CHECK_INT(size_of(segment_path(0)), -1);
+	ledger_close(&scribe.ledger);
+	open_ledger(&ledger, &found);
+	CHECK(found.was_clean);
+	CHECK_INT(found.kept, SEGMENT_ENTRIES + 15);
+	CHECK_INT(ledger.state.min_index, SEGMENT_ENTRIES);
+	ledger_close(&ledger);
+}
+
+/* It is heard as the first commit arrives, when the next batch is already taken. */
+static void test_what_was_put_before_a_foul_word_is_stored(void **state)
+{
+	const struct handoff_msg odd = { .kind = HANDOFF_PRUNED, .prune = { 2 * SEGMENT_ENTRIES } };
+	enum { N = 2 * COMMIT_ENTRIES + 100 };
+
+	(void)state;
+	for (uint64_t i = 0; i < N; i++)
+		CHECK(put(i));
+	scribe.proposed = SEGMENT_ENTRIES;
+	CHECK_INT(handoff_send(line_sock, &odd, NULL, 0, NULL), 0);
+	CHECK_INT(scribe_run(&scribe, NULL), CHT_E_PEER);
+	CHECK_INT(ring_durable_count(&line_ring), N);
+	CHECK_INT(checkpoint_size(), N);
+	CHECK_INT(count_ledger(), N);
+	CHECK(!is_marked_clean());
+}
+
 static const char *key_of(void *context, const char *name)
 {
 	(void)context;
@@ -327,6 +376,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_nothing_is_acknowledged_that_was_not_written),
 		CASE(test_a_pause_loses_nothing_and_is_told),
+		CASE(test_a_pruning_waits_for_the_commit_under_way),
+		CASE(test_what_was_put_before_a_foul_word_is_stored),
 		CASE(test_a_hundred_thousand_events_call_no_allocator),
 		CASE(test_a_hundred_thousand_signed_events_call_no_allocator),
 	};
