@@ -194,7 +194,8 @@ int ledger_mark_clean(struct ledger *ledger, struct cht_err *err) CHT_CHECKED;
 int ledger_prunable(struct ledger *ledger, uint64_t now_s, uint64_t *index,
 		    struct cht_err *err) CHT_CHECKED;
 
-/* Writes min_index to the state, then unlinks the segments below. index: a multiple of
+/* Writes min_index to the state, then unlinks the segments below. Not between publish_begin and
+ * publish_end, which write the same slot. index: a multiple of
  * SEGMENT_ENTRIES, above state.min_index, at most what ledger_prunable gave. CHT_E_IO. */
 int ledger_prune(struct ledger *ledger, uint64_t index, struct cht_err *err) CHT_CHECKED;
 

@@ -59,7 +59,8 @@ int retain_apply(struct scribe *scribe, struct cht_err *err)
 	uint64_t index = scribe->agreed;
 	int r;
 
-	if (index == 0)
+	/* The state is not written while another one is on its way to the same slot. */
+	if (index == 0 || scribe->stage == STAGE_PUBLISHING)
 		return 0;
 	r = ledger_prune(&scribe->ledger, index, err);
 	if (r < 0)

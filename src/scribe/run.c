@@ -38,7 +38,7 @@ static int hear_line(struct scribe *scribe, struct cht_err *err)
 	}
 	if (msg.kind == HANDOFF_PRUNED) {
 		r = retain_on_answer(scribe, msg.prune.min_index, err);
-		return r < 0 || scribe->stage != STAGE_SETTLED ? r : retain_apply(scribe, err);
+		return r < 0 ? r : retain_apply(scribe, err);
 	}
 	if (msg.kind != HANDOFF_CLOSE)
 		return cht_fail(err, CHT_E_PEER, 0, "the line spoke out of turn");
@@ -288,6 +288,7 @@ static int salvage(struct scribe *scribe, struct cht_err *err)
 	int fault, r;
 	bool more;
 
+	scribe->is_line_gone = true; /* it is not heard any more */
 	do {
 		fault = batch_fill(b, &scribe->ring, scribe->signer, NULL);
 		more = b->n > 0;
@@ -321,20 +322,19 @@ static int turn(struct scribe *scribe, struct cht_err *err)
 	if (b->n > 0 && may_write(scribe) && (was_gone || is_due(scribe)))
 		return write_batch(scribe, err);
 	/* What was begun may have ended already. */
-	fault = has_advanced ? 0 : wait_for_more(scribe, err);
-	if (fault != CHT_E_PEER)
-		return fault;
-	r = salvage(scribe, err);
-	return r < 0 ? r : fault;
+	return has_advanced ? 0 : wait_for_more(scribe, err);
 }
 
 int scribe_run(struct scribe *scribe, struct cht_err *err)
 {
-	int r;
+	int saved, r = retain_consider(scribe, err);
 
-	r = retain_consider(scribe, err);
 	while (r == 0)
 		r = turn(scribe, err);
+	if (r == CHT_E_PEER) {
+		saved = salvage(scribe, err);
+		return saved < 0 ? saved : r;
+	}
 	if (r < 0)
 		return r;
 	ledger_keep_note(&scribe->ledger);

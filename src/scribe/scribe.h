@@ -152,7 +152,8 @@ bool checkpoint_is_ours(void *scribe, struct cht_str note);
 int retain_consider(struct scribe *scribe, struct cht_err *err) CHT_CHECKED;
 /* The line's answer. CHT_E_PEER: it agreed to what nobody proposed. */
 int retain_on_answer(struct scribe *scribe, uint64_t index, struct cht_err *err) CHT_CHECKED;
-/* Does what was agreed. Nothing is under way: both write the state. CHT_E_IO, CHT_E_FULL. */
+/* Does what was agreed, unless a state is on its way to the disk: then call it when it has arrived.
+ * CHT_E_IO, CHT_E_FULL. */
 int retain_apply(struct scribe *scribe, struct cht_err *err) CHT_CHECKED;
 
 #endif

@@ -261,8 +261,9 @@ static void test_a_pruning_waits_for_the_commit_under_way(void **state)
 	CHECK_INT(checkpoint_compose(&scribe, note, NULL), 0);
 	CHECK_INT(ledger_publish_begin(&scribe.ledger, str_of(note), NULL), 0);
 	scribe.stage = STAGE_PUBLISHING;
-	scribe.n_written = 10;
+	scribe.n_written = scribe.n_under_way = 10;
 	CHECK_INT(retain_on_answer(&scribe, SEGMENT_ENTRIES, NULL), 0);
+	CHECK_INT(retain_apply(&scribe, NULL), 0);
 	CHECK(size_of(segment_path(0)) > 0);
 	fd_close(&line_sock);
 	CHECK_INT(scribe_run(&scribe, NULL), 0);

@@ -8,7 +8,6 @@ CHT_CRASH_STEP=N takes each Nth of what there is to try; 1 is all."""
 
 import base64
 import hashlib
-import itertools
 import os
 import re
 import select
@@ -23,6 +22,7 @@ from rig import (BIN, LIMIT_S, Daemon, check, cht, connect, entries, equal, even
                  wait_for)
 
 REOPEN = os.environ.get("CHT_CRASH_REOPEN", "build/quick/tests/integ/crash_reopen")
+SLOW_SYNC = os.environ.get("CHT_SLOW_SYNC_SO", "build/quick/tests/integ/libslow_sync.so")
 STEP = int(os.environ.get("CHT_CRASH_STEP", "1"))
 SEGMENT = 65536
 SAMPLES = 5  # of each recording, opened by the programs themselves
@@ -52,6 +52,12 @@ def shown(state):
         return 0
 
 
+def written(state):
+    """Bytes in all segments."""
+    with os.scandir(state + "/ledger/entries") as folder:
+        return sum(one.stat().st_size for one in folder if len(one.name) == 20)
+
+
 def send(path, n):
     with connect(path) as s:
         s.sendall(b"".join(frame(pid=i, comm="x" * 40) for i in range(n)))
@@ -60,13 +66,14 @@ def send(path, n):
 class Traced:
     """chtd and its scribe under strace, until stopped."""
 
-    def __init__(self, trace, state, *args):
+    def __init__(self, trace, state, *args, slow=False):
         self.state = state
+        preload = {"LD_PRELOAD": os.path.abspath(SLOW_SYNC)} if slow else {}
         ready, theirs = os.pipe()
         self.proc = subprocess.Popen(strace(trace) + [os.path.join(BIN, "chtd"), "--state", state, "--replace",
                                                       "--ready-fd", str(theirs), *args],
                                      pass_fds=[theirs], stderr=subprocess.PIPE,
-                                     env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+                                     env={**os.environ, **preload, "ASAN_OPTIONS": "detect_leaks=0"})
         os.close(theirs)
         got = select.select([ready], [], [], LIMIT_S)[0] and os.read(ready, 1)
         os.close(ready)
@@ -82,6 +89,15 @@ class Traced:
         want = shown(self.state) + n
         send(path, n)
         wait_for("the commit", lambda: shown(self.state) >= want)
+
+    def send_on(self, path, times, n):
+        """Each as soon as the one before is written, so while its commit is on its way."""
+        want = shown(self.state) + times * n
+        for _ in range(times):
+            before = written(self.state)
+            send(path, n)
+            wait_for("the write", lambda b=before: written(self.state) > b)
+        wait_for("the commits", lambda: shown(self.state) >= want)
 
     def stop(self):
         with open(f"/proc/{self.proc.pid}/task/{self.proc.pid}/children") as f:
@@ -252,7 +268,7 @@ class Simulation:
         self.name = None if recording.before else os.path.basename(recording.state)
         self.place = Place(work + "/at")
         self.opener = Opener(recording, work + "/at")
-        self.known, self.places, self.tried, self.met = set(), 0, 0, 0
+        self.known, self.places, self.tried, self.met, self.ahead = set(), 0, 0, 0, 0
         self.results, self.samples, self.pruned_by = set(), [], None
 
     def run(self):
@@ -261,6 +277,7 @@ class Simulation:
             self.places += 1
             if call == "pwrite64" and re.search(r"/entries/\d{20}$", path):
                 node = disk.find(disk.top + path)
+                self.ahead += disk.n_under_way > 0
                 written = max(written, (self.r.first if node.base else int(path[-20:])) + count_entries(node.now))
             if call == "renameat" and path.endswith("/checkpoint.tmp"):
                 n_shown += 1
@@ -324,8 +341,8 @@ def simulate(recording, d):
         s.check_samples(d)
     finally:
         shutil.rmtree(work)
-    print(f"  {s.places} calls leave {s.met} different things; {s.tried} of them opened in "
-          f"{time.monotonic() - began:.0f} s, {len(s.samples)} by chtd as well; {len(s.results)} different outcomes",
+    print(f"  {s.places} calls ({s.ahead} writes while a commit was on its way) leave {s.met} different things; "
+          f"{s.tried} of them opened in {time.monotonic() - began:.0f} s, {len(s.samples)} by chtd as well; {len(s.results)} different outcomes",
           flush=True)
     return s
 
@@ -370,10 +387,15 @@ def test_a_crash_at_any_place_of_commits_over_borders_and_of_a_pruning(d):
         wait_for("the base", lambda: shown(state) >= n)
         daemon.stop()
     shutil.copytree(state, d + "/before")
-    t = Traced(d + "/trace1", state, "--config", c, "--seal", "--cell", f"a={d}/a")
-    # Over a tile's border in small commits, to the segment's in larger ones, and over it.
-    for n in itertools.chain([7] * 8, [60] * 4, [5] * 4):
+    t = Traced(d + "/trace1", state, "--config", c, "--seal", "--cell", f"a={d}/a", slow=True)
+    # Over a tile's border in small commits, to the segment's in larger ones, and over it in a hurry.
+    for n in [7] * 8:
         t.send(d + "/a_9001", n)
+    t.send_on(d + "/a_9001", 12, 7)
+    for n in [60] * 2:
+        t.send(d + "/a_9001", n)
+    t.send_on(d + "/a_9001", 12, 7)
+    t.send(d + "/a_9001", 5)
     t.stop()
     check(shown(state) > SEGMENT, f"the segment's border is passed: {shown(state)}")
     t = Traced(d + "/trace2", state, "--config", c, "--seal", "--cell", f"b={d}/b")
@@ -384,6 +406,7 @@ def test_a_crash_at_any_place_of_commits_over_borders_and_of_a_pruning(d):
     check_leaves(recording)
     s = simulate(recording, d)
     check(s.pruned_by is not None, "there is an event of the pruning")
+    check(s.ahead > 2, "batches were written while a commit was on its way")
     crash_again(recording, d)
 
 
