@@ -17,13 +17,11 @@ struct flush {
 	int sys; /* errno of the first that failed */
 };
 
-/* Never fails: what the kernel does not offer is done without. */
+/* From here on syncs run beside us; before, and where the kernel does not offer it, flush_add makes
+ * each at once. Never fails. */
 void flush_open(struct flush *flush);
 /* Waits for those that run. Safe on zero bytes and twice. */
 void flush_close(struct flush *flush);
-
-/* Whether the kernel takes syncs to do beside us, and then the context. A test may say no. */
-bool flush_setup(unsigned long *context);
 
 /* Begins an fdatasync of fd, which must stay open until flush_end. What fails is told there. */
 void flush_add(struct flush *flush, int fd);

@@ -135,11 +135,12 @@ struct ledger_trust {
 
 /* Opens for writing: waits up to LOCK_WAIT_S for the lock, holds everything that can be known
  * without reading covered entries against the state, keeps or cuts what stands above it, syncs what
- * it keeps. When it returns 0 and kept > covered, the caller publishes first of all.
- * CHT_E_CONFIG: there is no ledger (the text names --init), or it is closed. CHT_E_KEY: the key is
- * not the log's. CHT_E_LIMIT: the lock stays held. CHT_E_STATE: damage, an old state, another
- * machine; nothing was touched and the text names `cht ledger succeed`. CHT_E_FULL: no space for
- * the hashes of what is kept. CHT_E_NOMEM, CHT_E_IO. */
+ * it keeps. When it returns 0 and kept > covered, the caller publishes first of all. Syncs are made
+ * at once unless the caller has flush_open(&ledger->flush) make them beside it. CHT_E_CONFIG: there
+ * is no ledger (the text names --init), or it is closed. CHT_E_KEY: the key is not the log's.
+ * CHT_E_LIMIT: the lock stays held. CHT_E_STATE: damage, an old state, another machine; nothing was
+ * touched and the text names `cht ledger succeed`. CHT_E_FULL: no space for the hashes of what is
+ * kept. CHT_E_NOMEM, CHT_E_IO. */
 int ledger_open(struct ledger *ledger, const char *state, const struct ledger_trust *trust,
 		struct ledger_recovery *found, struct cht_err *err) CHT_CHECKED;
 

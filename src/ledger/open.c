@@ -334,7 +334,6 @@ int ledger_open(struct ledger *ledger, const char *state, const struct ledger_tr
 	int r;
 
 	*ledger = (struct ledger)LEDGER_NULL;
-	flush_open(&ledger->flush);
 	r = open_dirs(ledger, state, err);
 	if (r == 0) {
 		ledger->lock_fd = lock_take(ledger->dir_fd, err);

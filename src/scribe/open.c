@@ -75,9 +75,13 @@ static int open_ledger(struct scribe *scribe, const struct scribe_options *optio
 {
 	uint8_t public_key[SIGN_LOG_PUBLIC_BYTES];
 	const struct ledger_trust trust = { public_key, checkpoint_is_ours, scribe };
+	int r;
 
 	sign_log_key_public(scribe->log_key, public_key);
-	return ledger_open(&scribe->ledger, options->state, &trust, found, err);
+	r = ledger_open(&scribe->ledger, options->state, &trust, found, err);
+	if (r == 0)
+		flush_open(&scribe->ledger.flush);
+	return r;
 }
 
 /* What recovery kept is covered before anybody hears of it; a lost `checkpoint` is put back. */

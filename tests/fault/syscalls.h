@@ -49,15 +49,6 @@ enum blow {
 	DIE_AFTER
 };
 
-/* Syncs are made here and now, where they can be made to fail; what the kernel does beside us is
- * the unit test's of flush. */
-bool __wrap_flush_setup(unsigned long *context);
-bool __wrap_flush_setup(unsigned long *context)
-{
-	*context = 0;
-	return false;
-}
-
 static struct {
 	bool armed;
 	unsigned n;                     /* calls since armed */

@@ -10,16 +10,9 @@ enum { KEPT = 16 << 20, ENTRY = 40000, BATCH = 25 };
 static uint64_t dropped_to, written, synced;
 static unsigned drops, bad;
 
-bool __wrap_flush_setup(unsigned long *context);
 int __wrap_fdatasync(int fd);
 int __real_fdatasync(int fd);
 int __wrap_posix_fadvise64(int fd, off_t at, off_t len, int advice);
-
-bool __wrap_flush_setup(unsigned long *context)
-{
-	*context = 0;
-	return false;
-}
 
 int __wrap_fdatasync(int fd)
 {

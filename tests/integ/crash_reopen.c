@@ -25,14 +25,6 @@
 
 enum { SHOWN_BYTES = 8 + TLOG_HASH_BYTES };
 
-/* In place of the ledger's: the kernel takes long to give a context back, and here is one for each
- * opening. */
-bool flush_setup(unsigned long *context)
-{
-	*context = 0;
-	return false;
-}
-
 static const char *dir;
 static uint8_t *leaves, *shown;
 static uint64_t n_leaves, n_shown, from;
