@@ -101,6 +101,16 @@ static bool is_of_run(struct cht_bytes entry, struct cht_str run)
 	       str_eq(event.run_id, run);
 }
 
+/* A reader of a run whose beginning is gone must see that it may be. */
+static bool is_pruning(struct cht_bytes entry)
+{
+	struct event_view event;
+
+	return memmem(entry.ptr, entry.len, "ledger.pruned", 13) != NULL &&
+	       tail_scan(entry, &event) && event.known != NULL &&
+	       event.known->kind == EV_LEDGER_PRUNED;
+}
+
 static void put_head(struct bundle *b, const char *run)
 {
 	const struct ledger_view *view = &b->f->view;
@@ -140,14 +150,18 @@ static int put_entries(struct bundle *b, const char *run, struct cht_err *err)
 {
 	struct tlog_source hashes = ledger_view_hashes(&b->f->view);
 	struct cht_bytes entry;
+	bool is_pruned = run != NULL && b->f->reader.next > 0;
 	uint64_t first, end;
 	int r = find_bounds(b->f, run, &first, &end, err);
 
+	if (is_pruned && first < end)
+		end = b->f->view.size;
 	if (r == 0 && first < end)
 		r = ledger_reader_goto(&b->f->reader, &hashes, first, err);
 	while (r >= 0 && !b->f->is_faulty && b->f->reader.next < end &&
 	       (r = follow_next(b->f, &entry, err)) == 1 && !b->f->is_faulty)
-		if (run == NULL || is_of_run(entry, str_of(run)))
+		if (run == NULL || is_of_run(entry, str_of(run)) ||
+		    (is_pruned && is_pruning(entry)))
 			r = put_entry_at(b, b->f->reader.next - 1, entry, err);
 	if (r >= 0 && b->f->is_faulty)
 		return cht_fail(err, CHT_E_STATE, 0, "no bundle of a damaged ledger");

@@ -229,6 +229,24 @@ def test_missing_entries_that_no_pruning_declared(d):
     is_told(d, state, 11, "head-missing")
 
 
+def test_what_was_pruned_is_told_and_is_no_attack(d):
+    state = f"{d}/s"
+    cht("ledger", "init", state, "--retain-bytes", "1MiB")
+    record(d, frames=66000)
+    with Daemon(state) as daemon:  # of no cell: nothing is open, and a segment is over the bytes
+        wait_for("the removal", lambda: not os.path.exists(f"{state}/{SEGMENT}"))
+        daemon.stop()
+    report = is_told(d, state, 10, None)
+    equal(report["integrity"]["prunedBelow"], 65536, "declared")
+    equal(report["integrity"]["leftOut"], 65536, "left out")
+    check(report["completeness"]["hostToLog"]["pruned"] > 60000, "the run's beginning is gone")
+    is_told(d, state, 10, None, "--run", "run-1")
+    for args in ((), ("--run", "run-1")):
+        cht("export", *args, state, f"{d}/bundle{len(args)}")
+        report = is_told(d, f"{d}/bundle{len(args)}", 10, None)
+        check(report["completeness"]["hostToLog"]["pruned"] > 60000, "the run's beginning is gone")
+
+
 def append(state):
     """An entry and its hash, behind the last."""
     raw = b"{}"
