@@ -190,6 +190,10 @@ static void put_vantage(const struct verify_report *r, const char *run)
 		   ",\"hostRunsOn\":%s,\"closed\":%s,\"unprotected\":%" PRIu64,
 		   r->host_starts, r->host_runs_on ? "true" : "false",
 		   r->is_closed ? "true" : "false", r->unprotected);
+	if (r->predecessor[0] != '\0') {
+		put_key_text(",\"predecessor\":{\"origin\":", r->predecessor);
+		cli_printf(",\"size\":%" PRIu64 "}", r->predecessor_size);
+	}
 	put_anchors(r);
 	cli_printf("}");
 }

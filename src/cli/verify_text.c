@@ -285,6 +285,12 @@ static void vantage(const struct verify_report *r, const char *run)
 	cli_printf("  host          %s %s%s\n", number(r->host_starts),
 		   plural(r->host_starts, "start", "starts"),
 		   r->host_runs_on ? "; it had not stopped where the ledger ends" : "");
+	if (r->predecessor[0] != '\0')
+		cli_printf("  goes on from  %s, %s %s\n", shown(r->predecessor),
+			   number(r->predecessor_size),
+			   plural(r->predecessor_size, "entry", "entries"));
+	if (r->is_closed)
+		cli_printf("  closed        another log goes on from here\n");
 	if (r->unprotected > 0)
 		cli_printf("  unprotected   %s %s between a stop and the restart\n",
 			   number(r->unprotected), plural(r->unprotected, "entry", "entries"));

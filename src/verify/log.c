@@ -43,15 +43,35 @@ static void check_opened(struct walk *walk, const struct event_view *view)
 			   "log.opened names another key than the one that signs");
 }
 
+/* Text without quotes; what has an escape or does not fit is left out. */
+static void copy_text(const struct event_view *view, const char *path, char *out, size_t cap)
+{
+	struct cht_str value;
+
+	if (!event_data_find(view->data, path, &value) || value.len < 2 || value.len - 2 >= cap ||
+	    memchr(value.ptr, '\\', value.len) != NULL)
+		return;
+	memcpy(out, value.ptr + 1, value.len - 2);
+	out[value.len - 2] = '\0';
+}
+
+static void note_predecessor(struct verify_report *report, const struct event_view *view)
+{
+	copy_text(view, "predecessor.origin", report->predecessor, sizeof(report->predecessor));
+	(void)event_data_u64(view->data, "predecessor.size", &report->predecessor_size);
+}
+
 void log_event(struct walk *walk, const struct event_view *view)
 {
 	struct verify_report *report = walk->report;
 	uint64_t index;
 
-	if (is_kind(view, EV_LOG_OPENED))
+	if (is_kind(view, EV_LOG_OPENED)) {
 		check_opened(walk, view);
-	else if (walk->at.index == 0 && report->checkpoint.by != VERIFY_NOT_SIGNED)
+		note_predecessor(report, view);
+	} else if (walk->at.index == 0 && report->checkpoint.by != VERIFY_NOT_SIGNED) {
 		walk_fault(walk, VERIFY_NOT_OPENED, 0, NULL, "the first entry is no log.opened");
+	}
 	if (walk->has_closed && !is_kind(view, EV_HOST_STOPPED))
 		walk_fault(walk, VERIFY_AFTER_CLOSED, 0, NULL, "an event behind log.closed");
 	if (is_kind(view, EV_LOG_CLOSED))

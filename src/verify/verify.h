@@ -247,8 +247,10 @@ struct verify_report {
 	struct verify_sums all, run; /* run: of options.run_id alone */
 	uint64_t unprotected;        /* entries that stood unprotected between stop and restart */
 	uint64_t host_starts;
-	bool host_runs_on; /* the last host.started has no host.stopped yet */
-	bool is_closed;    /* by a log.closed */
+	bool host_runs_on;                   /* the last host.started has no host.stopped yet */
+	bool is_closed;                      /* by a log.closed */
+	char predecessor[TLOG_NAME_MAX + 1]; /* the log that this one goes on from; "": none */
+	uint64_t predecessor_size;
 	char first_time[RFC3339_NS_LEN + 1], last_time[RFC3339_NS_LEN + 1];
 
 	struct verify_signer signers[VERIFY_LISTED_MAX];

@@ -176,11 +176,14 @@ static void test_the_first_entry_opens_this_very_log(void **state)
 		s.facts.log_opened = (struct facts_log_opened){
 			.origin = str_of(rows[i].origin),
 			.vkey = str_of(rows[i].key_of != NULL ? rows[i].key_of : made_vkey()),
-			.reason = STR("init")
+			.reason = STR("rotation"),
+			.predecessor = { STR("test.example/before"), STR("x"), 42 },
 		};
 		add(&m, &s);
 		report = verify_made(&m, NULL);
 		check_verdict(&report, rows[i].verdict);
+		CHECK_STR(str_of(report.predecessor), "test.example/before");
+		CHECK_INT(report.predecessor_size, 42);
 		if (rows[i].verdict == 11)
 			CHECK_INT(report.first.fault, VERIFY_NOT_OPENED);
 		made_free(&m);
