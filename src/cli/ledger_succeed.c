@@ -396,6 +396,7 @@ static void sweep(const struct succession *s)
 {
 	(void)unlinkat(s->state_fd, "next.done/predecessor", 0);
 	(void)unlinkat(s->state_fd, "next.done/past", 0);
+	(void)unlinkat(s->state_fd, "next.done/cache", AT_REMOVEDIR); /* readers have STATE's */
 	(void)unlinkat(s->state_fd, "next.done", AT_REMOVEDIR);
 }
 
