@@ -94,6 +94,12 @@ static const char *why_not_authentic(const struct verify_report *report)
 	return NULL;
 }
 
+/* Of other runs than its own a bundle may leave out what it likes. */
+static bool is_of_other_run(const struct walk *walk, const char *run_id)
+{
+	return walk->only_run != NULL && run_id != NULL && strcmp(walk->only_run, run_id) != 0;
+}
+
 static const char *why_unknown(struct walk *walk, const char *run_id, size_t n_keys)
 {
 	const struct verify_report *report = walk->report;
@@ -111,6 +117,8 @@ static const char *why_unknown(struct walk *walk, const char *run_id, size_t n_k
 		return "no key was given to check the signatures with";
 	if (report->unnumbered > 0)
 		return "some events have no sequence: what is missing cannot be seen";
+	if (is_of_other_run(walk, run_id))
+		return "the bundle is of another run: of this one anything may be left out";
 	if (run_id != NULL && report->run.events == 0)
 		return "no entry is of this run";
 	return NULL;
@@ -148,9 +156,10 @@ static void judge_integrity(struct walk *walk, const char *run_id)
 						   : VERIFY_CLEAN;
 }
 
-static void judge_completeness(struct verify_report *report, const struct verify_options *options,
-			       const char *run_id)
+static void judge_completeness(const struct walk *walk, const char *run_id)
 {
+	const struct verify_options *options = walk->options;
+	struct verify_report *report = walk->report;
 	const struct verify_sums *sums = run_id != NULL ? &report->run : &report->all;
 	uint64_t lost = 0;
 
@@ -164,7 +173,8 @@ static void judge_completeness(struct verify_report *report, const struct verify
 	if (run_id != NULL)
 		lost += sums->runs_unsealed;
 	report->completeness = lost > 0 ? VERIFY_INCOMPLETE : VERIFY_CLEAN;
-	if (report->by_hash_alone || report->unnumbered > 0 || sums->events == 0)
+	if (report->by_hash_alone || report->unnumbered > 0 || sums->events == 0 ||
+	    is_of_other_run(walk, run_id))
 		report->completeness = VERIFY_CANNOT_TELL;
 }
 
@@ -176,7 +186,7 @@ void judge(struct walk *walk, const char *run_id)
 	judge_left_out(walk);
 	judge_fresh(walk);
 	judge_integrity(walk, run_id);
-	judge_completeness(report, walk->options, run_id);
+	judge_completeness(walk, run_id);
 	report->verdict = report->integrity;
 	if (report->verdict == VERIFY_CLEAN && !report->by_hash_alone)
 		report->verdict = report->completeness;

@@ -190,6 +190,37 @@ static void test_an_event_left_out_is_told(void **state)
 	made_free(&m);
 }
 
+/* The head of a bundle says of which run all is there: of others, anything may be left out. */
+static void test_a_run_asked_of_the_bundle_of_another_cannot_be_told(void **state)
+{
+	static const struct {
+		const char *head, *asked;
+		int verdict;
+	} rows[] = {
+		{ "run-1", "run-1", 11 },
+		{ "no-such-run", "run-1", 12 },
+		{ "run-1 ", "run-1", 12 },
+	};
+	struct verify_trust *trust = test_trust(false, false);
+	struct made m = usual(NULL);
+	bool wanted[MADE_MAX] = { [2] = true, [9] = true }; /* opened and sealed alone */
+	struct verify_report report;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct verify_options options = { .jobs = 1, .run_id = rows[i].asked };
+		size_t n = make_bundle(&m, wanted, rows[i].head, mem);
+
+		check_row = rows[i].head;
+		(void)verify_bytes(mem, n, &report);
+		CHECK_INT(verify_path(made_path("b"), trust, &options, &report, NULL), 0);
+		check_verdict(&report, rows[i].verdict);
+		CHECK(rows[i].verdict == 11 || report.completeness == VERIFY_CANNOT_TELL);
+	}
+	verify_trust_free(trust);
+	made_free(&m);
+}
+
 /* The bundle with the first text replaced by the second; its length. */
 static size_t replaced(size_t n, const char *from, const char *to)
 {
@@ -444,6 +475,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_bundle_shows_a_run_or_everything),
 		cmocka_unit_test(test_an_event_left_out_is_told),
+		cmocka_unit_test(test_a_run_asked_of_the_bundle_of_another_cannot_be_told),
 		cmocka_unit_test(test_there_is_one_spelling),
 		cmocka_unit_test(test_what_could_be_said_shorter_is_refused),
 		cmocka_unit_test(test_every_prefix_is_refused),
