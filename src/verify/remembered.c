@@ -15,9 +15,11 @@
 
 bool notes_next(struct cht_str *rest, struct cht_str *note)
 {
-	const char *blank = memmem(rest->ptr, rest->len, "\n\n", 2), *end, *lines;
+	const char *blank = NULL, *end, *lines;
 	size_t left;
 
+	if (rest->len > 0)
+		blank = memmem(rest->ptr, rest->len, "\n\n", 2);
 	if (blank == NULL)
 		return false;
 	lines = blank + 2;
@@ -141,8 +143,11 @@ static int read_caller_file(const char *path, struct cht_str *out, struct cht_er
 		return cht_fail(err, errno == ENOENT ? CHT_E_CONFIG : CHT_E_IO, errno, "open %s",
 				path);
 	text = malloc(ANCHORS_TEXT_MAX);
-	n = text != NULL ? fd_read_all(fd, text, ANCHORS_TEXT_MAX, err)
-			 : cht_fail(err, CHT_E_NOMEM, 0, "no memory for %s", path);
+	if (text == NULL) {
+		fd_close(&fd);
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for %s", path);
+	}
+	n = fd_read_all(fd, text, ANCHORS_TEXT_MAX, err);
 	fd_close(&fd);
 	if (n < 0) {
 		free(text);
