@@ -49,10 +49,12 @@ static int hear_line(struct scribe *scribe, struct cht_err *err)
 /* Sleeps until the ring has what was asked for, the line ended, a sync ended, or ns passed. */
 static int nap(struct scribe *scribe, uint64_t ns, bool watch_ring, struct cht_err *err)
 {
+	const struct flush *flush = &scribe->ledger.flush;
 	struct pollfd fds[3] = {
 		{ .fd = scribe->is_line_gone ? -1 : scribe->line_fd, .events = POLLIN },
 		{ .fd = watch_ring ? scribe->ring.ready_fd : -1, .events = POLLIN },
-		{ .fd = scribe->ledger.flush.done_fd, .events = POLLIN }
+		/* It may be readable of syncs that were taken note of already. */
+		{ .fd = flush->n_pending > 0 ? flush->done_fd : -1, .events = POLLIN }
 	};
 	struct timespec ts = { .tv_sec = (time_t)(ns / NS_PER_S),
 			       .tv_nsec = (long)(ns % NS_PER_S) };

@@ -362,6 +362,41 @@ static void test_a_hundred_thousand_events_call_no_allocator(void **state)
 	run_without_allocator();
 }
 
+/* Of syncs that were taken note of already, the eventfd may be readable still. */
+static void test_what_is_left_of_a_sync_wakes_nobody(void **state)
+{
+	enum { IDLE_MS = 300 };
+	uint64_t begin = clk_process_ns();
+	int status;
+	pid_t pid;
+
+	(void)state;
+	flush_open(&scribe.ledger.flush);
+	if (scribe.ledger.flush.context == 0)
+		skip(); /* no syncs beside us here, and no eventfd */
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		const uint64_t one = 1;
+
+		fd_close(&scribe.line_fd);
+		(void)put(0);
+		while (ring_durable_count(&line_ring) < 1) {
+			wait_readable(line_ring.durable_fd);
+			ring_clear(line_ring.durable_fd);
+		}
+		if (write(scribe.ledger.flush.done_fd, &one, sizeof(one)) != sizeof(one))
+			_exit(1);
+		(void)poll(NULL, 0, IDLE_MS);
+		_exit(0);
+	}
+	fd_close(&line_sock);
+	CHECK_INT(scribe_run(&scribe, NULL), 0);
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK_INT(status, 0);
+	CHECK(clk_process_ns() - begin < (uint64_t)IDLE_MS * 1000000 / 3);
+}
+
 static void test_a_hundred_thousand_signed_events_call_no_allocator(void **state)
 {
 	(void)state;
@@ -379,6 +414,7 @@ int main(void)
 		CASE(test_a_pause_loses_nothing_and_is_told),
 		CASE(test_a_pruning_waits_for_the_commit_under_way),
 		CASE(test_what_was_put_before_a_foul_word_is_stored),
+		CASE(test_what_is_left_of_a_sync_wakes_nobody),
 		CASE(test_a_hundred_thousand_events_call_no_allocator),
 		CASE(test_a_hundred_thousand_signed_events_call_no_allocator),
 	};
