@@ -99,11 +99,12 @@ class Traced:
             wait_for("the write", lambda b=before: written(self.state) > b)
         wait_for("the commits", lambda: shown(self.state) >= want)
 
-    def stop(self):
+    def stop(self, sig=signal.SIGTERM, want=0):
+        """The line is told; the scribe stores what it left, however it ended."""
         with open(f"/proc/{self.proc.pid}/task/{self.proc.pid}/children") as f:
-            os.kill(int(f.read().split()[0]), signal.SIGTERM)
+            os.kill(int(f.read().split()[0]), sig)
         err = self.proc.communicate(timeout=LIMIT_S)[1]
-        equal(self.proc.returncode, 0, "exit status: " + err.decode())
+        equal(self.proc.returncode, want, "exit status: " + err.decode())
 
 
 # The recordings, and what is known of them.
@@ -371,9 +372,16 @@ def test_a_crash_at_any_place_of_the_first_start(d):
     t.send(d + "/a_9001", 3)
     t.send(d + "/a_9001", 1)
     t.stop()
+    # A line that is killed leaves what nobody waits for.
+    t = Traced(d + "/trace2", state, "--config", conf(d), "--cell", f"a={d}/a", slow=True)
+    for n in (3, 4, 5):
+        before = written(state)
+        send(d + "/a_9001", n)
+        wait_for("the write", lambda b=before: written(state) > b)
+    t.stop(signal.SIGKILL, -signal.SIGKILL)
     opened = [i for i, e in enumerate(events(state)) if short(e) == "run.opened"]
     check(len(opened) == 1 and opened[0] < at_ready, "it is ready when run.opened is shown")
-    recording = Recording(d, state, None, [d + "/trace"])
+    recording = Recording(d, state, None, [d + "/trace", d + "/trace2"])
     check_leaves(recording)
     simulate(recording, d)
 
