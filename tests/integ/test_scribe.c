@@ -245,10 +245,12 @@ static const char event[] = "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"
 			    "\"traceparent\":null}";
 
 /* One event through a scribe that signs; the entry must be its envelope. */
-static void check_signed(struct line *line)
+static void check_signed_by(struct line *line, const char *algorithm, size_t signature_len)
 {
-	static const char tail[] = ",\"signerKid\":\"k1\",\"algorithm\":\"hmac-sha256\","
-				   "\"signature\":\"";
+	char tail[128];
+	size_t tail_len = (size_t)snprintf(
+		tail, sizeof(tail), ",\"signerKid\":\"k1\",\"algorithm\":\"%s\",\"signature\":\"",
+		algorithm);
 	struct ledger_reader reader = LEDGER_READER_NULL;
 	struct cht_bytes entry;
 
@@ -263,12 +265,18 @@ static void check_signed(struct line *line)
 	CHECK_INT(end_line(line), 0);
 	CHECK_INT(ledger_reader_open(&reader, scratch, NULL), 0);
 	CHECK_INT(ledger_next(&reader, &entry, NULL), 1);
-	CHECK_INT(entry.len, 9 + sizeof(event) - 1 + sizeof(tail) - 1 + 43 + 2);
+	CHECK_INT(entry.len, 9 + sizeof(event) - 1 + tail_len + signature_len + 2);
 	CHECK(memcmp(entry.ptr, "{\"event\":", 9) == 0);
 	CHECK(memcmp(entry.ptr + 9, event, sizeof(event) - 1) == 0);
-	CHECK(memcmp(entry.ptr + 9 + sizeof(event) - 1, tail, sizeof(tail) - 1) == 0);
+	CHECK(memcmp(entry.ptr + 9 + sizeof(event) - 1, tail, tail_len) == 0);
 	CHECK_INT(ledger_next(&reader, &entry, NULL), 0);
 	ledger_reader_close(&reader);
+	CHECK_INT(checkpoint_size(), 1);
+}
+
+static void check_signed(struct line *line)
+{
+	check_signed_by(line, "hmac-sha256", 43);
 }
 
 static void test_a_key_from_the_environment_signs_and_disappears(void **state)
@@ -284,6 +292,37 @@ static void test_a_key_from_the_environment_signs_and_disappears(void **state)
 	(void)unsetenv("CELLOS_HOST_TELEMETRY_SIGN_KID");
 	(void)unsetenv("CELLOS_HOST_TELEMETRY_SIGN_HMAC_KEY");
 	check_signed(&line);
+}
+
+static void set_ed25519(const char *seed)
+{
+	CHECK_INT(setenv("CELLOS_HOST_TELEMETRY_SIGN_ALG", "ed25519", 1), 0);
+	CHECK_INT(setenv("CELLOS_HOST_TELEMETRY_SIGN_KID", "k1", 1), 0);
+	CHECK_INT(setenv("CELLOS_HOST_TELEMETRY_SIGN_ED25519_SK", seed, 1), 0);
+}
+
+static void unset_ed25519(void)
+{
+	(void)unsetenv("CELLOS_HOST_TELEMETRY_SIGN_ALG");
+	(void)unsetenv("CELLOS_HOST_TELEMETRY_SIGN_KID");
+	(void)unsetenv("CELLOS_HOST_TELEMETRY_SIGN_ED25519_SK");
+}
+
+static void test_envelopes_by_ed25519_have_a_key_of_their_own(void **state)
+{
+	struct line line;
+
+	(void)state;
+	set_ed25519(test_key_seed); /* the log's */
+	start_scribe(&line, -1, NULL, 0);
+	unset_ed25519();
+	send_ring(&line);
+	CHECK_INT(hear(&line, HANDOFF_FAILED).failed.exit_status, 78);
+	CHECK_INT(await_exit(&line), 78);
+	set_ed25519("CAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg");
+	start_scribe(&line, -1, NULL, 0);
+	unset_ed25519();
+	check_signed_by(&line, "ed25519", 86);
 }
 
 /* Starts a scribe that reads these bytes from its --env-fd. */
@@ -411,6 +450,7 @@ int main(void)
 		CASE(test_a_line_that_breaks_the_protocol_ends_the_scribe),
 		CASE(test_signals_of_a_terminal_are_the_lines_affair),
 		CASE(test_a_key_from_the_environment_signs_and_disappears),
+		CASE(test_envelopes_by_ed25519_have_a_key_of_their_own),
 		CASE(test_a_key_from_the_parents_pipe_signs),
 		CASE(test_what_the_pipe_may_not_hold_is_refused),
 		CASE(test_what_is_no_event_is_never_signed),

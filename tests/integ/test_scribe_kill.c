@@ -6,7 +6,7 @@
 
 #include "base/clk.h"
 
-enum { ROUNDS = 20 };
+enum { ROUNDS = 60 };
 
 /* Fixed, so that a failure can be had again; the kernel's scheduling is not. */
 static uint32_t seed = 20221122;
