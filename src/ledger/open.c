@@ -312,7 +312,7 @@ static int open_locked(struct ledger *ledger, const struct ledger_trust *trust,
 		r = damaged("there are bytes above a clean mark: somebody wrote here since", err);
 	if (r == 0)
 		r = settle(ledger, &list, &end, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	ledger->tail.bytes = end.bytes;
 	ledger->tree = end.tree;
