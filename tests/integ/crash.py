@@ -18,7 +18,7 @@ import subprocess
 import time
 
 from disk import Disk, left, strace
-from rig import (BIN, LIMIT_S, Daemon, check, cht, connect, entries, equal, events, frame, main, short, skip,
+from rig import (BIN, LIMIT_S, Daemon, check, cht, connect, entries, equal, events, frame, has_sanitizer, main, short, skip,
                  wait_for)
 
 REOPEN = os.environ.get("CHT_CRASH_REOPEN", "build/quick/tests/integ/crash_reopen")
@@ -61,12 +61,6 @@ def written(state):
 def send(path, n):
     with connect(path) as s:
         s.sendall(b"".join(frame(pid=i, comm="x" * 40) for i in range(n)))
-
-
-def has_sanitizer():
-    """Its library must be the first one."""
-    return "libasan" in subprocess.run(["ldd", os.path.join(BIN, "chtd")], capture_output=True, text=True,
-                                       check=False).stdout
 
 
 class Traced:

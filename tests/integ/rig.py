@@ -29,6 +29,13 @@ def skip(reason):
     raise Skipped(reason)
 
 
+def has_sanitizer():
+    """The programs under test are built with one: its library must be the first one that is loaded, and
+    it takes memory of its own."""
+    return "libasan" in subprocess.run(["ldd", os.path.join(BIN, "chtd")], capture_output=True, text=True,
+                                       check=False).stdout
+
+
 def fail(text):
     raise AssertionError(text)
 
