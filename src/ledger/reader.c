@@ -150,7 +150,7 @@ static int open_segment(struct ledger_reader *reader, uint64_t first)
 	char name[SEGMENT_NAME_LEN + 1];
 
 	segment_name(name, first);
-	return openat(reader->entries_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return openat(reader->entries_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 }
 
 static bool has_segment(struct ledger_reader *reader, uint64_t first)

@@ -26,7 +26,7 @@ static bool read_idx(const struct ledger_reader *reader, uint64_t block, uint64_
 
 	segment_name(name, reader->segment_first);
 	memcpy(name + SEGMENT_NAME_LEN, ".idx", IDX_SUFFIX_LEN + 1);
-	fd = openat(reader->entries_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(reader->entries_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return false;
 	n = segment_read(fd, bytes, sizeof(bytes), block * sizeof(bytes), NULL);
@@ -98,15 +98,19 @@ int ledger_reader_skip(struct ledger_reader *reader, const struct tlog_source *h
 		     index += IDX_STEP)
 			if (place_by_idx(reader, hashes, index))
 				return 1;
-	r = segment_list(reader->entries_fd, &list, err);
-	if (r < 0)
-		return r;
-	for (first += SEGMENT_ENTRIES; first <= list.last && first < reader->limit;
-	     first += SEGMENT_ENTRIES) {
+	/* From one that is there to the next: the names may be as far apart as numbers can. */
+	for (;;) {
+		r = segment_list_from(reader->entries_fd, first + 1, &list, err);
+		if (r < 0)
+			return r;
+		first = list.first;
+		if (list.n == 0 || first >= reader->limit)
+			return 0;
+		if (first % SEGMENT_ENTRIES != 0)
+			continue;
 		reader_place(reader, first, first, 0);
 		r = reader_enter(reader, err);
 		if (r == 1 || r == CHT_E_IO)
 			return r;
 	}
-	return 0;
 }

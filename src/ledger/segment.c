@@ -171,7 +171,15 @@ int segment_is_zero_from(int fd, uint64_t at, struct cht_err *err)
 	uint8_t bytes[ZERO_BYTES];
 
 	for (;;) {
-		ptrdiff_t n = segment_read(fd, bytes, sizeof(bytes), at, err);
+		/* Holes are passed over: of them a file may claim to have any amount. */
+		off_t data = lseek(fd, (off_t)at, SEEK_DATA);
+		ptrdiff_t n;
+
+		if (data < 0 && errno == ENXIO)
+			return 1;
+		if (data > 0)
+			at = (uint64_t)data;
+		n = segment_read(fd, bytes, sizeof(bytes), at, err);
 
 		if (n <= 0)
 			return n < 0 ? (int)n : 1;

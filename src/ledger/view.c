@@ -188,7 +188,8 @@ static int open_level(struct ledger_view *view, unsigned level)
 	char name[16];
 
 	(void)snprintf(name, sizeof(name), "hashes/%u", level);
-	view->level_fd[level] = openat(view->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	view->level_fd[level] =
+		openat(view->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (view->level_fd[level] >= 0)
 		return 0;
 	return cht_fail(&view->hashes_err, errno == ENOENT ? CHT_E_STATE : CHT_E_IO, errno,

@@ -63,7 +63,8 @@ static int level_fd(struct ledger_source *s, unsigned level)
 	char name[2] = { (char)('0' + level), '\0' };
 
 	if (s->level_fd[level] < 0 && s->hashes_fd >= 0)
-		s->level_fd[level] = openat(s->hashes_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		s->level_fd[level] =
+			openat(s->hashes_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	return s->level_fd[level];
 }
 
