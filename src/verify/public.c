@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "verify/note.h"
 #include "verify/trust.h"
+#include "verify/walk.h"
 
 _Static_assert((int)CHT_VERDICT_INCOMPLETE == (int)VERIFY_INCOMPLETE &&
 		       (int)CHT_VERDICT_DAMAGED == (int)VERIFY_DAMAGED &&
@@ -91,10 +92,13 @@ static void copy_sums(struct cht_verify_report *out, const struct verify_sums *i
 	out->runs_sealed = in->runs_sealed;
 	out->runs_open = in->runs_unsealed;
 	out->uncounted = in->uncounted;
-	for (unsigned i = 0; i < VERIFY_N_LOSSES; i++)
-		*(verify_loss_is_of_guest((enum verify_loss)i) ? &out->lost_guest_to_host
-							       : &out->lost_host_to_log) +=
-			in->losses[i];
+	for (unsigned i = 0; i < VERIFY_N_LOSSES; i++) {
+		uint64_t *lost = verify_loss_is_of_guest((enum verify_loss)i)
+					 ? &out->lost_guest_to_host
+					 : &out->lost_host_to_log;
+
+		*lost = walk_sum(*lost, in->losses[i]);
+	}
 	out->declared = in->provenances[VERIFY_DECLARED];
 	out->observed = in->provenances[VERIFY_OBSERVED];
 	out->derived = in->provenances[VERIFY_DERIVED];

@@ -25,6 +25,7 @@ struct run_state {
 	bool is_continued;                   /* some of it is not here: its counts are of more */
 	uint64_t counts[EV_N_KINDS];         /* by kind, as stored */
 	uint64_t declared, refused, dropped; /* guest events; counts told by gap events */
+	uint64_t on_the_way;                 /* told lost on the way, and not come late so far */
 	uint64_t declared_lost, n_resumed;   /* numbers; restarts of the receiver */
 };
 

@@ -150,6 +150,7 @@ struct verify_sums {
 	uint64_t events;
 	uint64_t losses[VERIFY_N_LOSSES];
 	uint64_t late;      /* came after they were told lost; may be of an earlier sum */
+	uint64_t made_good; /* of these, of the same run's losses on the way in this sum */
 	uint64_t uncounted; /* declarations of agents that do not number their events */
 	uint64_t provenances[VERIFY_N_PROVENANCES], other_provenance;
 	uint64_t runs_opened, runs_sealed, runs_unsealed;

@@ -23,6 +23,12 @@ struct walk {
 	bool has_closed;      /* log.closed was seen, and what may follow it was not yet */
 };
 
+/* Sums of what events say: a guest must not make them begin at 0 again. */
+static inline uint64_t walk_sum(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
 /* Counts a finding; it becomes the report's first when it stands before that one, or at the same
  * entry and is of the tree. */
 void finding_add(struct verify_report *report, const struct verify_finding *finding);

@@ -287,6 +287,53 @@ static void test_losses_by_cause(void **state)
 	}
 }
 
+/* Numbers of a guest: 2^64 - 3 on the way and 3 in the guest. */
+static void test_losses_do_not_add_up_to_none(void **state)
+{
+	struct made m = begun(CHT_ALGORITHM_HMAC_SHA256);
+	struct verify_options of_run = { .run_id = "run-1" };
+	struct verify_report report;
+
+	(void)state;
+	add_frame(&m, &cell, 1, 0);
+	add_frame(&m, &cell, UINT64_MAX, 0);
+	add_frame(&m, &cell, UINT64_MAX, 3);
+	ended(&m);
+	check_row = "2^64";
+	report = verify_made(&m, NULL);
+	CHECK_INT(report.all.losses[VERIFY_LOSS_ON_THE_WAY], UINT64_MAX - 2);
+	CHECK_INT(report.all.losses[VERIFY_LOSS_IN_GUEST], 3);
+	check_verdict(&report, 10);
+	report = verify_made(&m, &of_run);
+	check_verdict(&report, 10);
+	made_free(&m);
+}
+
+/* What comes late to one guest was lost before this log; the other's loss is in it. */
+static void test_what_comes_late_to_one_run_is_no_gain_of_another(void **state)
+{
+	static struct cht_cell late;
+	struct made m = begun(CHT_ALGORITHM_HMAC_SHA256);
+	struct verify_report report;
+
+	(void)state;
+	add_run_opened(&m, &late, "run-late");
+	add_frame(&m, &late, 1, 0);
+	add_frame(&m, &cell, 1, 0);
+	add_frame(&m, &cell, 3, 0);
+	late.boots[0].missing = 1;
+	late.boots[0].arrived = 0;
+	add_frame(&m, &late, 1, 0);
+	add_sealed(&m, &late);
+	ended(&m);
+	report = verify_made(&m, NULL);
+	check_row = "late";
+	CHECK_INT(report.all.late, 1);
+	CHECK_INT(report.all.losses[VERIFY_LOSS_ON_THE_WAY], 1);
+	check_verdict(&report, 10);
+	made_free(&m);
+}
+
 static void test_only_agents_that_do_not_count_are_exempted(void **state)
 {
 	static const struct verify_options allow = { .allow_unbounded = true };
@@ -412,6 +459,8 @@ int main(void)
 		cmocka_unit_test(test_a_whole_signed_ledger_is_clean),
 		cmocka_unit_test(test_what_nobody_vouches_for_is_12),
 		cmocka_unit_test(test_losses_by_cause),
+		cmocka_unit_test(test_losses_do_not_add_up_to_none),
+		cmocka_unit_test(test_what_comes_late_to_one_run_is_no_gain_of_another),
 		cmocka_unit_test(test_only_agents_that_do_not_count_are_exempted),
 		cmocka_unit_test(test_one_run_is_judged_alone),
 		cmocka_unit_test(test_the_rust_shape_is_followed_by_its_ids),
