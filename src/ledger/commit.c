@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/limits.h"
+#include "ledger/commit.h"
 #include "ledger/files.h"
 #include "ledger/ledger.h"
 #include "ledger/segment.h"
@@ -88,37 +89,52 @@ static int create_segment(int entries_fd, uint64_t first, struct ledger_tail *ou
 	return 0;
 }
 
-static int cut_levels(struct ledger *ledger, unsigned levels, struct cht_err *err)
+static int cut(int fd, uint64_t to, const char *what, struct cht_err *err)
 {
-	for (unsigned level = 0; level < TLOG_LEVELS; level++) {
-		uint64_t n = ledger->tree.size >> (level * TLOG_TILE_BITS);
-
-		if ((levels >> level & 1) == 0)
-			continue;
-		if (ftruncate(ledger->level_fd[level], (off_t)(n * TLOG_HASH_BYTES)) < 0 ||
-		    fdatasync(ledger->level_fd[level]) < 0)
-			return cht_fail(err, CHT_E_IO, errno, "cut hashes/%u", level);
-	}
+	if (ftruncate(fd, (off_t)to) < 0)
+		return cht_fail(err, write_code(errno), errno, "cut %s", what);
+	if (fdatasync(fd) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "sync %s", what);
 	return 0;
 }
 
-/* Brings the files back to the last commit. The new segment must be gone for good before the
- * old one is cut: a short segment with a successor is what damage looks like. */
-static int undo(struct ledger *ledger, const struct progress *now, struct cht_err *err)
+static int remove_new(struct ledger *ledger, struct cht_err *err)
 {
-	const struct ledger_tail *old = &ledger->tail;
 	char name[SEGMENT_IDX_LEN + 1];
 
-	if (now->tail.fd >= 0 && now->tail.fd != old->fd) {
-		segment_idx_name(name, now->tail.first);
-		(void)unlinkat(ledger->entries_fd, name, 0);
-		segment_name(name, now->tail.first);
-		if (unlinkat(ledger->entries_fd, name, 0) < 0 || fsync(ledger->entries_fd) < 0)
-			return cht_fail(err, CHT_E_IO, errno, "remove segment %s", name);
-	}
-	if (old->fd >= 0 && (ftruncate(old->fd, (off_t)old->bytes) < 0 || fdatasync(old->fd) < 0))
-		return cht_fail(err, CHT_E_IO, errno, "cut segment %020" PRIu64, old->first);
-	return cut_levels(ledger, now->levels, err);
+	segment_idx_name(name, ledger->rest.first);
+	(void)unlinkat(ledger->entries_fd, name, 0);
+	segment_name(name, ledger->rest.first);
+	if (unlinkat(ledger->entries_fd, name, 0) < 0 && errno != ENOENT)
+		return cht_fail(err, write_code(errno), errno, "remove segment %s", name);
+	if (fsync(ledger->entries_fd) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "sync entries/");
+	ledger->rest.has_segment = false;
+	return 0;
+}
+
+/* Brings the files back to the last write. The new segment must be gone for good before the
+ * old one is cut: a short segment with a successor is what damage looks like. Where a file system
+ * writes nothing in place, cutting takes space as well, and has to be tried again. */
+int commit_cut_rest(struct ledger *ledger, struct cht_err *err)
+{
+	struct ledger_rest *rest = &ledger->rest;
+	int r = 0;
+
+	if (!rest->is_there)
+		return 0;
+	if (rest->has_segment)
+		r = remove_new(ledger, err);
+	if (r == 0 && ledger->tail.fd >= 0)
+		r = cut(ledger->tail.fd, ledger->tail.bytes, "a segment", err);
+	for (unsigned level = 0; level < TLOG_LEVELS && r == 0; level++)
+		if ((rest->levels >> level & 1) != 0)
+			r = cut(ledger->level_fd[level],
+				(ledger->tree.size >> (level * TLOG_TILE_BITS)) * TLOG_HASH_BYTES,
+				"hashes/", err);
+	rest->is_there = r < 0;
+	ledger->is_broken = ledger->is_broken || (r < 0 && r != CHT_E_FULL);
+	return r;
 }
 
 /* No byte of a segment is written before its predecessor is full and durable. */
@@ -233,11 +249,24 @@ static int write_all(struct ledger *ledger, struct progress *now, struct cht_byt
 	return 0;
 }
 
-/* Nothing of this commit stays, or the ledger is broken. */
+/* Nothing of this commit stays, as soon as it can be cut; or the ledger is broken. */
 static int give_up(struct ledger *ledger, struct progress *now, int code, struct cht_err *err)
 {
-	if (code == CHT_E_FULL)
-		code = undo(ledger, now, err) < 0 ? CHT_E_IO : CHT_E_FULL;
+	struct cht_err why = { 0 };
+
+	if (code == CHT_E_FULL) {
+		ledger->rest = (struct ledger_rest){
+			.is_there = true,
+			.levels = now->levels,
+			.has_segment = now->tail.fd >= 0 && now->tail.fd != ledger->tail.fd,
+			.first = now->tail.first,
+		};
+		if (commit_cut_rest(ledger, &why) < 0 && ledger->is_broken) {
+			code = CHT_E_IO;
+			if (err != NULL)
+				*err = why;
+		}
+	}
 	if (now->tail.fd != ledger->tail.fd) {
 		fd_close(&now->tail.fd);
 		fd_close(&now->tail.idx_fd);
@@ -270,6 +299,9 @@ int ledger_write(struct ledger *ledger, struct cht_bytes bytes, const struct tlo
 		return cht_fail(err, CHT_E_IO, 0, "the ledger is not written after a failure");
 	if (n == 0)
 		return 0;
+	r = commit_cut_rest(ledger, err);
+	if (r < 0)
+		return r;
 	r = clear_clean(ledger, err);
 	if (r == 0)
 		r = write_all(ledger, &now, bytes, leaves, n, err);

@@ -52,6 +52,14 @@ struct ledger_tail {
 	uint64_t dropped; /* of these no longer asked to be cached */
 };
 
+/* Of a write that found no space: what stands behind the end until it could be cut. */
+struct ledger_rest {
+	bool is_there;
+	unsigned levels;  /* bit per level */
+	bool has_segment; /* a new one, named by first */
+	uint64_t first;
+};
+
 /* How far one sync, and the checkpoint after it, go. */
 struct ledger_extent {
 	struct tlog_tree tree;
@@ -69,15 +77,16 @@ struct ledger {
 	struct ledger_state next_state;    /* scratch for the next one: too large for a stack */
 	struct ledger_tail tail;           /* as written */
 	struct tlog_tree tree;             /* as written */
-	struct ledger_extent extent;       /* as it was at the last ledger_sync_begin */
-	struct flush flush;                /* syncs under way */
-	int note_fd;           /* checkpoint.tmp, from publish_begin to publish_end; or -1 */
-	unsigned dirty_levels; /* bit per level: written and not synced */
-	bool is_dirty;         /* the tail is */
-	bool is_published;     /* what stands in `checkpoint` is state.note */
-	bool keeps_notes;      /* `checkpoints` ends in a whole note */
-	bool is_broken;        /* a write or sync failed: never written again */
-	bool is_closing;       /* what is published next closes the log */
+	struct ledger_rest rest;
+	struct ledger_extent extent; /* as it was at the last ledger_sync_begin */
+	struct flush flush;          /* syncs under way */
+	int note_fd;                 /* checkpoint.tmp, from publish_begin to publish_end; or -1 */
+	unsigned dirty_levels;       /* bit per level: written and not synced */
+	bool is_dirty;               /* the tail is */
+	bool is_published;           /* what stands in `checkpoint` is state.note */
+	bool keeps_notes;            /* `checkpoints` ends in a whole note */
+	bool is_broken;              /* a write or sync failed: never written again */
+	bool is_closing;             /* what is published next closes the log */
 	char origin[LEDGER_ORIGIN_MAX + 1];
 	char vkey[LEDGER_VKEY_MAX + 1];
 	struct tlog_vkey key; /* the same, taken apart */

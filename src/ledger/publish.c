@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "ledger/commit.h"
 #include "ledger/files.h"
 #include "ledger/ledger.h"
 #include "ledger/state.h"
@@ -126,6 +127,8 @@ int ledger_mark_clean(struct ledger *ledger, struct cht_err *err)
 
 	if (ledger->is_broken || ledger->state.is_clean)
 		return 0;
+	if (commit_cut_rest(ledger, err) < 0)
+		return CHT_E_IO;
 	ledger->state.is_clean = true;
 	r = state_write(ledger->slots_fd, &ledger->state, err);
 	ledger->state.is_clean = r == 0;

@@ -109,6 +109,19 @@ static void check_undone(const struct situation *s, struct ledger *ledger)
 	check_reopens(s->before, s->before + N_NEW, s->before + N_NEW);
 }
 
+/* The same, when it could not be undone at first. */
+static void check_undone_again(const struct situation *s, struct ledger *ledger)
+{
+	CHECK_INT(ledger->tree.size, s->before);
+	/* Shorter than what was tried before, and nothing is left of that. */
+	CHECK_INT(commit_entries(ledger, batch(s->before, 1), 1, NULL), 0);
+	CHECK_INT(segment_bytes(), bytes_up_to(s->before + 1));
+	check_hashes(ledger, s->before, s->before + 1);
+	CHECK_INT(ledger_mark_clean(ledger, NULL), 0);
+	ledger_close(ledger);
+	check_reopens(s->before, s->before + 1, s->before + 1);
+}
+
 /* Written and durable, and not shown: publishing is done again, and what was signed stays signed.
  */
 static void check_shown_later(const struct situation *s, struct ledger *ledger)
@@ -245,6 +258,53 @@ static void test_each_call_of_an_undo_that_fails(void **state)
 	}
 }
 
+/* Where nothing is written in place, cutting takes space. It comes before the next write, and an
+ * end before that is not clean. */
+static void test_an_undo_that_finds_no_space_is_done_later(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < N_SITUATIONS; k++) {
+		const struct situation *s = &situations[k];
+		unsigned n_write;
+
+		(void)count_calls(s);
+		n_write = n_first;
+		for (unsigned j = n_write + 1;; j++) {
+			struct ledger ledger;
+			int r;
+
+			arrange(s, &ledger);
+			arm(n_write, FAIL, ENOSPC);
+			plan.again = j;
+			plan.again_sys = ENOSPC;
+			r = try_write(&ledger);
+			plan.armed = false;
+			if (plan.n < j) {
+				ledger_close(&ledger);
+				break;
+			}
+			say(s->what, j, "of the undo finds no space");
+			if (is_sync(plan.made[j - 1])) {
+				CHECK_INT(r, CHT_E_IO);
+				check_broken(s, &ledger);
+				continue;
+			}
+			CHECK_INT(r, CHT_E_FULL);
+			CHECK(!ledger.is_broken && ledger.rest.is_there != is_idx(j));
+			/* Still none; then there is. */
+			if (!is_idx(j)) {
+				bool unlinks = plan.made[j - 1] == UNLINKAT;
+				unsigned first = unlinks ? 2 : 1; /* behind the .idx */
+
+				arm(first, FAIL, ENOSPC);
+				CHECK_INT(try_write(&ledger), CHT_E_FULL);
+				plan.armed = false;
+			}
+			check_undone_again(s, &ledger);
+		}
+	}
+}
+
 static void test_short_and_interrupted_writes_go_on(void **state)
 {
 	(void)state;
@@ -350,6 +410,7 @@ int main(void)
 		cmocka_unit_test(test_each_call_that_fails),
 		cmocka_unit_test(test_what_was_not_shown_is_kept_when_nobody_tries_again),
 		cmocka_unit_test(test_each_call_of_an_undo_that_fails),
+		cmocka_unit_test(test_an_undo_that_finds_no_space_is_done_later),
 		cmocka_unit_test(test_short_and_interrupted_writes_go_on),
 		cmocka_unit_test(test_a_short_write_before_no_space_is_cut),
 		cmocka_unit_test(test_killed_before_amid_and_after_each_call),
