@@ -35,7 +35,7 @@ static void judge_left_out(struct walk *walk)
 	bool is_declared = walk->shown_from <= report->pruned_below;
 	struct verify_finding f = { .fault = VERIFY_HEAD_MISSING, .at.n = walk->shown_from };
 
-	if (report->by_hash_alone || walk->shown_from == 0 || is_declared)
+	if (walk->shown_from == 0 || is_declared)
 		return;
 	if (walk->only_run != NULL &&
 	    (report->run.losses[VERIFY_LOSS_PRUNED] == 0 || report->pruned_below > 0))

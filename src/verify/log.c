@@ -61,6 +61,35 @@ static void note_predecessor(struct verify_report *report, const struct event_vi
 	(void)event_data_u64(view->data, "predecessor.size", &report->predecessor_size);
 }
 
+static void note_pruned(struct verify_report *report, const struct event_view *view)
+{
+	uint64_t index;
+
+	if (is_kind(view, EV_LEDGER_PRUNED) && event_data_u64(view->data, "minIndex", &index) &&
+	    index > report->pruned_below)
+		report->pruned_below = index;
+}
+
+void log_pruned(struct walk *walk, struct cht_bytes entry)
+{
+	struct cht_str text = { (const char *)entry.ptr, entry.len };
+	struct envelope_view envelope;
+	struct cht_bytes event = entry;
+	struct event_view view;
+	size_t at;
+
+	/* Most entries do not have these bytes anywhere. */
+	if (memmem(entry.ptr, entry.len, "ledger.pruned", sizeof("ledger.pruned") - 1) == NULL)
+		return;
+	if (str_starts(text, STR("{\"event\":"))) {
+		if (envelope_scan(entry, &envelope, &at) < 0)
+			return;
+		event = envelope.event;
+	}
+	if (event_scan(event, &view, &at) == 0)
+		note_pruned(walk->report, &view);
+}
+
 void log_event(struct walk *walk, const struct event_view *view)
 {
 	struct verify_report *report = walk->report;
@@ -76,9 +105,7 @@ void log_event(struct walk *walk, const struct event_view *view)
 		walk_fault(walk, VERIFY_AFTER_CLOSED, 0, NULL, "an event behind log.closed");
 	if (is_kind(view, EV_LOG_CLOSED))
 		walk->has_closed = report->is_closed = true;
-	if (is_kind(view, EV_LEDGER_PRUNED) && event_data_u64(view->data, "minIndex", &index) &&
-	    index > report->pruned_below)
-		report->pruned_below = index;
+	note_pruned(report, view);
 	if (is_kind(view, EV_LEDGER_ALIVE) && event_data_u64(view->data, "nextIndex", &index) &&
 	    index > walk->at.index)
 		walk_fault(walk, VERIFY_MOVED, 0, NULL,

@@ -140,6 +140,7 @@ static int walk_block(struct pass *p, const struct block *block, struct cht_err 
 	p->is_shown = true;
 	for (unsigned i = 0; r == 0 && i < block->n; i++) {
 		const struct block_item *item = &block->item[i];
+		struct cht_bytes entry = { block->bytes + item->at, item->len };
 
 		report->entries++;
 		report->bytes += item->len;
@@ -148,9 +149,9 @@ static int walk_block(struct pass *p, const struct block *block, struct cht_err 
 						    .file_first = block->file_first,
 						    .file_offset = item->offset };
 		if (!report->by_hash_alone)
-			r = walk_entry(&p->walk,
-				       (struct cht_bytes){ block->bytes + item->at, item->len },
-				       &block->seen[i], err);
+			r = walk_entry(&p->walk, entry, &block->seen[i], err);
+		else if (p->walk.shown_from > 0)
+			log_pruned(&p->walk, entry);
 	}
 	return r;
 }

@@ -43,6 +43,8 @@ int walk_event(struct walk *walk, const struct event_view *view, struct cht_err 
 
 /* log.c: what the log says of itself: its beginning, its end, what it may have removed. */
 void log_event(struct walk *walk, const struct event_view *view);
+/* Where no event is read: what this entry says was removed, if it says so. */
+void log_pruned(struct walk *walk, struct cht_bytes entry);
 
 /* At the end of the ledger: runs that are still open. */
 void walk_end(struct walk *walk);

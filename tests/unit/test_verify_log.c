@@ -68,6 +68,7 @@ static void test_entries_may_be_missing_where_it_was_declared(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		static const struct verify_options run_1 = { .run_id = "run-1" };
+		static const struct verify_options tree = { .by_hash_alone = true };
 		struct made m = begun();
 		struct verify_report report;
 
@@ -100,6 +101,9 @@ static void test_entries_may_be_missing_where_it_was_declared(void **state)
 		CHECK_INT(report.all.losses[VERIFY_LOSS_PRUNED], rows[i].begins - 1);
 		report = verify_now(&run_1);
 		check_verdict(&report, rows[i].of_run);
+		report = verify_now(&tree);
+		check_verdict(&report, rows[i].fault == VERIFY_SOUND ? 0 : 11);
+		CHECK_INT(report.first.fault, rows[i].fault);
 		made_free(&m);
 	}
 }
