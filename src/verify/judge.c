@@ -90,7 +90,8 @@ static const char *why_not_authentic(const struct verify_report *report)
 		return "the remembered checkpoint cannot be compared with a bundle that leaves so "
 		       "much out, or is older";
 	if (report->anchors.is_fresh_asked && !report->anchors.is_fresh)
-		return "it is older than was asked for: what came since may have been cut off";
+		return "it is older than was asked for, or of a time to come: what came since may "
+		       "have been cut off";
 	return NULL;
 }
 
@@ -129,14 +130,15 @@ static void judge_fresh(struct walk *walk)
 {
 	const struct verify_options *options = walk->options;
 	struct verify_report *report = walk->report;
-	uint64_t newest = report->anchors.time_s;
+	uint64_t newest = report->anchors.time_s, apart;
 	int64_t ns;
 
 	report->anchors.is_fresh_asked = options->fresh_s > 0;
 	if (newest == 0 && read_rfc3339(str_of(report->last_time), &ns) && ns > 0)
 		newest = (uint64_t)ns / 1000000000;
-	report->anchors.is_fresh = newest > 0 && (newest >= options->now_s ||
-						  options->now_s - newest <= options->fresh_s);
+	/* A time to come is no sign of life: a clock that went ahead would vouch for ever. */
+	apart = newest > options->now_s ? newest - options->now_s : options->now_s - newest;
+	report->anchors.is_fresh = newest > 0 && apart <= options->fresh_s;
 }
 
 static void judge_integrity(struct walk *walk, const char *run_id)

@@ -270,8 +270,9 @@ struct verify_options {
 	bool by_hash_alone;   /* integrity by the tree alone: no event is read */
 	unsigned jobs;        /* threads; 0: as many as processors are online */
 	const char *since;    /* a file with remembered checkpoints or a tlog-proof; null: none */
-	uint64_t fresh_s; /* the newest sign of life is no older than this at now_s; 0: not asked */
-	uint64_t now_s;   /* CLOCK_REALTIME */
+	uint64_t fresh_s;     /* the newest sign of life is no farther than this from now_s; 0: not
+				 asked */
+	uint64_t now_s;       /* CLOCK_REALTIME */
 	/* Now and then: entries gone through, of how many; 0: not known. May be null. */
 	void (*progress)(void *context, uint64_t entries, uint64_t of);
 	void *context;

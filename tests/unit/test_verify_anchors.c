@@ -41,6 +41,16 @@ static void test_a_log_cut_back_is_told_by_what_is_remembered(void **state)
 	report = verify_now(&fresh);
 	check_verdict(&report, 0);
 
+	check_row = "of a clock that is a little ahead";
+	fresh.now_s = 1762348800;
+	report = verify_now(&fresh);
+	check_verdict(&report, 0);
+	check_row = "of a clock that was far ahead, so that it would be new for long";
+	fresh.now_s = 1762348800 - 86400;
+	report = verify_now(&fresh);
+	check_verdict(&report, 12);
+	CHECK(!report.anchors.is_fresh);
+
 	check_row = "cut back to an older genuine checkpoint";
 	cut_back(&m, 4, 7);
 	report = verify_now(&none);
