@@ -342,18 +342,21 @@ static int open_parts(struct ledger_source *s, int dir_fd, struct cht_err *err)
 	s->base.dir_fd = fd_open_dir(dir_fd, ".", err);
 	if (s->base.dir_fd < 0)
 		return s->base.dir_fd;
+	s->entries_fd = fd_open_dir(dir_fd, "entries", err);
+	if (s->entries_fd < 0)
+		return s->entries_fd;
+	/* Listed before the checkpoint is read: what is pruned after it is then seen to go. */
+	r = segment_list(s->entries_fd, &list, err);
+	if (r < 0)
+		return r;
+	s->base.first = list.first - list.first % SEGMENT_ENTRIES;
 	r = source_read_text(dir_fd, "checkpoint", TLOG_NOTE_MAX_BYTES + 1, &s->base.note, err);
 	if (r >= 0)
 		r = source_read_text(dir_fd, "vkey", VKEY_MAX, &s->base.hint, err);
 	if (r < 0)
 		return r;
-	s->entries_fd = fd_open_dir(dir_fd, "entries", err);
-	if (s->entries_fd < 0)
-		return s->entries_fd;
 	s->hashes_fd = fd_open_dir(dir_fd, "hashes", &absent);
-	r = segment_list(s->entries_fd, &list, err);
-	s->base.first = list.first - list.first % SEGMENT_ENTRIES;
-	return r;
+	return 0;
 }
 
 int source_open_ledger(struct source **out, int dir_fd, struct cht_err *err)
