@@ -33,6 +33,32 @@ static void test_what_the_line_puts_is_stored_and_acknowledged(void **state)
 	CHECK_INT(end_line(&line), 0);
 }
 
+static void test_what_recovery_kept_is_shown_before_anybody_hears_of_it(void **state)
+{
+	struct ledger ledger = LEDGER_NULL;
+	struct ledger_recovery found;
+	struct handoff_msg ready;
+	struct line line;
+
+	(void)state;
+	make_ledger(100, false);
+	open_ledger(&ledger, &found);
+	CHECK_INT(write_entries(&ledger, batch(100, 7), 7, NULL), 0);
+	ledger_close(&ledger);
+	start_scribe(&line, -1, NULL, 0);
+	send_ring(&line);
+	ready = hear(&line, HANDOFF_READY);
+	CHECK(ready.ready.next_index == 107 && ready.ready.recovered_from == 100);
+	CHECK_INT(checkpoint_size(), 107);
+	/* A line that has nothing to say: the end is as clean as any. */
+	CHECK_INT(end_line(&line), 0);
+	CHECK_INT(unlink(path_of("ledger/checkpoint")), 0);
+	start_line(&line);
+	CHECK_INT(line.base, 107);
+	CHECK_INT(checkpoint_size(), 107);
+	CHECK_INT(end_line(&line), 0);
+}
+
 static void test_an_entry_put_before_ready_is_stored(void **state)
 {
 	struct line line;
@@ -441,6 +467,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_what_the_line_puts_is_stored_and_acknowledged),
+		CASE(test_what_recovery_kept_is_shown_before_anybody_hears_of_it),
 		CASE(test_an_entry_put_before_ready_is_stored),
 		CASE(test_the_ring_of_a_line_that_ended_is_committed),
 		CASE(test_the_ring_of_a_killed_line_is_committed),
