@@ -3,6 +3,7 @@
  * The state comes first, because recovery goes by it; `checkpoint` is what readers see, and a lost
  * rename is put back from the state at the next start.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -127,6 +128,7 @@ int ledger_mark_clean(struct ledger *ledger, struct cht_err *err)
 
 	if (ledger->is_broken || ledger->state.is_clean)
 		return 0;
+	assert(ledger->tree.size == ledger->state.tree.size);
 	if (commit_cut_rest(ledger, err) < 0)
 		return CHT_E_IO;
 	ledger->state.is_clean = true;
