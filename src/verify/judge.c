@@ -38,7 +38,7 @@ static void judge_left_out(struct walk *walk)
 	if (walk->shown_from == 0 || is_declared)
 		return;
 	if (walk->only_run != NULL &&
-	    (report->run.losses[VERIFY_LOSS_PRUNED] == 0 || report->pruned_below > 0))
+	    (report->run.losses[VERIFY_LOSS_PRUNED] == 0 || walk->cut_first < report->pruned_below))
 		return;
 	f.at.part = report->form == VERIFY_OF_BUNDLE ? VERIFY_IN_BUNDLE : VERIFY_IN_ENTRIES;
 	(void)snprintf(f.detail, sizeof(f.detail), "the first entry is number %" PRIu64,

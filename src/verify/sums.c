@@ -248,6 +248,8 @@ void sums_sealed(struct walk *walk, struct run_state *run, const struct event_vi
 	/* What is left out before a run's first event here may be its own. */
 	bool is_cut = run->is_continued && walk->shown_from > 0;
 
+	if (is_cut && event_data_u64(view->data, "firstIndex", &index))
+		walk->cut_first = index;
 	if (!is_cut && event_data_u64(view->data, "firstIndex", &index) &&
 	    index != run->first_index) {
 		walk_fault(walk, VERIFY_MOVED, 0, &run->key,

@@ -20,7 +20,9 @@ struct walk {
 	const char *only_run; /* all that a bundle shows whole; null: nothing but its head is left
 				 out */
 	uint64_t shown_from;  /* entries below are left out, without a gap */
-	bool has_closed;      /* log.closed was seen, and what may follow it was not yet */
+	uint64_t cut_first; /* where the seal says that only_run began, if its beginning is not here
+			     */
+	bool has_closed;    /* log.closed was seen, and what may follow it was not yet */
 };
 
 /* Sums of what events say: a guest must not make them begin at 0 again. */

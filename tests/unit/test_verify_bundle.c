@@ -190,6 +190,41 @@ static void test_an_event_left_out_is_told(void **state)
 	made_free(&m);
 }
 
+/* Beside the events of a run whose beginning was pruned stands what declares it. */
+static void test_a_beginning_is_missing_only_where_pruning_took_it(void **state)
+{
+	static const struct {
+		const char *why;
+		uint64_t min_index;
+		int verdict;
+	} rows[] = { { "as declared", 3, 10 },
+		     { "pruned, and not this run", 2, 11 },
+		     { "as is not declared", 0, 11 } };
+	struct verify_report report;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct made m = usual(NULL);
+		struct cht_stamped s = { 0 };
+		bool wanted[MADE_MAX];
+		size_t n;
+
+		check_row = rows[i].why;
+		memcpy(wanted, of_run, sizeof(wanted));
+		wanted[2] = false;
+		run_stamp(&m.host, EV_LEDGER_PRUNED, &m.now, &s);
+		s.facts.pruned.min_index = rows[i].min_index;
+		wanted[m.n] = rows[i].min_index > 0;
+		add(&m, &s);
+		n = make_bundle(&m, wanted, "run-1", mem);
+		CHECK_INT(verify_bytes(mem, n, &report), 0);
+		check_verdict(&report, rows[i].verdict);
+		CHECK_INT(report.first.fault,
+			  rows[i].verdict == 11 ? VERIFY_HEAD_MISSING : VERIFY_SOUND);
+		made_free(&m);
+	}
+}
+
 /* The head of a bundle says of which run all is there: of others, anything may be left out. */
 static void test_a_run_asked_of_the_bundle_of_another_cannot_be_told(void **state)
 {
@@ -475,6 +510,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_bundle_shows_a_run_or_everything),
 		cmocka_unit_test(test_an_event_left_out_is_told),
+		cmocka_unit_test(test_a_beginning_is_missing_only_where_pruning_took_it),
 		cmocka_unit_test(test_a_run_asked_of_the_bundle_of_another_cannot_be_told),
 		cmocka_unit_test(test_there_is_one_spelling),
 		cmocka_unit_test(test_what_could_be_said_shorter_is_refused),
