@@ -19,6 +19,7 @@ struct bundle {
 	struct newfile *out;
 	struct tlog_tree tree; /* of what was written: its size is the next index */
 	struct export_counts *counts;
+	bool has_own; /* an entry of the run, not only of the pruning */
 };
 
 static void put_number(struct newfile *out, uint64_t v, char behind)
@@ -159,10 +160,13 @@ static int put_entries(struct bundle *b, const char *run, struct cht_err *err)
 	if (r == 0 && first < end)
 		r = ledger_reader_goto(&b->f->reader, &hashes, first, err);
 	while (r >= 0 && !b->f->is_faulty && b->f->reader.next < end &&
-	       (r = follow_next(b->f, &entry, err)) == 1 && !b->f->is_faulty)
-		if (run == NULL || is_of_run(entry, str_of(run)) ||
-		    (is_pruned && is_pruning(entry)))
+	       (r = follow_next(b->f, &entry, err)) == 1 && !b->f->is_faulty) {
+		bool is_mine = run == NULL || is_of_run(entry, str_of(run));
+
+		b->has_own = b->has_own || is_mine;
+		if (is_mine || (is_pruned && is_pruning(entry)))
 			r = put_entry_at(b, b->f->reader.next - 1, entry, err);
+	}
 	if (r >= 0 && b->f->is_faulty)
 		return cht_fail(err, CHT_E_STATE, 0, "no bundle of a damaged ledger");
 	return r < 0 ? r : 0;
@@ -179,7 +183,7 @@ int export_bundle(struct follow *f, const char *run, struct newfile *out,
 	r = put_entries(&b, run, err);
 	if (r < 0)
 		return r;
-	if (run != NULL && counts->entries == 0)
+	if (run != NULL && !b.has_own)
 		return cht_fail(err, CHT_E_CONFIG, 0,
 				"no entry under the newest checkpoint is of run '%s'", run);
 	r = put_gap(&b, f->view.size, err);

@@ -102,6 +102,12 @@ class Export(MadeLedger):
         self.assertEqual([p.relative_to(self.out / "tile/entries").as_posix() for p in bundles],
                          ["256", "257.p/44"])
 
+    def test_what_was_pruned_is_no_run(self):
+        self.append(*[of_run(n % 7 + 1, "a") for n in range(65536)], event("ledger.pruned", 1, run="h", cell="h"))
+        self.segment().unlink()
+        self.assertIn(b"run 'none'", self.export("--run", "none", code=1).stderr)
+        self.assertEqual(list(self.bundle("--run", "h")[2]), [65536])
+
     def test_tiles(self):
         entries = [spawned(n % 5 + 1) for n in range(65536 + 256 + 3)]
         self.append(*entries)
