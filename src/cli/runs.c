@@ -39,9 +39,14 @@ static bool is_same(const struct run_span *a, const struct run_span *b)
 /* The slot of this run, or the free one where it belongs. */
 static struct run_span *find_slot(const struct runs *runs, const struct run_span *span)
 {
-	size_t i = (size_t)(be64_load(span->key) ^ span->bits.c);
+	uint8_t text[RUN_KEY_BYTES + 16], hash[crypto_shorthash_BYTES];
+	size_t i;
 
-	for (;; i++) {
+	memcpy(text, span->key, RUN_KEY_BYTES);
+	be64_store(text + RUN_KEY_BYTES, span->bits.b);
+	be64_store(text + RUN_KEY_BYTES + 8, span->bits.c);
+	(void)crypto_shorthash(hash, text, sizeof(text), runs->seed);
+	for (i = (size_t)be64_load(hash);; i++) {
 		struct run_span *slot = &runs->slots[i & (runs->n_slots - 1)];
 
 		if (is_free(slot) || is_same(slot, span))
@@ -56,6 +61,8 @@ static bool make_room(struct runs *runs)
 
 	if (runs->slots != NULL && runs->count < runs->n_slots / 2)
 		return true;
+	if (runs->slots == NULL)
+		crypto_shorthash_keygen(more.seed);
 	more.n_slots = runs->n_slots == 0 ? SLOTS_MIN : 2 * runs->n_slots;
 	more.slots = calloc(more.n_slots, sizeof(more.slots[0]));
 	if (more.slots == NULL)

@@ -10,6 +10,8 @@
 #ifndef CLI_RUNS_H
 #define CLI_RUNS_H
 
+#include <sodium.h>
+
 #include "cli/follow.h"
 #include "event/event.h"
 
@@ -26,7 +28,9 @@ struct run_span {
 struct runs {
 	uint64_t n; /* entries that are taken account of */
 	size_t count, n_slots;
-	struct run_span *slots; /* by hash; first > last: free */
+	struct run_span *slots;                  /* by hash; first > last: free */
+	uint8_t seed[crypto_shorthash_KEYBYTES]; /* the file may be anybody's: no chosen collisions
+						  */
 };
 
 void runs_free(struct runs *runs);

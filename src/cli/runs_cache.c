@@ -12,8 +12,9 @@
 #include "cli/runs.h"
 #include "cli/tail_line.h"
 
-/* More new entries than this are worth writing the cache anew; a file of more bytes is not read. */
-enum { WORTH_KEEPING = 4096, CACHE_MODE = 0640 };
+/* More new entries than this are worth writing the cache anew; a file of more bytes, or of more
+ * records than there are entries (head and digest are as long as these few), is not read. */
+enum { WORTH_KEEPING = 4096, CACHE_MODE = 0640, HEAD_RECORDS = 4 };
 #define CACHE_MAX_BYTES ((off_t)1 << 30)
 
 /* STATE/cache, or -1: there is none, or this is the copy of a ledger alone. */
@@ -47,7 +48,8 @@ static void read_cache(struct runs *runs, struct follow *f, int cache_fd)
 	ssize_t n;
 
 	if (fstatat(cache_fd, "runs", &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_size <= 0 ||
-	    st.st_size > CACHE_MAX_BYTES)
+	    st.st_size > CACHE_MAX_BYTES ||
+	    (uint64_t)st.st_size / RUN_RECORD_BYTES > f->view.size + HEAD_RECORDS)
 		return;
 	bytes = malloc((size_t)st.st_size);
 	if (bytes == NULL)

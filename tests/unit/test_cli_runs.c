@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
 
+#include "base/bytes.h"
 #include "base/digest.h"
 #include "cli/runs.h"
 
@@ -139,6 +140,34 @@ static void test_what_is_not_whole_is_refused(void **state)
 /* Offsets of a file of one record. */
 enum { AT_N = 16, AT_RECORD = 88, AT_FIRST = 88 + 32, AT_LAST = 88 + 40 };
 
+/* Keys and bits that were made to have one plain sum: a table that went by it would take hours. */
+static void test_a_file_made_to_collide_is_read_as_fast(void **state)
+{
+	enum { N = 1 << 19, HEAD = 88 };
+	size_t len = HEAD + (size_t)N * RUN_RECORD_BYTES;
+	uint8_t *bytes = calloc(1, len + 32);
+	struct tlog_hash root;
+	struct runs runs;
+
+	(void)state;
+	assert_non_null(bytes);
+	memcpy(bytes, "cht-runs", 8);
+	be32_store(bytes + 8, 1);
+	be64_store(bytes + 16, N);
+	CHECK_INT(digest_sha256((struct cht_bytes){ (const uint8_t *)"o", 1 }, bytes + 56, NULL),
+		  0);
+	for (uint64_t i = 0; i < N; i++) {
+		be64_store(bytes + HEAD + i * RUN_RECORD_BYTES, i);
+		be64_store(bytes + HEAD + i * RUN_RECORD_BYTES + 24, i);
+	}
+	CHECK_INT(digest_sha256((struct cht_bytes){ bytes, len }, bytes + len, NULL), 0);
+	CHECK_INT(runs_read((struct cht_bytes){ bytes, len + 32 }, STR("o"), &runs, &root, NULL),
+		  0);
+	CHECK_INT(runs.count, N);
+	runs_free(&runs);
+	free(bytes);
+}
+
 static void test_a_span_that_cannot_be_is_refused(void **state)
 {
 	static const struct {
@@ -181,6 +210,7 @@ int main(void)
 		cmocka_unit_test(test_spans_are_found_by_name_and_by_bits),
 		cmocka_unit_test(test_many_runs_come_back_from_a_file),
 		cmocka_unit_test(test_what_is_not_whole_is_refused),
+		cmocka_unit_test(test_a_file_made_to_collide_is_read_as_fast),
 		cmocka_unit_test(test_a_span_that_cannot_be_is_refused),
 	};
 
