@@ -18,7 +18,7 @@ plain_hash(int first, struct cht_bytes a, struct cht_bytes b)
 {
 	uint8_t mem[4096];
 	struct buf all = buf_init(mem, sizeof(mem));
-	struct tlog_hash out;
+	struct tlog_hash out = { { 0 } };
 
 	if (first >= 0)
 		buf_put_byte(&all, (uint8_t)first);

@@ -72,7 +72,7 @@ SHA_CODE static inline void begin(struct lane *lane, const uint32_t state[8], co
 
 	lane->abef = _mm_alignr_epi8(cdab, efgh, 8);
 	lane->cdgh = _mm_blend_epi16(efgh, cdab, 0xf0);
-	for (int i = 0; i < 4; i++)
+	for (size_t i = 0; i < 4; i++)
 		lane->w[i] = _mm_shuffle_epi8(load(block + 16 * i), swap);
 }
 

@@ -78,7 +78,7 @@ static const uint8_t *next_block(struct stream *s)
 
 static void stream_end(const struct stream *s)
 {
-	for (int i = 0; i < 8; i++)
+	for (size_t i = 0; i < 8; i++)
 		be32_store(s->out->b + 4 * i, s->state[i]);
 }
 

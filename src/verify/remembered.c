@@ -163,7 +163,7 @@ static int load_since(struct anchors *a, const char *path, struct cht_err *err)
 	struct cht_str text = { NULL, 0 }, rest, note;
 	int r = read_caller_file(path, &text, err);
 
-	if (r < 0)
+	if (r != 0)
 		return r;
 	rest = text;
 	if (str_starts(text, STR("c2sp.org/tlog-proof@"))) {

@@ -17,10 +17,10 @@ static void begin(void)
 
 static int check_one(uint64_t i, struct cht_err *err)
 {
-	uint8_t bytes[40];
+	uint8_t bytes[40] = { 0 };
+	size_t len = tree_fill(bytes, i);
 
-	return ledger_check_entry(&check, &view, i,
-				  (struct cht_bytes){ bytes, tree_fill(bytes, i) }, err);
+	return ledger_check_entry(&check, &view, i, (struct cht_bytes){ bytes, len }, err);
 }
 
 static void test_every_entry_holds_at_every_size(void **state)

@@ -271,7 +271,7 @@ static const struct vector {
 
 static struct tlog_hash hash_of(const char *base64)
 {
-	struct tlog_hash hash;
+	struct tlog_hash hash = { { 0 } };
 	size_t len;
 
 	assert_true(read_base64(str_of(base64), hash.b, sizeof(hash.b), &len));

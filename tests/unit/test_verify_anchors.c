@@ -241,7 +241,7 @@ static void test_a_proof_is_of_the_entry_at_its_index(void **state)
 	struct buf b = buf_init(mem, sizeof(mem)), text = buf_init(note, sizeof(note));
 	struct tlog_proof proof = { .n = 4 };
 	struct verify_report report;
-	struct tlog_hash leaf[USUAL_ENTRIES], done[TLOG_LEVELS];
+	struct tlog_hash leaf[USUAL_ENTRIES] = { 0 }, done[TLOG_LEVELS];
 
 	(void)state;
 	(void)snprintf(kept, sizeof(kept), "%s", made_path("kept"));
