@@ -27,16 +27,11 @@ enum { FD_SIGNALS, FD_CONNECTOR, FD_MOUNTS, FD_FILES, FD_LINK, N_FDS };
 static int open_signals(struct agent *a, struct cht_err *err)
 {
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
-	sigset_t set;
 
 	(void)sigaction(SIGPIPE, &ignore, NULL);
 	(void)sigaction(SIGHUP, &ignore, NULL);
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	a->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	return a->signals < 0 ? cht_fail(err, CHT_E_IO, errno, "signalfd") : 0;
+	a->signals = fd_stop_signals(err);
+	return a->signals < 0 ? a->signals : 0;
 }
 
 static void see_processes(struct report *r, enum coverage_state state, const char *mechanism,

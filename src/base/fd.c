@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -141,6 +143,20 @@ int fd_replace_file(int dirfd, const char *name, mode_t mode, struct cht_bytes c
 	if (fsync(dirfd) < 0)
 		return cht_fail(err, CHT_E_IO, errno, "sync the directory of %s", name);
 	return 0;
+}
+
+int fd_stop_signals(struct cht_err *err)
+{
+	sigset_t set;
+	int fd;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "block signals");
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? cht_fail(err, CHT_E_IO, errno, "wait for signals") : fd;
 }
 
 int fd_random(void *out, size_t n, struct cht_err *err)

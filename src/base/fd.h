@@ -44,6 +44,9 @@ int fd_send_msg(int sock, struct cht_bytes msg, const int *fds, unsigned n_fds,
 ssize_t fd_recv_msg(int sock, void *out, size_t cap, int *fds, unsigned n_fds,
 		    struct cht_err *err) CHT_CHECKED;
 
+/* A signalfd of SIGTERM and SIGINT, which are blocked from here on. CHT_E_IO. */
+int fd_stop_signals(struct cht_err *err) CHT_CHECKED;
+
 /* n random bytes from the kernel; waits for its pool at boot. CHT_E_IO. */
 int fd_random(void *out, size_t n, struct cht_err *err) CHT_CHECKED;
 

@@ -162,21 +162,6 @@ bool filter_is_empty(const struct filter *filter)
 	       !filter->has_after && filter->n_where == 0;
 }
 
-/* Whether a type is NAME or below it; NAME with or without what all types begin with. */
-static bool type_matches(struct cht_str type, struct cht_str name)
-{
-	static const struct cht_str prefix = { CHT_GUEST_TYPE_PREFIX,
-					       sizeof(CHT_GUEST_TYPE_PREFIX) - sizeof("guest.") };
-
-	if (!str_starts(name, prefix) && str_starts(type, prefix)) {
-		type.ptr += prefix.len;
-		type.len -= prefix.len;
-	}
-	return str_starts(type, name) &&
-	       (type.len == name.len || name.len == 0 || type.ptr[name.len] == '.' ||
-		name.ptr[name.len - 1] == '.');
-}
-
 /* An address alone, or with its port: "10.0.0.1:443", "[::1]:443". */
 static bool is_address(struct cht_str data, struct cht_str address, struct cht_str value)
 {
@@ -219,7 +204,7 @@ bool filter_matches(const struct filter *filter, const struct event_view *event)
 
 	if ((filter->cell != NULL && !str_eq(event->cell_id, str_of(filter->cell))) ||
 	    (filter->run != NULL && !str_eq(event->run_id, str_of(filter->run))) ||
-	    (filter->type != NULL && !type_matches(event->type, str_of(filter->type))))
+	    (filter->type != NULL && !event_type_is_below(event->type, str_of(filter->type))))
 		return false;
 	if (filter->has_after && (!read_rfc3339(event->time, &at) || at < filter->after_ns))
 		return false;

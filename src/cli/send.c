@@ -6,12 +6,10 @@
 #include "cli/sender.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -50,17 +48,8 @@ static int watch(struct sender *s, int fd, uint32_t events, uint32_t ref, struct
 
 static int take_signals(struct sender *s, struct cht_err *err)
 {
-	sigset_t set;
-
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return cht_fail(err, CHT_E_IO, errno, "block signals");
-	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (s->signal_fd < 0)
-		return cht_fail(err, CHT_E_IO, errno, "signalfd");
-	return watch(s, s->signal_fd, EPOLLIN, REF_SIGNAL, err);
+	s->signal_fd = fd_stop_signals(err);
+	return s->signal_fd < 0 ? s->signal_fd : watch(s, s->signal_fd, EPOLLIN, REF_SIGNAL, err);
 }
 
 static int raise_descriptors(uint64_t connections, struct cht_err *err)

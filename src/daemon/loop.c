@@ -2,8 +2,6 @@
 #include "daemon/loop.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -33,21 +31,17 @@ void loop_clear_clock(struct loop *loop)
 
 int loop_open(struct loop *loop, struct cht_err *err)
 {
-	sigset_t set;
 	int r;
 
 	*loop = (struct loop)LOOP_NULL;
 	loop->timer_ns = UINT64_MAX;
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return cht_fail(err, CHT_E_IO, errno, "block signals");
-	loop->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	loop->signal_fd = fd_stop_signals(err);
+	if (loop->signal_fd < 0)
+		return loop->signal_fd;
 	loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	loop->main_fd = epoll_create1(EPOLL_CLOEXEC);
 	loop->conn_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (loop->signal_fd < 0 || loop->timer_fd < 0 || loop->main_fd < 0 || loop->conn_fd < 0)
+	if (loop->timer_fd < 0 || loop->main_fd < 0 || loop->conn_fd < 0)
 		return cht_fail(err, CHT_E_IO, errno, "make the event loop");
 	r = loop_add(loop, loop->signal_fd, FD_SIGNAL, 0, 0, err);
 	if (r == 0)

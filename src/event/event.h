@@ -28,6 +28,9 @@ extern const struct event_type event_types[EV_N_KINDS];
 
 /* The row with this type attribute, or null. */
 const struct event_type *event_type_find(struct cht_str type);
+/* Whether a type attribute is the one named or below it: "guest", "run.opened"; what all types of
+ * ours begin with may be left out of the name. Every type is below the empty name. */
+bool event_type_is_below(struct cht_str type, struct cht_str name);
 /* Whether events of this kind are what one frame of a guest declared. */
 static inline bool event_is_declaration(enum event_kind kind)
 {

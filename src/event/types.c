@@ -76,6 +76,19 @@ const struct event_type *event_type_find(struct cht_str type)
 	return NULL;
 }
 
+bool event_type_is_below(struct cht_str type, struct cht_str name)
+{
+	static const struct cht_str prefix = { PREFIX, sizeof(PREFIX) - 1 };
+
+	if (!str_starts(name, prefix) && str_starts(type, prefix)) {
+		type.ptr += prefix.len;
+		type.len -= prefix.len;
+	}
+	return str_starts(type, name) &&
+	       (type.len == name.len || name.len == 0 || type.ptr[name.len] == '.' ||
+		name.ptr[name.len - 1] == '.');
+}
+
 const char *close_reason_name(enum close_reason reason)
 {
 	static const char *const names[CLOSE_N_REASONS] = {

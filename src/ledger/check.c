@@ -105,15 +105,6 @@ int ledger_check_take(struct ledger_check *check, struct ledger_view *view, stru
 	return r;
 }
 
-static void fold(const struct check_tile *tile, struct tlog_hash *root)
-{
-	struct tlog_tree tree = { .size = 0 };
-
-	for (unsigned i = 0; i < TLOG_TILE_WIDTH; i++)
-		tlog_tree_add_subtree(&tree, 0, &tile->hash[i]);
-	tlog_tree_root(&tree, root);
-}
-
 static const struct check_tile no_tile;
 
 int ledger_check_tile(struct ledger_check *check, struct ledger_view *view, unsigned level,
@@ -139,7 +130,7 @@ int ledger_check_tile(struct ledger_check *check, struct ledger_view *view, unsi
 	*mine = (struct check_tile){ .n = n, .width = TLOG_TILE_WIDTH };
 	r = read_tile(view, level, mine, err);
 	if (r == 0) {
-		fold(mine, &root);
+		tlog_tile_root(mine->hash, &root);
 		if (!tlog_hash_eq(&root, &above->hash[n % TLOG_TILE_WIDTH]))
 			r = cht_fail(err, CHT_E_STATE, 0,
 				     "ledger damaged: hashes/%u from hash %" PRIu64

@@ -56,17 +56,25 @@ int lock_take(int dir_fd, struct cht_err *err)
 	return fd;
 }
 
+bool name_is_valid(struct cht_str name)
+{
+	if (name.len < 1 || name.len > LEDGER_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < name.len; i++)
+		if (strchr("abcdefghijklmnopqrstuvwxyz0123456789.-", name.ptr[i]) == NULL)
+			return false;
+	return true;
+}
+
 static bool is_origin(struct cht_str s)
 {
 	size_t name = s.len - ORIGIN_DIGITS - 1;
 	uint8_t digits[ORIGIN_DIGITS / 2];
 	size_t n;
 
-	if (s.len < ORIGIN_DIGITS + 2 || name > LEDGER_NAME_MAX || s.ptr[name] != '/')
+	if (s.len < ORIGIN_DIGITS + 2 || s.ptr[name] != '/' ||
+	    !name_is_valid((struct cht_str){ s.ptr, name }))
 		return false;
-	for (size_t i = 0; i < name; i++)
-		if (strchr("abcdefghijklmnopqrstuvwxyz0123456789.-", s.ptr[i]) == NULL)
-			return false;
 	return read_hex((struct cht_str){ s.ptr + name + 1, ORIGIN_DIGITS }, digits, sizeof(digits),
 			&n);
 }

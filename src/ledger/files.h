@@ -27,6 +27,9 @@ int lock_take(int dir_fd, struct cht_err *err) CHT_CHECKED;
  * CHT_E_IO. */
 int line_read(int dir_fd, const char *name, char *out, size_t cap, struct cht_err *err) CHT_CHECKED;
 
+/* [a-z0-9.-], 1 to LEDGER_NAME_MAX bytes. */
+bool name_is_valid(struct cht_str name);
+
 /* Reads and checks the origin. 1: found. 0: there is none. CHT_E_STATE, CHT_E_IO. */
 int origin_read(int dir_fd, char out[LEDGER_ORIGIN_MAX + 1], struct cht_err *err) CHT_CHECKED;
 

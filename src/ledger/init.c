@@ -20,16 +20,6 @@
 
 enum { ORIGIN_RANDOM = 8 };
 
-static bool is_name(struct cht_str name)
-{
-	if (name.len < 1 || name.len > LEDGER_NAME_MAX)
-		return false;
-	for (size_t i = 0; i < name.len; i++)
-		if (strchr("abcdefghijklmnopqrstuvwxyz0123456789.-", name.ptr[i]) == NULL)
-			return false;
-	return true;
-}
-
 /* "<name>/<16 random hex>", without LF. */
 static int draw_origin(struct buf *b, const char *name, struct cht_err *err)
 {
@@ -177,7 +167,7 @@ int ledger_init(const char *state, const char *name, const struct ledger_terms *
 	char origin[LEDGER_ORIGIN_MAX + 1];
 	int state_fd, dir_fd, r;
 
-	if (!is_name(str_of(name)))
+	if (!name_is_valid(str_of(name)))
 		return cht_fail(err, CHT_E_CONFIG, 0,
 				"a ledger's name is 1 to %d of a-z 0-9 . and -", LEDGER_NAME_MAX);
 	state_fd = fd_make_dir(AT_FDCWD, state, LEDGER_DIR_MODE, err);

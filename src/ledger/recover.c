@@ -237,15 +237,12 @@ static int fold_tile(const struct tlog_source *source, unsigned level, uint64_t 
 		     struct tlog_hash *out)
 {
 	struct tlog_hash tile[TLOG_TILE_WIDTH];
-	struct tlog_tree tree = { 0 };
 	int r = source->read(source->context, level - 1, i * TLOG_TILE_WIDTH, TLOG_TILE_WIDTH,
 			     tile);
 
 	if (r < 0)
 		return r;
-	for (unsigned k = 0; k < TLOG_TILE_WIDTH; k++)
-		tlog_tree_add_subtree(&tree, 0, &tile[k]);
-	tlog_tree_root(&tree, out);
+	tlog_tile_root(tile, out);
 	return 0;
 }
 

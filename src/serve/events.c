@@ -46,23 +46,6 @@ static bool has_value(const struct serve_value *asked, struct cht_str value)
 	return asked->len == 0 || str_eq(value, (struct cht_str){ asked->text, asked->len });
 }
 
-/* Whether a type is the one asked for or below it; what all types begin with may be left out. */
-static bool has_type(const struct serve_value *asked, struct cht_str type)
-{
-	static const struct cht_str prefix = { CHT_GUEST_TYPE_PREFIX,
-					       sizeof(CHT_GUEST_TYPE_PREFIX) - sizeof("guest.") };
-	struct cht_str name = { asked->text, asked->len };
-
-	if (name.len == 0)
-		return true;
-	if (!str_starts(name, prefix) && str_starts(type, prefix)) {
-		type.ptr += prefix.len;
-		type.len -= prefix.len;
-	}
-	return str_starts(type, name) &&
-	       (type.len == name.len || type.ptr[name.len] == '.' || name.ptr[name.len - 1] == '.');
-}
-
 static bool matches(const struct serve_request *q, struct cht_bytes entry)
 {
 	struct envelope_view envelope = { .event = entry };
@@ -76,7 +59,8 @@ static bool matches(const struct serve_request *q, struct cht_bytes entry)
 	    envelope_scan(entry, &envelope, &at) < 0)
 		return false;
 	return event_scan(envelope.event, &event, &at) == 0 && has_value(&q->cell, event.cell_id) &&
-	       has_value(&q->run, event.run_id) && has_type(&q->type, event.type);
+	       has_value(&q->run, event.run_id) &&
+	       event_type_is_below(event.type, (struct cht_str){ q->type.text, q->type.len });
 }
 
 /* What can stand in a line of JSON as it is, and be found there again. */

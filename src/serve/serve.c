@@ -8,9 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -254,21 +252,6 @@ static void stop(struct server *s)
 
 /* ---- beginning */
 
-static int take_signals(struct server *s, struct cht_err *err)
-{
-	sigset_t set;
-
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return cht_fail(err, CHT_E_IO, errno, "block signals");
-	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (s->signal_fd < 0)
-		return cht_fail(err, CHT_E_IO, errno, "wait for signals");
-	return 0;
-}
-
 static int start_daemon(struct server *s, struct cht_err *err)
 {
 	unsigned flags = MHD_ALLOW_SUSPEND_RESUME | (s->listener.is_v6 ? MHD_USE_IPv6 : 0u);
@@ -302,8 +285,10 @@ int serve_run(const struct serve_options *options, struct cht_err *err)
 	s.listener = (struct serve_listener)SERVE_LISTENER_NULL;
 	s.signal_fd = -1;
 	r = serve_log_open(&s.log, options->dir, err);
-	if (r == 0)
-		r = take_signals(&s, err);
+	if (r == 0) {
+		s.signal_fd = fd_stop_signals(err);
+		r = s.signal_fd < 0 ? s.signal_fd : 0;
+	}
 	if (r == 0)
 		r = serve_listen(&s.listener, options, err);
 	if (r == 0)

@@ -59,6 +59,8 @@ unsigned tlog_tree_add(struct tlog_tree *tree, const struct tlog_hash *leaf,
 		       struct tlog_hash done[TLOG_LEVELS]);
 /* Appends the complete subtree of 2^k leaves; the tree's size must be a multiple of 2^k. */
 void tlog_tree_add_subtree(struct tlog_tree *tree, unsigned k, const struct tlog_hash *root);
+/* The hash of the level above that 256 hashes of one level give. */
+void tlog_tile_root(const struct tlog_hash tile[TLOG_TILE_WIDTH], struct tlog_hash *out);
 /* RFC 6962 MTH; of the empty tree SHA-256 of nothing. */
 void tlog_tree_root(const struct tlog_tree *tree, struct tlog_hash *out);
 

@@ -40,19 +40,6 @@ static void look_at(struct cht_bytes entry, const struct verify_trust *trust,
 		seen->bad_at = (uint32_t)((size_t)(event.ptr - entry.ptr) + at);
 }
 
-/* The root of a whole tile. */
-static void fold_tile(struct block *block)
-{
-	struct tlog_hash half[BLOCK_ENTRIES_MAX / 2];
-
-	for (size_t i = 0; i < BLOCK_ENTRIES_MAX / 2; i++)
-		tlog_node(&block->leaf[2 * i], &block->leaf[2 * i + 1], &half[i]);
-	for (size_t n = BLOCK_ENTRIES_MAX / 4; n > 0; n /= 2)
-		for (size_t i = 0; i < n; i++)
-			tlog_node(&half[2 * i], &half[2 * i + 1], &half[i]);
-	block->root = half[0];
-}
-
 /* Some entries from the first on, hashed together and then read while they are in the cache. */
 static void look_at_some(struct block *block, unsigned first, unsigned n,
 			 const struct verify_trust *trust, const struct trust_desk *desk,
@@ -82,5 +69,5 @@ void look_block(struct block *block, const struct verify_trust *trust,
 			     by_hash_alone);
 	}
 	if (block->n == BLOCK_ENTRIES_MAX)
-		fold_tile(block);
+		tlog_tile_root(block->leaf, &block->root);
 }
