@@ -396,13 +396,13 @@ def test_a_crash_at_any_place_of_commits_over_borders_and_of_a_pruning(d):
         daemon.stop()
     shutil.copytree(state, d + "/before")
     t = Traced(d + "/trace1", state, "--config", c, "--seal", "--cell", f"a={d}/a", slow=True)
-    # Over a tile's border in small commits, to the segment's in larger ones, and over it in a hurry.
+    # Over a tile's border in small commits, to the segment's in larger ones, and over it in a hurry: the
+    # border is in the midst of what is sent first, so that no commit ends at it.
     for n in [7] * 8:
         t.send(d + "/a_9001", n)
     t.send_on(d + "/a_9001", 12, 7)
-    for n in [60] * 2:
-        t.send(d + "/a_9001", n)
-    t.send_on(d + "/a_9001", 12, 7)
+    t.send(d + "/a_9001", SEGMENT - 30 - shown(state))
+    t.send_on(d + "/a_9001", 4, 60)
     t.send(d + "/a_9001", 5)
     t.stop()
     check(shown(state) > SEGMENT, f"the segment's border is passed: {shown(state)}")
