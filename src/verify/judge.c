@@ -67,8 +67,8 @@ static const char *judge_above(struct verify_report *report)
 		       "since: nothing vouches for them";
 	(void)snprintf(f.detail, sizeof(f.detail),
 		       "%" PRIu64
-		       " bytes of entries above the checkpoint, and the host had stopped",
-		       above->bytes);
+		       " bytes of entries%s above the checkpoint, and the host had stopped",
+		       above->bytes, above->has_hashes ? " and some of hashes" : "");
 	finding_add(report, &f);
 	return NULL;
 }

@@ -301,13 +301,13 @@ static int measure(struct ledger_source *s, struct verify_above *out, struct cht
 	if (list.n > 0 && next <= list.last) /* one that follows none */
 		out->bytes += segment_size(s, list.last);
 	for (unsigned level = 0; level < TLOG_LEVELS; level++) {
-		uint64_t stored = file_size(level_fd(s, level)) / TLOG_HASH_BYTES;
+		uint64_t bytes = file_size(level_fd(s, level)), stored = bytes / TLOG_HASH_BYTES;
+		uint64_t covered = s->base.size >> level * TLOG_TILE_BITS;
 
-		if (stored <= s->base.size >> level * TLOG_TILE_BITS)
-			continue;
-		out->has_hashes = true;
-		if (level == 0)
-			out->entries = stored - s->base.size;
+		if (stored > covered || (stored == covered && bytes % TLOG_HASH_BYTES != 0))
+			out->has_hashes = true;
+		if (level == 0 && stored > covered)
+			out->entries = stored - covered;
 	}
 	return 0;
 }

@@ -2,7 +2,7 @@
  *
  * A directory in the layout of C2SP tlog-tiles: `checkpoint`, and bundles of entries and tiles of
  * hashes below tile/. A tile may be there in full where the checkpoint's tree has a part of it: the
- * log went on.
+ * log went on. No file holds a byte more than its tile: nothing would vouch for it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +21,7 @@ enum { PATH_MAX_BYTES = 64 };
 struct tiles_source {
 	struct source base;
 	struct entries at; /* in the bundle of base.next */
+	unsigned at_width; /* entries that this bundle is to hold */
 };
 
 static struct tiles_source *of(struct source *source)
@@ -45,32 +46,38 @@ static int open_path(const struct tiles_source *s, const struct tlog_tile *tile)
 	return openat(s->base.dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 }
 
-/* The whole tile, or else the part that is in the checkpoint's tree; -1 with errno. */
-static int open_tile(const struct tiles_source *s, struct tlog_tile tile)
+/* The whole tile, or else the part that is in the checkpoint's tree, and sets its width; -1 with
+ * errno. */
+static int open_tile(const struct tiles_source *s, struct tlog_tile *tile)
 {
-	unsigned width = tlog_tile_width(tile.level, tile.n, s->base.size);
+	unsigned width = tlog_tile_width(tile->level, tile->n, s->base.size);
 	int fd;
 
-	tile.width = TLOG_TILE_WIDTH;
-	fd = open_path(s, &tile);
+	tile->width = TLOG_TILE_WIDTH;
+	fd = open_path(s, tile);
 	if (fd >= 0 || errno != ENOENT || width == 0 || width == TLOG_TILE_WIDTH)
 		return fd;
-	tile.width = width;
-	return open_path(s, &tile);
+	tile->width = width;
+	return open_path(s, tile);
 }
 
 static int read_hashes(struct source *source, unsigned level, uint64_t first, size_t n,
 		       struct tlog_hash *out, struct cht_err *err)
 {
 	struct tlog_tile tile = { .level = level, .n = first / TLOG_TILE_WIDTH };
-	int fd = open_tile(of(source), tile);
+	int fd = open_tile(of(source), &tile);
+	struct stat st;
 	ssize_t got;
 
 	if (fd < 0 && errno == ENOENT)
 		return CHT_E_STATE;
 	if (fd < 0)
 		return cht_fail(err, CHT_E_IO, errno, "open a tile of level %u", level);
-	got = entries_pread(fd, out, n * sizeof(*out), first % TLOG_TILE_WIDTH * sizeof(*out), err);
+	if (fstat(fd, &st) == 0 && (uint64_t)st.st_size != tile.width * sizeof(*out))
+		got = 0;
+	else
+		got = entries_pread(fd, out, n * sizeof(*out),
+				    first % TLOG_TILE_WIDTH * sizeof(*out), err);
 	fd_close(&fd);
 	if (got < 0)
 		return (int)got;
@@ -100,8 +107,9 @@ static int enter_bundle(struct tiles_source *s, struct cht_err *err)
 {
 	struct tlog_tile tile = { .is_entries = true, .n = s->base.next / TLOG_TILE_WIDTH };
 
-	s->at.fd = open_tile(s, tile);
+	s->at.fd = open_tile(s, &tile);
 	s->at.offset = 0;
+	s->at_width = tile.width;
 	if (s->at.fd >= 0)
 		return 1;
 	if (errno != ENOENT)
@@ -110,6 +118,45 @@ static int enter_bundle(struct tiles_source *s, struct cht_err *err)
 		return source_broken(&s->base, VERIFY_MISSING, 0, err,
 				     "the bundle of entries is not there");
 	return 0;
+}
+
+/* Whether the bundle ends behind n more entries, which are above the checkpoint: nothing but their
+ * lengths can be asked of them. 1, 0, CHT_E_IO. */
+static int ends_behind(const struct entries *at, unsigned n, struct cht_err *err)
+{
+	uint64_t offset = at->offset;
+	struct stat st;
+
+	if (fstat(at->fd, &st) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "stat a bundle of entries");
+	for (; n > 0; n--) {
+		uint8_t head[ENTRIES_LENGTH_BYTES];
+		ssize_t got = entries_pread(at->fd, head, sizeof(head), offset, err);
+		unsigned len;
+
+		if (got < 0)
+			return (int)got;
+		len = got == sizeof(head) ? be16_load(head) : 0;
+		if (len == 0 || len > CHT_ENTRY_MAX_BYTES)
+			return 0;
+		offset += sizeof(head) + len;
+	}
+	return offset == (uint64_t)st.st_size;
+}
+
+/* All that the checkpoint covers of the bundle was given. */
+static int leave_bundle(struct tiles_source *s, struct cht_err *err)
+{
+	uint64_t last = s->base.next - 1;
+	int r = ends_behind(&s->at, s->at_width - 1 - (unsigned)(last % TLOG_TILE_WIDTH), err);
+
+	if (r == 0) {
+		r = source_broken(&s->base, VERIFY_FRAMING, s->at.offset, err,
+				  "the bundle does not end behind its %u entries", s->at_width);
+		s->base.place.index = last; /* it is this one's bundle */
+	}
+	fd_close(&s->at.fd);
+	return r < 0 ? r : 0;
 }
 
 static int bad_end(struct tiles_source *s, enum entries_end end, struct cht_err *err)
@@ -127,13 +174,13 @@ static int next_block(struct source *source, struct block *block, struct cht_err
 	uint64_t want = TLOG_TILE_WIDTH - source->next % TLOG_TILE_WIDTH;
 	int r = 1;
 
-	if (source->next >= source->size)
-		return 0;
+	if (s->at.fd >= 0 && (want == TLOG_TILE_WIDTH || source->next >= source->size))
+		r = leave_bundle(s, err);
+	if (r < 0 || source->next >= source->size)
+		return r < 0 ? r : 0;
 	if (want > source->size - source->next)
 		want = source->size - source->next;
 	block->first = block->file_first = source->place.file_first = source->next;
-	if (source->next % TLOG_TILE_WIDTH == 0)
-		fd_close(&s->at.fd);
 	if (s->at.fd < 0)
 		r = enter_bundle(s, err);
 	if (r < 0)

@@ -231,9 +231,12 @@ static void add_hashes(struct pass *p)
 			continue;
 		if (p->source->form == VERIFY_OF_TILES)
 			f.at.file_offset %= (uint64_t)TLOG_TILE_WIDTH * TLOG_HASH_BYTES;
-		(void)snprintf(f.detail, sizeof(f.detail), "hash %" PRIu64 " of level %u %s",
+		(void)snprintf(f.detail, sizeof(f.detail), "hash %" PRIu64 " of level %u %s%s",
 			       diff->index, level,
-			       diff->is_missing ? "is not there" : "is not that of its entries");
+			       diff->is_missing ? "is not there" : "is not that of its entries",
+			       diff->is_missing && p->source->form == VERIFY_OF_TILES
+				       ? ", or its tile is not as long as it must be"
+				       : "");
 		finding_add(p->report, &f);
 	}
 }

@@ -199,9 +199,9 @@ enum verify_end { VERIFY_END_UNKNOWN, VERIFY_END_CLEAN, VERIFY_END_UNCLEAN };
 /* What stands above the checkpoint, and is covered by no signature. */
 struct verify_above {
 	uint64_t entries, bytes; /* whole ones, as far as hashes tell */
-	bool has_hashes;
-	bool is_in_use; /* somebody has the writer's lock */
-	bool has_newer; /* a newer checkpoint came meanwhile, and covers some of it */
+	bool has_hashes;         /* or a part of one */
+	bool is_in_use;          /* somebody has the writer's lock */
+	bool has_newer;          /* a newer checkpoint came meanwhile, and covers some of it */
 	enum verify_end end;
 	uint64_t state_size; /* entries that the scribe's state covers; 0: not known */
 };

@@ -222,6 +222,36 @@ def test_a_bundle_with_an_event_left_out(d):
     is_told(d, f"{d}/cut", 11, "bundle")
 
 
+def add_byte(path):
+    """Returns what takes it away again."""
+    size = os.path.getsize(path)
+    with open(path, "ab") as f:
+        f.write(b"x")
+    return lambda: os.truncate(path, size)
+
+
+def test_bytes_behind_what_is_covered(d):
+    state = record(d, frames=600)
+    cht("export", "--tiles", state, f"{d}/tiles")
+    is_told(d, f"{d}/tiles", 0, None)
+    for where, _, names in os.walk(f"{d}/tiles/tile"):
+        for name in names:
+            undo = add_byte(f"{where}/{name}")
+            is_told(d, f"{d}/tiles", 11, "framing" if "entries" in where else "hashes")
+            undo()
+    is_told(d, f"{d}/tiles", 0, None)
+    cht("export", state, f"{d}/bundle")
+    undo = add_byte(f"{d}/bundle")
+    is_told(d, f"{d}/bundle", 11, "bundle")
+    undo()
+    is_told(d, f"{d}/bundle", 0, None)
+    for name in (SEGMENT, "ledger/hashes/0", "ledger/hashes/1"):
+        undo = add_byte(f"{state}/{name}")
+        is_told(d, state, 11, "appended")
+        undo()
+    is_told(d, state, 0, None)
+
+
 def test_missing_entries_that_no_pruning_declared(d):
     state = record(d, frames=66000)
     is_told(d, state, 0, None)

@@ -342,6 +342,43 @@ static void test_entries_above_the_checkpoint(void **state)
 	(void)unlink(made_path("scribe/state"));
 }
 
+static void append_bytes(const char *name, size_t n)
+{
+	int fd = open(made_path(name), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+
+	CHECK(fd >= 0);
+	CHECK_INT(fd_write_all(fd, "0123456789abcdef0123456789abcdef", n, NULL), 0);
+	fd_close(&fd);
+}
+
+/* Less than an entry and less than a hash are told as well. */
+static void test_any_byte_above_a_clean_mark_is_told(void **state)
+{
+	static const char *const names[] = { first_segment, "ledger/hashes/0", "ledger/hashes/1",
+					     "ledger/hashes/7" };
+	static const size_t lens[] = { 1, 31, 32 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		for (size_t k = 0; k < sizeof(lens) / sizeof(lens[0]); k++) {
+			struct made m = usual(NULL);
+			struct verify_report report;
+
+			check_row = names[i];
+			write_made(&m);
+			append_bytes(names[i], lens[k]);
+			write_state(m.n, 1);
+			report = verify_now(&none);
+			check_verdict(&report, 11);
+			CHECK_INT(report.first.fault, VERIFY_APPENDED);
+			write_state(m.n, 0);
+			report = verify_now(&none);
+			check_verdict(&report, 12);
+			made_free(&m);
+		}
+	(void)unlink(made_path("scribe/state"));
+}
+
 static void test_a_log_without_a_checkpoint_or_with_a_broken_one(void **state)
 {
 	struct made m = usual(NULL);
@@ -380,6 +417,7 @@ int main(void)
 		cmocka_unit_test(test_kept_checkpoints_narrow_down_what_was_changed),
 		cmocka_unit_test(test_a_proof_is_of_the_entry_at_its_index),
 		cmocka_unit_test(test_entries_above_the_checkpoint),
+		cmocka_unit_test(test_any_byte_above_a_clean_mark_is_told),
 		cmocka_unit_test(test_a_log_without_a_checkpoint_or_with_a_broken_one),
 	};
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Bundles and tiles: what is whole is clean, and whatever is changed, left out or written otherwise
- * is told.
+ * Bundles: what is whole is clean, and whatever is changed, left out or written otherwise is told.
  */
 #include "bundle_util.h"
 
@@ -331,80 +330,6 @@ static void test_any_entry_can_be_bundled(void **state)
 	made_free(&m);
 }
 
-static void put_tile(const char *name, const void *bytes, size_t n)
-{
-	char path[128];
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "t/%s", name);
-	for (char *slash = path; (slash = strchr(slash + 1, '/')) != NULL; *slash = '/') {
-		*slash = '\0';
-		(void)mkdir(made_path(path), 0755);
-	}
-	fd = open(made_path(path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	CHECK(fd >= 0);
-	CHECK_INT(fd_write_all(fd, bytes, n, NULL), 0);
-	fd_close(&fd);
-}
-
-/* A directory of tiles, each file in turn changed, cut, and taken away. */
-static void test_tiles_are_read_and_every_file_counts(void **state)
-{
-	static const char *const names[] = {
-		"checkpoint", "tile/entries/000", "tile/entries/001.p/44",
-		"tile/0/000", "tile/0/001.p/44",  "tile/1/000.p/1"
-	};
-	static const struct verify_options tree = { .by_hash_alone = true };
-	struct verify_trust *trust = test_trust(false, false);
-	static uint8_t bytes[6][1 << 15];
-	size_t n[6], all, first = 0;
-	struct verify_report report;
-	struct made empty = { 0 };
-
-	(void)state;
-	write_made(&empty);
-	tree_open(made_dir);
-	tree_grow(300);
-	tree_close();
-	n[0] = (size_t)fd_read_file(AT_FDCWD, made_path("ledger/checkpoint"), bytes[0], 1024, NULL);
-	all = (size_t)fd_read_file(AT_FDCWD, made_path(first_segment), bytes[1], 1 << 15, NULL);
-	for (unsigned i = 0; i < 256; i++)
-		first += 2 + (size_t)be16_load(bytes[1] + first);
-	n[1] = first;
-	n[2] = all - first;
-	memcpy(bytes[2], bytes[1] + first, n[2]);
-	n[3] = (size_t)fd_read_file(AT_FDCWD, made_path("ledger/hashes/0"), bytes[3], 1 << 15,
-				    NULL);
-	n[4] = n[3] - 256 * 32;
-	n[3] = 256 * 32;
-	memcpy(bytes[4], bytes[3] + n[3], n[4]);
-	n[5] = (size_t)fd_read_file(AT_FDCWD, made_path("ledger/hashes/1"), bytes[5], 1024, NULL);
-	for (unsigned i = 0; i < 6; i++)
-		put_tile(names[i], bytes[i], n[i]);
-	CHECK_INT(verify_path(made_path("t"), trust, &tree, &report, NULL), 0);
-	check_verdict(&report, 0);
-	CHECK_INT(report.form, VERIFY_OF_TILES);
-	for (unsigned i = 0; i < 6; i++) {
-		check_row = names[i];
-		bytes[i][n[i] / 3] ^= 1;
-		put_tile(names[i], bytes[i], n[i]);
-		CHECK_INT(verify_path(made_path("t"), trust, &tree, &report, NULL), 0);
-		check_verdict(&report, 11);
-		bytes[i][n[i] / 3] ^= 1;
-		put_tile(names[i], bytes[i], n[i] - 1);
-		CHECK_INT(verify_path(made_path("t"), trust, &tree, &report, NULL), 0);
-		check_verdict(&report, 11);
-		put_tile(names[i], bytes[i], n[i]);
-	}
-	check_row = "a bundle of entries in the middle of none";
-	CHECK_INT(unlink(made_path("t/tile/entries/001.p/44")), 0);
-	CHECK_INT(verify_path(made_path("t"), trust, &tree, &report, NULL), 0);
-	check_verdict(&report, 11);
-	CHECK_INT(report.first.fault, VERIFY_MISSING);
-	CHECK_INT(report.first.at.index, 256);
-	verify_trust_free(trust);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -417,7 +342,6 @@ int main(void)
 		cmocka_unit_test(test_every_prefix_is_refused),
 		cmocka_unit_test(test_every_flipped_bit_is_refused),
 		cmocka_unit_test(test_any_entry_can_be_bundled),
-		cmocka_unit_test(test_tiles_are_read_and_every_file_counts),
 	};
 
 	return cmocka_run_group_tests_name("verify_bundle", tests, setup_made, teardown_made);
