@@ -118,7 +118,8 @@ void anchors_open(struct anchors *anchors, struct source *source, const struct v
 				     .bad = UINT64_MAX };
 	/* A ledger is read as far as it goes; the other forms are laid out by the size. */
 	source->size = source->form == VERIFY_OF_LEDGER ? UINT64_MAX : 0;
-	if (source->note.len == 0)
+	anchors->has_note = source->note.len > 0;
+	if (!anchors->has_note)
 		return;
 	if (verify_checkpoint_read(source->note, NULL, &c, &why) < 0) {
 		anchors_fault(report, VERIFY_CHECKPOINT, 0, why.text);
@@ -226,9 +227,16 @@ static void check_above(struct anchors *a, uint64_t size, bool may_grow)
 		report->anchors.is_incomparable = true;
 		return;
 	}
-	(void)snprintf(detail, sizeof(detail),
-		       "a checkpoint of %" PRIu64 " entries is remembered, this one is of %" PRIu64,
-		       largest, size);
+	if (a->has_note)
+		(void)snprintf(detail, sizeof(detail),
+			       "a checkpoint of %" PRIu64
+			       " entries is remembered, this one is of %" PRIu64,
+			       largest, size);
+	else
+		(void)snprintf(detail, sizeof(detail),
+			       "a checkpoint of %" PRIu64
+			       " entries is remembered, and there is none any more",
+			       largest);
 	anchors_fault(report, VERIFY_ROLLED_BACK, size, detail);
 }
 
@@ -293,7 +301,7 @@ int anchors_end(struct anchors *anchors, const struct fold *fold, bool is_root_s
 			      "another tree of this size was signed by the same key");
 	if (is_root_signed)
 		check_receipt(anchors);
-	if (anchors->report->checkpoint.by >= VERIFY_NO_KEY)
+	if (!anchors->has_note || anchors->report->checkpoint.by >= VERIFY_NO_KEY)
 		check_above(anchors, anchors->report->checkpoint.size, may_grow);
 	if (anchors->kept.has_next && is_root_signed && !may_grow &&
 	    anchors->kept.size > anchors->report->above.state_size)

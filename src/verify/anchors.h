@@ -43,7 +43,8 @@ struct kept {
 struct anchors {
 	const struct verify_trust *trust;
 	struct verify_report *report;
-	struct tlog_vkey key; /* that signed the newest checkpoint */
+	bool has_note;        /* there is a newest checkpoint, or something in its place */
+	struct tlog_vkey key; /* that signed it */
 	bool has_key;
 	struct anchor *list; /* by size */
 	size_t n, next;

@@ -80,6 +80,24 @@ static int add(struct anchors *a, enum anchor_from from, const struct verify_che
 	return 0;
 }
 
+/* Whether the log signed it: by the key that signed the newest checkpoint, or, where there is none
+ * any more, by one that the caller trusts, if any. */
+static bool is_by_log(const struct anchors *a, const struct verify_checkpoint *c)
+{
+	bool is_checked = a->has_key;
+	const struct tlog_vkey *key;
+
+	if (a->has_key)
+		return verify_note_signature(&c->note, &a->key, NULL) == VERIFY_NOTE_HOLDS;
+	for (size_t i = 0; !a->has_note && (key = trust_log(a->trust, i)) != NULL; i++) {
+		is_checked = true;
+		if (str_eq(c->at.origin, str_of(key->name)) &&
+		    verify_note_signature(&c->note, key, NULL) == VERIFY_NOTE_HOLDS)
+			return true;
+	}
+	return !is_checked;
+}
+
 static int add_remembered(struct anchors *a, struct cht_str note, struct cht_err *err)
 {
 	const struct verify_signed *own = &a->report->checkpoint;
@@ -94,7 +112,7 @@ static int add_remembered(struct anchors *a, struct cht_str note, struct cht_err
 				"the remembered checkpoint is of the log %.*s, this is %s",
 				(int)(c.at.origin.len < 48 ? c.at.origin.len : 48), c.at.origin.ptr,
 				own->origin);
-	if (a->has_key && verify_note_signature(&c.note, &a->key, NULL) != VERIFY_NOTE_HOLDS)
+	if (!is_by_log(a, &c))
 		return cht_fail(err, CHT_E_VERIFY, 0,
 				"the remembered checkpoint is not signed by the key of the log");
 	if (is_refused(a, &c.note))

@@ -217,8 +217,6 @@ int source_open_tiles(struct source **out, int dir_fd, struct cht_err *err)
 	if (r == 0)
 		r = source_read_text(dir_fd, "checkpoint", TLOG_NOTE_MAX_BYTES + 1, &s->base.note,
 				     err);
-	if (r == 0)
-		r = cht_fail(err, CHT_E_CONFIG, 0, "there are tiles and no checkpoint");
 	if (r < 0)
 		source_close(&s->base);
 	else

@@ -161,6 +161,16 @@ def test_a_directory_rolled_back(d):
     is_told(d, state, 11, "rolled-back", "--since", f"{d}/kept")
 
 
+def test_a_checkpoint_taken_away(d):
+    state = record(d)
+    os.rename(f"{state}/ledger/checkpoint", f"{d}/kept")
+    for _ in range(2):  # removed, then empty
+        is_told(d, state, 12, None)
+        is_told(d, state, 11, "rolled-back", "--since", f"{d}/kept")
+        is_told(d, state, 11, "rolled-back", "--since", f"{d}/kept", vkey=False)
+        write(f"{state}/ledger/checkpoint", b"")
+
+
 def test_two_forks_with_the_true_key(d):
     state = record(d)
     shutil.copytree(state, f"{d}/fork")

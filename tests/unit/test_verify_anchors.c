@@ -342,6 +342,54 @@ static void test_entries_above_the_checkpoint(void **state)
 	(void)unlink(made_path("scribe/state"));
 }
 
+/* Removed, or a file with nothing in it; with entries or without. */
+static void take_checkpoint_away(const struct made *m, unsigned way)
+{
+	struct made empty = { 0 };
+
+	write_made((way & 2) != 0 ? &empty : m);
+	CHECK_INT(unlink(made_path("ledger/checkpoint")), 0);
+	if ((way & 1) != 0)
+		write_bytes("ledger/checkpoint", "", 0);
+}
+
+static void test_no_checkpoint_is_a_rollback_where_one_is_remembered(void **state)
+{
+	struct made m = usual(NULL);
+	struct verify_trust *trusts[] = { test_trust(false, false), envelope_trust(false, false) };
+	char kept[256];
+	struct verify_options since = { .since = kept };
+	struct verify_report report;
+
+	(void)state;
+	(void)snprintf(kept, sizeof(kept), "%s", made_path("kept"));
+	for (unsigned way = 0; way < 4; way++) {
+		char row[16];
+
+		(void)snprintf(row, sizeof(row), "way %u", way);
+		check_row = row;
+		take_checkpoint_away(&m, way);
+		for (unsigned i = 0; i < 2; i++) {
+			report = verify_with(trusts[i], &none);
+			check_verdict(&report, 12);
+			CHECK_INT(report.n_findings, 0);
+			write_note("kept", &m, 4, 7);
+			report = verify_with(trusts[i], &since);
+			check_verdict(&report, 11);
+			CHECK_INT(report.first.fault, VERIFY_ROLLED_BACK);
+			write_note("kept", &m, 0, 7); /* of a log that had no entry yet */
+			report = verify_with(trusts[i], &since);
+			check_verdict(&report, 12);
+		}
+		write_note("kept", &m, 4, 8); /* not of the key that is trusted */
+		CHECK_INT(verify_path(made_dir, trusts[0], &since, &report, NULL), CHT_E_VERIFY);
+	}
+	CHECK_INT(unlink(kept), 0);
+	verify_trust_free(trusts[0]);
+	verify_trust_free(trusts[1]);
+	made_free(&m);
+}
+
 static void append_bytes(const char *name, size_t n)
 {
 	int fd = open(made_path(name), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
@@ -417,6 +465,7 @@ int main(void)
 		cmocka_unit_test(test_kept_checkpoints_narrow_down_what_was_changed),
 		cmocka_unit_test(test_a_proof_is_of_the_entry_at_its_index),
 		cmocka_unit_test(test_entries_above_the_checkpoint),
+		cmocka_unit_test(test_no_checkpoint_is_a_rollback_where_one_is_remembered),
 		cmocka_unit_test(test_any_byte_above_a_clean_mark_is_told),
 		cmocka_unit_test(test_a_log_without_a_checkpoint_or_with_a_broken_one),
 	};

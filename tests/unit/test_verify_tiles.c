@@ -180,12 +180,37 @@ static void test_a_full_tile_holds_256_and_nothing_else(void **state)
 	verify_trust_free(trust);
 }
 
+static void test_tiles_without_a_checkpoint(void **state)
+{
+	char kept[256];
+	const struct verify_options since = { .since = kept };
+	struct verify_trust *trust = test_trust(false, false);
+	struct verify_report report;
+
+	(void)state;
+	make_tiles();
+	(void)snprintf(kept, sizeof(kept), "%s", made_path("kept"));
+	CHECK_INT(rename(made_path("t/checkpoint"), kept), 0);
+	for (unsigned way = 0; way < 2; way++) {
+		check_row = way == 0 ? "removed" : "empty";
+		report = verify_tiles(trust);
+		check_verdict(&report, 12);
+		CHECK_INT(verify_path(made_path("t"), trust, &since, &report, NULL), 0);
+		check_verdict(&report, 11);
+		CHECK_INT(report.first.fault, VERIFY_ROLLED_BACK);
+		put_tile("checkpoint", "", 0);
+	}
+	CHECK_INT(unlink(kept), 0);
+	verify_trust_free(trust);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tiles_are_read_and_every_file_counts),
 		cmocka_unit_test(test_bytes_behind_a_tile_are_damage),
 		cmocka_unit_test(test_a_full_tile_holds_256_and_nothing_else),
+		cmocka_unit_test(test_tiles_without_a_checkpoint),
 	};
 
 	return cmocka_run_group_tests_name("verify_tiles", tests, setup_made, teardown_made);
