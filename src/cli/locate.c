@@ -54,6 +54,17 @@ static int find_id(struct follow *f, struct cht_str id, struct cht_err *err)
 	return r == 0 ? scan_for(f, id, 0, f->view.size, err) : r;
 }
 
+/* What was sought and not found may be in what is damaged: that is said, once. CHT_E_IO. */
+static int look_for_damage(struct follow *f, struct cht_err *err)
+{
+	struct cht_bytes entry;
+	int r = f->is_faulty ? 0 : ledger_reader_seek(&f->reader, 0, err);
+
+	while (r >= 0 && !f->is_faulty && (r = follow_next(f, &entry, err)) == 1)
+		continue;
+	return r < 0 ? r : 0;
+}
+
 int locate(struct follow *f, const char *what, struct cht_bytes *entry, struct cht_err *err)
 {
 	char id[ID_MAX];
@@ -69,8 +80,12 @@ int locate(struct follow *f, const char *what, struct cht_bytes *entry, struct c
 	if (r < 0 || (size_t)r >= sizeof(id))
 		return cht_fail(err, CHT_E_CONFIG, 0, "no index and no id of an event");
 	r = find_id(f, str_of(id), err);
-	if (r == 0)
-		return cht_fail(err, CHT_E_CONFIG, 0,
-				"no event has the id '%s' under the newest checkpoint", id);
+	if (r == 0) {
+		r = look_for_damage(f, err);
+		if (r == 0)
+			r = cht_fail(err, CHT_E_CONFIG, 0,
+				     "no event%s has the id '%s' under the newest checkpoint",
+				     f->is_faulty ? " that can be read" : "", id);
+	}
 	return r < 0 ? r : follow_get(f, f->reader.next - 1, entry, err);
 }

@@ -108,6 +108,38 @@ class Show(MadeLedger):
         self.assertEqual(done.stderr.count(b"\n"), 1)
         self.assertEqual(self.show("301").returncode, 0)
 
+    def test_an_id_may_be_in_what_is_damaged(self):
+        entries = self.made()
+        raw = self.segment().read_bytes()
+        at = raw.index(entries[300])
+        number = at + entries[300].index(b":event:") + 7
+        hashes = (self.ledger / "hashes/0").read_bytes()
+        damages = (
+            ("its number", self.segment(), raw[:number] + b"f" + raw[number + 1 :]),
+            ("its runId", self.segment(), raw.replace(entries[300], entries[300].replace(b"run-1", b"run-2"))),
+            ("its length", self.segment(), raw[: at - 2] + b"\xff" + raw[at - 1 :]),
+            ("cut off", self.segment(), raw[:at]),
+            ("its hash", self.ledger / "hashes/0", hashes[: 32 * 300] + bytes(32) + hashes[32 * 301 :]),
+        )
+        for cached in (False, True, True):  # none; made by this; there already
+            if cached:
+                (self.state / "cache").mkdir(exist_ok=True)
+            for why, path, bad in damages:
+                was = path.read_bytes()
+                path.write_bytes(bad)
+                for command in ("show", "prove"):
+                    # One that was never there: who can tell, as long as something is damaged.
+                    for name in (ID.format(0xABCDEF), *([ID.format(301)] if why == "its number" else ())):
+                        with self.subTest(f"{command} {name} {why} {cached}"):
+                            done = cht(command, str(self.state), name)
+                            self.assertEqual((done.returncode, done.stdout), (11, b""))
+                            first, second = done.stderr.splitlines()
+                            self.assertIn(b"ledger damaged: ", first)
+                            self.assertIn(b"300" if why != "its hash" else b"hashes/0", first)
+                            self.assertIn(b"no event that can be read has the id", second)
+                path.write_bytes(was)
+            self.assertEqual(self.show(ID.format(0xABCDEF)).returncode, 1)
+
     def test_usage(self):
         for command in ("show", "prove"):
             for args in ((), ("x",), ("x", "1", "2")):
