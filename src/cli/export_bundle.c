@@ -11,7 +11,6 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/export.h"
-#include "cli/runs.h"
 #include "cli/tail_line.h"
 
 struct bundle {
@@ -127,40 +126,15 @@ static void put_head(struct bundle *b, const char *run)
 	newfile_put(b->out, "\n", 1);
 }
 
-/* From which index to before which all entries of the run stand. */
-static int find_bounds(struct follow *f, const char *run, uint64_t *first, uint64_t *end,
-		       struct cht_err *err)
-{
-	struct runs runs;
-	int r;
-
-	*first = 0;
-	*end = f->view.size;
-	if (run == NULL)
-		return 0;
-	r = runs_load(&runs, f, err);
-	if (r == 1)
-		r = runs_bounds(&runs, f, str_of(run), first, end, err);
-	if (r >= 0)
-		runs_free(&runs);
-	return r < 0 ? r : 0;
-}
-
-/* All that is in the ledger, or of the run; one bad entry ends it. */
+/* All that is in the ledger, or of the run; one bad entry ends it. For a run all is read as well:
+ * its id may have been used again, and nothing tells where but the entries. */
 static int put_entries(struct bundle *b, const char *run, struct cht_err *err)
 {
-	struct tlog_source hashes = ledger_view_hashes(&b->f->view);
-	struct cht_bytes entry;
 	bool is_pruned = run != NULL && b->f->reader.next > 0;
-	uint64_t first, end;
-	int r = find_bounds(b->f, run, &first, &end, err);
+	struct cht_bytes entry;
+	int r = 0;
 
-	if (is_pruned && first < end)
-		end = b->f->view.size;
-	if (r == 0 && first < end)
-		r = ledger_reader_goto(&b->f->reader, &hashes, first, err);
-	while (r >= 0 && !b->f->is_faulty && b->f->reader.next < end &&
-	       (r = follow_next(b->f, &entry, err)) == 1 && !b->f->is_faulty) {
+	while (r >= 0 && (r = follow_next(b->f, &entry, err)) == 1 && !b->f->is_faulty) {
 		bool is_mine = run == NULL || is_of_run(entry, str_of(run));
 
 		b->has_own = b->has_own || is_mine;

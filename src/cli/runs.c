@@ -129,21 +129,6 @@ static void join(struct run_span *all, const struct run_span *one)
 		all->last = one->last;
 }
 
-bool runs_find(const struct runs *runs, struct cht_str run, struct run_span *out)
-{
-	struct run_span all = { .first = 1 };
-	uint8_t key[RUN_KEY_BYTES];
-
-	if (make_key(run, key, NULL) < 0)
-		return false;
-	for (size_t i = 0; i < runs->n_slots; i++)
-		if (!is_free(&runs->slots[i]) &&
-		    memcmp(runs->slots[i].key, key, RUN_KEY_BYTES) == 0)
-			join(&all, &runs->slots[i]);
-	*out = all;
-	return !is_free(&all);
-}
-
 bool runs_find_bits(const struct runs *runs, const struct run_bits *bits, struct run_span *out)
 {
 	struct run_span all = { .first = 1 };

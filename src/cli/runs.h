@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * runs.h - where the events of a run stand, so that not all of a ledger is read for one of them.
+ * runs.h - where the events of a run stand, so that not all of a ledger is read for one event.
  *
  * STATE/cache/runs has it for the first n entries of a log, from one command to the next. It is
  * made by reading entries that hold under the checkpoint, and counts only when it is whole and its
  * root is the one that this log's hashes have at n. Still it is only a cache, in a directory that
- * others may write: it is asked where to look, never whether there is anything elsewhere.
+ * others may write: it is asked where to look for an event, never whether there is anything
+ * elsewhere, and so it is of no use for a bundle of all that a run has.
  */
 #ifndef CLI_RUNS_H
 #define CLI_RUNS_H
@@ -37,8 +38,7 @@ void runs_free(struct runs *runs);
 /* Takes one event into account. CHT_E_NOMEM. */
 int runs_add(struct runs *runs, const struct event_view *event, uint64_t index,
 	     struct cht_err *err) CHT_CHECKED;
-/* Where events of this run, or with these bits in their ids, stand. False: none is known. */
-bool runs_find(const struct runs *runs, struct cht_str run, struct run_span *out);
+/* Where events with these bits in their ids stand. False: none is known. */
 bool runs_find_bits(const struct runs *runs, const struct run_bits *bits, struct run_span *out);
 
 /* The file's bytes, in memory that the caller frees; and back. root: of the tree of runs->n.
@@ -54,10 +54,5 @@ int runs_read(struct cht_bytes bytes, struct cht_str origin, struct runs *out,
  * not there is not known then. 0: there is no STATE/cache, and making a table for one question is
  * not worth it. CHT_E_IO, CHT_E_NOMEM. */
 int runs_load(struct runs *runs, struct follow *f, struct cht_err *err) CHT_CHECKED;
-
-/* The bounds between which all events of a run stand: from its first number to its seal where the
- * table leads to these two, else as far as the ledger goes. CHT_E_IO. */
-int runs_bounds(const struct runs *runs, struct follow *f, struct cht_str run, uint64_t *first,
-		uint64_t *end, struct cht_err *err) CHT_CHECKED;
 
 #endif

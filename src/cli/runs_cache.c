@@ -118,36 +118,3 @@ int runs_load(struct runs *runs, struct follow *f, struct cht_err *err)
 		runs_free(runs);
 	return r < 0 ? r : 1;
 }
-
-/* 1: the entry at index is an event of this run. 0: it is not, or is not there. */
-static int read_at(struct follow *f, uint64_t index, struct cht_str run, struct event_view *event,
-		   struct cht_err *err)
-{
-	struct cht_bytes entry;
-	int r = follow_get(f, index, &entry, err);
-
-	if (r == CHT_E_IO)
-		return r;
-	return r == 1 && tail_scan(entry, event) && str_eq(event->run_id, run);
-}
-
-int runs_bounds(const struct runs *runs, struct follow *f, struct cht_str run, uint64_t *first,
-		uint64_t *end, struct cht_err *err)
-{
-	struct event_view event;
-	struct run_span span;
-	int r;
-
-	*first = 0;
-	*end = f->view.size;
-	if (!runs_find(runs, run, &span))
-		return 0;
-	r = read_at(f, span.first, run, &event, err);
-	if (r == 1 && event.sequence == 1)
-		*first = span.first;
-	if (r >= 0)
-		r = read_at(f, span.last, run, &event, err);
-	if (r == 1 && event.known != NULL && event.known->kind == EV_RUN_SEALED)
-		*end = span.last + 1;
-	return r < 0 ? r : 0;
-}

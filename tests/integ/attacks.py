@@ -262,6 +262,24 @@ def test_bytes_behind_what_is_covered(d):
     is_told(d, state, 0, None)
 
 
+def test_a_run_id_used_again(d):
+    state = record(d, frames=5)
+    record(d, frames=7)
+    raws = list(entries(state))
+    mine = [i for i, raw in enumerate(raws) if json.loads(raw)["data"]["runId"] == "run-1"]
+    cht("export", "--run", "run-1", state, f"{d}/bundle")
+    for path in (state, f"{d}/bundle"):
+        runs = is_told(d, path, 0, None, "--run", "run-1")["completeness"]["runs"]
+        equal((runs["opened"], runs["sealed"]), (2, 2), "runs of this id")
+    # An event of the second run left out is told as of any other.
+    lines = read(f"{d}/bundle").split(b"\n")
+    at = next(i for i, x in enumerate(lines) if x.startswith(b"%d {" % mine[-3]))
+    leaf = read(f"{state}/ledger/hashes/0")[mine[-3] * 32:][:32]
+    lines[at] = b"%d-%d " % (mine[-3], mine[-3] + 1) + base64.b64encode(leaf)
+    write(f"{d}/left-out", b"\n".join(lines))
+    is_told(d, f"{d}/left-out", 11, "hole", "--run", "run-1", index=mine[-2])
+
+
 def test_missing_entries_that_no_pruning_declared(d):
     state = record(d, frames=66000)
     is_told(d, state, 0, None)

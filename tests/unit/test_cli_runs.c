@@ -38,17 +38,14 @@ static void make(struct runs *runs)
 	add(runs, 20, "host-1", 1);
 }
 
-static void test_spans_are_found_by_name_and_by_bits(void **state)
+static void test_spans_are_found_by_bits(void **state)
 {
 	static const struct {
-		const char *run;
 		struct run_bits bits;
 		uint64_t first, last;
-	} rows[] = { { "host-1", { 0, 1 }, 0, 20 },
-		     { "b", { 5, 3 }, 4, 4 },
-		     { NULL, { 0, 2 }, 3, 9 },
-		     { NULL, { 0, 4 }, 12, 12 },
-		     { "a", { 0, 0 }, 3, 12 } };
+	} rows[] = {
+		{ { 0, 1 }, 0, 20 }, { { 5, 3 }, 4, 4 }, { { 0, 2 }, 3, 9 }, { { 0, 4 }, 12, 12 }
+	};
 	struct run_span span;
 	struct runs runs;
 
@@ -56,21 +53,13 @@ static void test_spans_are_found_by_name_and_by_bits(void **state)
 	make(&runs);
 	CHECK_INT(runs.count, 4);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (rows[i].run != NULL) {
-			CHECK(runs_find(&runs, str_of(rows[i].run), &span));
-			CHECK_INT(span.first, rows[i].first);
-			CHECK_INT(span.last, rows[i].last);
-		}
-		if (rows[i].bits.c != 0) {
-			CHECK(runs_find_bits(&runs, &rows[i].bits, &span));
-			CHECK_INT(span.first, rows[i].first);
-			CHECK_INT(span.last, rows[i].last);
-		}
+		CHECK(runs_find_bits(&runs, &rows[i].bits, &span));
+		CHECK_INT(span.first, rows[i].first);
+		CHECK_INT(span.last, rows[i].last);
 	}
-	CHECK(!runs_find(&runs, STR("c"), &span));
 	CHECK(!runs_find_bits(&runs, &(struct run_bits){ 0, 9 }, &span));
 	runs_free(&runs);
-	CHECK(!runs_find(&runs, STR("a"), &span));
+	CHECK(!runs_find_bits(&runs, &(struct run_bits){ 0, 1 }, &span));
 }
 
 static void test_many_runs_come_back_from_a_file(void **state)
@@ -93,8 +82,7 @@ static void test_many_runs_come_back_from_a_file(void **state)
 	CHECK_INT(back.n, 20000);
 	CHECK_INT(back.count, 9000);
 	for (unsigned i = 0; i < 9000; i++) {
-		snprintf(name, sizeof(name), "run-%u", i);
-		CHECK(runs_find(&back, str_of(name), &span));
+		CHECK(runs_find_bits(&back, &(struct run_bits){ 0, i }, &span));
 		CHECK_INT(span.first, i);
 		CHECK_INT(span.last, i + (i < 2000 ? 18000 : 9000));
 	}
@@ -207,7 +195,7 @@ static void test_a_span_that_cannot_be_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_spans_are_found_by_name_and_by_bits),
+		cmocka_unit_test(test_spans_are_found_by_bits),
 		cmocka_unit_test(test_many_runs_come_back_from_a_file),
 		cmocka_unit_test(test_what_is_not_whole_is_refused),
 		cmocka_unit_test(test_a_file_made_to_collide_is_read_as_fast),
