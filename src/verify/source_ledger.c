@@ -68,6 +68,17 @@ static int level_fd(struct ledger_source *s, unsigned level)
 	return s->level_fd[level];
 }
 
+/* Zero bytes are no hash: what was never written reads so, for as long as a file claims to be. */
+static bool has_zero(const struct tlog_hash *hash, size_t n)
+{
+	static const struct tlog_hash zero;
+
+	for (size_t i = 0; i < n; i++)
+		if (tlog_hash_eq(&hash[i], &zero))
+			return true;
+	return false;
+}
+
 static int read_hashes(struct source *source, unsigned level, uint64_t first, size_t n,
 		       struct tlog_hash *out, struct cht_err *err)
 {
@@ -79,7 +90,7 @@ static int read_hashes(struct source *source, unsigned level, uint64_t first, si
 	got = entries_pread(fd, out, n * sizeof(*out), first * sizeof(*out), err);
 	if (got < 0)
 		return (int)got;
-	return (size_t)got == n * sizeof(*out) ? 0 : CHT_E_STATE;
+	return (size_t)got == n * sizeof(*out) && !has_zero(out, n) ? 0 : CHT_E_STATE;
 }
 
 /* Leaf hashes of entries that are gone. */

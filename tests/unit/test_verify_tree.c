@@ -338,6 +338,60 @@ static void test_an_entry_and_its_hash_changed_is_placed_in_its_tile(void **stat
 	verify_trust_free(trust);
 }
 
+/* A checkpoint of 2^60 entries, by the key in vkey, over a small ledger whose hashes were made as
+ * long as the file system takes without a byte of it being there. */
+static void claim_much(void)
+{
+	static const struct tlog_hash root = { { 1 } };
+	uint8_t note[1024];
+	struct buf b = buf_init(note, sizeof(note));
+
+	tree_put_note(&b, UINT64_C(1) << 60, &root);
+	rewrite("ledger/checkpoint", note, buf_len(&b));
+	for (unsigned level = 0; level < 2; level++) {
+		const char *name = level == 0 ? "ledger/hashes/0" : "ledger/hashes/1";
+		int bits = 62;
+
+		while (truncate(made_path(name), (off_t)1 << bits) < 0 && bits > 40)
+			bits--;
+		CHECK(bits >= 40);
+	}
+}
+
+/* Nobody need have signed it: time and memory are of what is there. */
+static void test_a_claimed_size_takes_no_time(void **state)
+{
+	static const char far[] = "ledger/entries/00000000068719476736"; /* 2^36 */
+	struct verify_trust *trusts[] = { envelope_trust(false, false), log_trust() };
+	static const enum verify_fault want[] = { VERIFY_CUT, VERIFY_ROOT, VERIFY_MISSING };
+	struct verify_report report;
+
+	(void)state;
+	for (unsigned way = 0; way < 6; way++) {
+		struct made m = usual(NULL);
+
+		write_made(&m);
+		claim_much();
+		if (way / 2 == 1) { /* an entry that has not its hash: what was done to it? */
+			check_row = "changed";
+			flip(&m);
+			write_segment(&m, first_segment);
+		} else if (way / 2 == 2) {
+			check_row = "far";
+			CHECK_INT(rename(made_path(first_segment), made_path(far)), 0);
+		}
+		report = verify_with(trusts[way % 2], &none);
+		check_verdict(&report, 11);
+		CHECK_INT(report.first.fault, want[way / 2]);
+		CHECK_INT(unlink(made_path("ledger/checkpoint")), 0);
+		report = verify_with(trusts[way % 2], &none);
+		CHECK(report.verdict >= 11);
+		made_free(&m);
+	}
+	verify_trust_free(trusts[0]);
+	verify_trust_free(trusts[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -345,6 +399,7 @@ int main(void)
 		cmocka_unit_test(test_every_flipped_bit_of_a_ledger_is_refused),
 		cmocka_unit_test(test_every_cut_is_damage_at_its_entry),
 		cmocka_unit_test(test_a_changed_hash_is_told_as_such),
+		cmocka_unit_test(test_a_claimed_size_takes_no_time),
 		cmocka_unit_test(test_an_entry_and_its_hash_changed_is_placed_in_its_tile),
 	};
 
