@@ -135,6 +135,34 @@ static void test_an_unclean_end_keeps_every_whole_entry(void **state)
 	ledger_close(&ledger);
 }
 
+/* Of an entry and its hash one is not what was written: neither can be believed. */
+static void test_an_unclean_end_keeps_no_entry_that_does_not_fit_its_hash(void **state)
+{
+	enum { COVERED = 6, ABOVE = 4, N = COVERED + ABOVE };
+
+	for (unsigned i = 0; i < 2 * ABOVE; i++) {
+		struct ledger ledger = LEDGER_NULL;
+		struct ledger_recovery found;
+		uint64_t kept = COVERED + i / 2;
+
+		make_ledger(COVERED, false);
+		open_ledger(&ledger, &found);
+		CHECK_INT(write_entries(&ledger, batch(COVERED, ABOVE), ABOVE, NULL), 0);
+		ledger_close(&ledger);
+		if (i % 2 == 0)
+			write_at(segment_path(0), (long long)bytes_up_to(kept + 1) - 1, "#", 1);
+		else
+			write_at(path_of("ledger/hashes/0"), (long long)kept * 32 + 31, "#", 1);
+		open_ledger(&ledger, &found);
+		CHECK_INT(found.kept, kept);
+		CHECK_INT(found.cut_bytes, bytes_up_to(N) - bytes_up_to(kept));
+		ledger_close(&ledger);
+		CHECK_INT(count_ledger(), kept);
+		(void)teardown_ledger(state);
+		CHECK_INT(setup_ledger(state), 0);
+	}
+}
+
 static void test_each_256th_entry_has_its_offset(void **state)
 {
 	uint8_t be[8];
@@ -249,6 +277,7 @@ int main(void)
 		CASE(test_what_is_committed_is_read_back),
 		CASE(test_segments_end_at_65536_wherever_a_batch_does),
 		CASE(test_an_unclean_end_keeps_every_whole_entry),
+		CASE(test_an_unclean_end_keeps_no_entry_that_does_not_fit_its_hash),
 		CASE(test_each_256th_entry_has_its_offset),
 		CASE(test_pruning_takes_whole_segments_by_the_terms_alone),
 		CASE(test_other_names_in_entries_are_ignored),

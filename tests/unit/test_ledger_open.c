@@ -222,6 +222,12 @@ static void hash_lost(void)
 	CHECK_INT(truncate(path_of("ledger/hashes/0"), (2 * SEGMENT_ENTRIES + 4) * 32), 0);
 }
 
+/* The right edge is made of hashes/0 and hashes/2 alone. */
+static void hash_beside_the_edge_lost(void)
+{
+	CHECK_INT(truncate(path_of("ledger/hashes/1"), (2 * SEGMENT_ENTRIES / 256 - 1) * 32), 0);
+}
+
 static void edge_flipped(void)
 {
 	write_at(path_of("ledger/hashes/0"), (2 * SEGMENT_ENTRIES + 2) * 32, "x", 1);
@@ -279,6 +285,28 @@ static void tree_changed(void)
 	rewrite_state(other_note);
 }
 
+static void other_size(struct ledger_state *s)
+{
+	strchr(s->note, '\n')[1] ^= 2; /* 131077, 331077 */
+}
+
+static void size_changed(void)
+{
+	rewrite_state(other_size);
+}
+
+static void other_root(struct ledger_state *s)
+{
+	char *root = strchr(strchr(s->note, '\n') + 1, '\n') + 1;
+
+	*root = *root == 'A' ? 'B' : 'A';
+}
+
+static void root_changed(void)
+{
+	rewrite_state(other_root);
+}
+
 static long long total_size(void)
 {
 	return size_of(segment_path(0)) + size_of(segment_path(SEGMENT_ENTRIES)) +
@@ -302,11 +330,14 @@ static void test_damage_is_refused_and_left_as_it_is(void **state)
 		{ "an entry missing below the clean mark", entry_lost, true },
 		{ "a segment missing below the state", segment_lost, false },
 		{ "a hash missing", hash_lost, false },
+		{ "a hash missing that the edge does not need", hash_beside_the_edge_lost, true },
 		{ "a hash changed at the edge", edge_flipped, true },
 		{ "a hash changed at the upper edge", upper_edge_flipped, true },
 		{ "no state", state_lost, true },
 		{ "no valid slot", state_destroyed, true },
 		{ "a tree that is not the note's", tree_changed, true },
+		{ "a size that is not the tree's", size_changed, true },
+		{ "a root that is not the tree's", root_changed, true },
 		{ "another machine", moved, true },
 		{ "an origin that is no name", origin_damaged, true },
 	};
