@@ -305,6 +305,40 @@ static void test_an_undo_that_finds_no_space_is_done_later(void **state)
 	}
 }
 
+/* What could not be cut is cut before the mark, or there is none. */
+static void test_a_clean_end_has_no_rest(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < N_SITUATIONS; k++) {
+		const struct situation *s = &situations[k];
+		struct ledger_recovery found;
+		struct ledger ledger;
+		unsigned n_write, j;
+
+		(void)count_calls(s);
+		n_write = n_first;
+		arrange(s, &ledger);
+		arm(n_write, FAIL, ENOSPC);
+		/* Behind an .idx, which nobody needs. */
+		j = strncmp(s->undo, UNDO_NEW, sizeof(UNDO_NEW) - 1) == 0 ? 2 : 1;
+		plan.again = n_write + j;
+		plan.again_sys = ENOSPC;
+		check_row = s->what;
+		CHECK_INT(try_write(&ledger), CHT_E_FULL);
+		CHECK(ledger.rest.is_there);
+		arm(j, FAIL, ENOSPC);
+		CHECK_INT(ledger_mark_clean(&ledger, NULL), CHT_E_IO);
+		plan.armed = false;
+		CHECK(!is_marked_clean());
+		CHECK_INT(ledger_mark_clean(&ledger, NULL), 0);
+		ledger_close(&ledger);
+		open_ledger(&ledger, &found);
+		CHECK(found.was_clean);
+		CHECK_INT(found.kept, s->before);
+		ledger_close(&ledger);
+	}
+}
+
 static void test_short_and_interrupted_writes_go_on(void **state)
 {
 	(void)state;
@@ -411,6 +445,7 @@ int main(void)
 		cmocka_unit_test(test_what_was_not_shown_is_kept_when_nobody_tries_again),
 		cmocka_unit_test(test_each_call_of_an_undo_that_fails),
 		cmocka_unit_test(test_an_undo_that_finds_no_space_is_done_later),
+		cmocka_unit_test(test_a_clean_end_has_no_rest),
 		cmocka_unit_test(test_short_and_interrupted_writes_go_on),
 		cmocka_unit_test(test_a_short_write_before_no_space_is_cut),
 		cmocka_unit_test(test_killed_before_amid_and_after_each_call),
