@@ -49,6 +49,23 @@ static struct scribe scribe;
 static struct ring line_ring;
 static int line_sock;
 
+/* Signatures, and those given while a sync was under way or when one had failed. */
+static unsigned n_signed, n_too_soon;
+
+int __real_sign_log_key_sign(const struct sign_log_key *key, struct cht_bytes bytes,
+			     uint8_t out[SIGN_LOG_SIGNATURE_BYTES]);
+int __wrap_sign_log_key_sign(const struct sign_log_key *key, struct cht_bytes bytes,
+			     uint8_t out[SIGN_LOG_SIGNATURE_BYTES]);
+int __wrap_sign_log_key_sign(const struct sign_log_key *key, struct cht_bytes bytes,
+			     uint8_t out[SIGN_LOG_SIGNATURE_BYTES])
+{
+	const struct flush *flush = &scribe.ledger.flush;
+
+	n_signed++;
+	n_too_soon += flush->n_pending > 0 || flush->sys != 0;
+	return __real_sign_log_key_sign(key, bytes, out);
+}
+
 static int setup_scribe(void **state)
 {
 	struct ledger_recovery found;
@@ -133,6 +150,7 @@ static void test_nothing_is_acknowledged_that_was_not_written(void **state)
 	CHECK(is_marked_clean());
 	n = find_telling();
 	CHECK(n > 12);
+	n_too_soon = 0;
 	for (unsigned i = 1; i < n; i++) {
 		for (size_t e = 0; e < 2; e++) {
 			int r;
@@ -156,8 +174,21 @@ static void test_nothing_is_acknowledged_that_was_not_written(void **state)
 			CHECK_INT(ring_durable_count(&line_ring), 0);
 			CHECK_INT(checkpoint_size(), 0);
 			CHECK(!is_marked_clean());
+			CHECK_INT(n_too_soon, 0);
 		}
 	}
+}
+
+static void test_nothing_is_signed_before_its_sync_has_ended(void **state)
+{
+	(void)state;
+	flush_open(&scribe.ledger.flush);
+	put_and_end(300);
+	n_signed = n_too_soon = 0;
+	CHECK_INT(scribe_run(&scribe, NULL), 0);
+	CHECK_INT(checkpoint_size(), 300);
+	CHECK(n_signed > 0);
+	CHECK_INT(n_too_soon, 0);
 }
 
 static void wait_readable(int fd)
@@ -411,6 +442,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_nothing_is_acknowledged_that_was_not_written),
+		CASE(test_nothing_is_signed_before_its_sync_has_ended),
 		CASE(test_a_pause_loses_nothing_and_is_told),
 		CASE(test_a_pruning_waits_for_the_commit_under_way),
 		CASE(test_what_was_put_before_a_foul_word_is_stored),
