@@ -11,12 +11,6 @@
 #include "base/bytes.h"
 #include "verify/walk.h"
 
-static bool is_asked(const struct walk *walk, const struct run_key *run)
-{
-	return walk->options->run_id != NULL && run != NULL &&
-	       strcmp(run->id, walk->options->run_id) == 0;
-}
-
 /* The one or two sums that an event of this run belongs to. */
 struct both {
 	struct verify_sums *sums[2];
@@ -25,7 +19,7 @@ struct both {
 
 static struct both sums_of(struct walk *walk, const struct run_state *run)
 {
-	bool asked = run != NULL && is_asked(walk, &run->key);
+	bool asked = run != NULL && walk_is_asked(walk, &run->key);
 
 	return (struct both){ { &walk->report->all, &walk->report->run }, asked ? 2 : 1 };
 }
@@ -119,7 +113,7 @@ static void sums_resumed(struct walk *walk, struct run_state *run, const struct 
 
 	run->n_resumed++;
 	/* For the whole ledger an unclean stop is counted once, where the host starts again. */
-	if (is_asked(walk, &run->key) && event_data_find(view->data, "cause", &cause) &&
+	if (walk_is_asked(walk, &run->key) && event_data_find(view->data, "cause", &cause) &&
 	    str_eq(cause, STR("\"unclean restart\"")))
 		walk->report->run.losses[VERIFY_LOSS_UNCLEAN_STOP]++;
 }

@@ -133,13 +133,13 @@ static bool is_continued(struct walk *walk, struct run_state *run, const struct 
 }
 
 /* Entries before the first that is there are left out, and this run's may be among them. Of the
- * host's own run it is no loss: it goes on for as long as the host does. */
+ * host's own run it is no loss, unless one asks for it: it goes on for as long as the host does. */
 static bool is_left_out(struct walk *walk, struct run_state *run, uint64_t sequence)
 {
 	if (run->last != 0 || walk->shown_from == 0)
 		return false;
 	run->is_continued = true; /* and so its counts cannot be held against it */
-	if (!run->is_host)
+	if (!run->is_host || walk_is_asked(walk, &run->key))
 		sums_loss(walk, run, VERIFY_LOSS_PRUNED, sequence - 1);
 	return true;
 }
@@ -236,7 +236,7 @@ static void check_host(struct walk *walk, struct run_state *run, const struct ev
 				   "written as entry %" PRIu64 ", stands at %" PRIu64, index,
 				   walk->at.index);
 		if (report->host_runs_on)
-			sums_loss(walk, NULL, VERIFY_LOSS_UNCLEAN_STOP, 1);
+			sums_loss(walk, before, VERIFY_LOSS_UNCLEAN_STOP, 1);
 		if (before != NULL && before != run)
 			leave(walk, before);
 		walk->host = run->key;
@@ -314,8 +314,8 @@ void walk_end(struct walk *walk)
 	qsort(table->slots, n, sizeof(struct run_state *), by_first_index);
 	for (size_t i = 0; i < n; i++) {
 		const struct run_state *run = table->slots[i];
-		const char *asked = walk->options->run_id;
 
+		report->run.runs_unsealed += walk_is_asked(walk, &run->key);
 		if (run->is_host)
 			continue;
 		if (report->all.runs_unsealed < VERIFY_LISTED_MAX) {
@@ -327,7 +327,5 @@ void walk_end(struct walk *walk)
 			out->last_sequence = run->last;
 		}
 		report->all.runs_unsealed++;
-		if (asked != NULL && strcmp(asked, run->key.id) == 0)
-			report->run.runs_unsealed++;
 	}
 }

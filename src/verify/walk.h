@@ -5,6 +5,8 @@
 #ifndef VERIFY_WALK_H
 #define VERIFY_WALK_H
 
+#include <string.h>
+
 #include "verify/runs.h"
 #include "verify/trust.h"
 
@@ -29,6 +31,12 @@ struct walk {
 static inline uint64_t walk_sum(uint64_t a, uint64_t b)
 {
 	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+/* Whether this is the run that the caller asks for. */
+static inline bool walk_is_asked(const struct walk *walk, const struct run_key *run)
+{
+	return walk->options->run_id != NULL && strcmp(run->id, walk->options->run_id) == 0;
 }
 
 /* Counts a finding; it becomes the report's first when it stands before that one, or at the same

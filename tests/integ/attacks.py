@@ -12,6 +12,7 @@ import signal
 import struct
 import time
 
+import merkle
 from rig import Daemon, check, cht, entries, equal, is_gone, main, types, wait_for
 
 SIGN = {"CELLOS_HOST_TELEMETRY_SIGN_ALG": "hmac-sha256", "CELLOS_HOST_TELEMETRY_SIGN_KID": "kid-1",
@@ -260,6 +261,77 @@ def test_bytes_behind_what_is_covered(d):
         is_told(d, state, 11, "appended")
         undo()
     is_told(d, state, 0, None)
+
+
+def bundle_of(state, run, without=(), named=None):
+    """A bundle of this run as cht writes it, but for these entries: hashes stand for them."""
+    raws = list(entries(state))
+    leaves = [merkle.leaf(raw) for raw in raws]
+    mine = [i for i, raw in enumerate(raws) if json.loads(raw)["data"]["runId"] == run]
+    here = [i for i in mine if i not in without] + [len(raws)]
+    lines, at = [], 0
+    for i in here:
+        while at < i:
+            width = 1
+            while at % (2 * width) == 0 and 2 * width <= i - at:
+                width *= 2
+            root = base64.b64encode(merkle.root(leaves[at : at + width]))
+            lines.append(b"%d-%d %s" % (at, at + width, root))
+            at += width
+        if i < len(raws):
+            lines.append(b"%d %s" % (i, raws[i]))
+        at = i + 1
+    note = read(f"{state}/ledger/checkpoint")
+    head = b"cht-bundle/1\nrun " + (named or run).encode() + b"\n\n" + note + b"\n"
+    return head + b"".join(line + b"\n" for line in lines) + b"end\n", mine
+
+
+def test_bundles_with_sound_events_that_are_not_the_whole_run(d):
+    state = record(d, frames=12)
+    host = json.loads(next(entries(state)))["data"]["runId"]
+    for run in ("run-1", host):
+        whole, mine = bundle_of(state, run)
+        cht("export", "--run", run, state, f"{d}/bundle-{run}")
+        equal(read(f"{d}/bundle-{run}"), whole, "what cht exports")
+        end = whole.rindex(b"end\n")
+        last = whole.rindex(b"\n", 0, end - 1) + 1
+        attacks = (
+            (0, None, whole),
+            (11, "head-missing", bundle_of(state, run, mine[:1])[0]),
+            (11, "head-missing", bundle_of(state, run, mine[:-1])[0]),
+            (11, "hole", bundle_of(state, run, mine[1:2])[0]),
+            (10, None, bundle_of(state, run, mine[-1:])[0]),  # it may go on
+            (12, None, bundle_of(state, run, mine)[0]),
+            (12, None, bundle_of(state, run, named="run-2")[0]),  # none of its entries is here
+            (11, "bundle", whole[:end]),
+            (11, "bundle", whole[:-1]),
+            (11, "bundle", whole + b"\n"),
+            (11, "bundle", whole + b"end\n"),
+            (11, "bundle", whole + whole[last:]),
+            (11, "bundle", whole[:end] + whole[last:]),
+            (11, "bundle", whole[:end] + b"\n" + whole[end:]),
+            (11, "bundle", whole.replace(b"\n", b"\r\n").replace(b"cht-bundle/1\r", b"cht-bundle/1")),
+        )
+        for n, (want, fault, raw) in enumerate(attacks):
+            write(f"{d}/{n}", raw)
+            is_told(d, f"{d}/{n}", want, fault)
+            if n != 6:
+                is_told(d, f"{d}/{n}", want, fault, "--run", run)
+        # Of everything, it says without its run: then all that is not there is missing.
+        write(f"{d}/x", whole.replace(b"run " + run.encode() + b"\n", b"", 1))
+        is_told(d, f"{d}/x", 11, "head-missing" if run == "run-1" else "missing")
+        # Asked for the run that it is not of: anything of that may be left out.
+        write(f"{d}/x", whole)
+        is_told(d, f"{d}/x", 12, None, "--run", "run-2")
+    # The other log's, or an older checkpoint in its place.
+    other = record(d, "other")
+    shutil.copy(f"{state}/ledger/vkey", f"{d}/vkey")
+    note, whole = read(f"{state}/ledger/checkpoint"), bundle_of(state, "run-1")[0]
+    older = read(f"{state}/ledger/checkpoints").split(b"\n\n")
+    for another, fault in ((older[0] + b"\n\n" + older[1] + b"\n", "bundle"),
+                           (read(f"{other}/ledger/checkpoint"), "bundle")):
+        write(f"{d}/x", whole.replace(note, another))
+        is_told(d, f"{d}/x", 11, fault)
 
 
 def test_a_run_id_used_again(d):

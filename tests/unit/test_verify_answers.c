@@ -395,6 +395,34 @@ static void test_one_run_is_judged_alone(void **state)
 }
 
 /* In this shape events have no member sequence and no channel: ids carry the numbers. */
+/* One that was killed, one that ended, one that goes on. */
+static void test_a_run_of_the_host_ends_with_its_stop(void **state)
+{
+	static const int verdicts[] = { 10, 0, 10 };
+	struct made m = { .now = { 1762348800000000000, 1000, 1000 } };
+	char ids[3][CHT_ATTRIBUTION_MAX + 1];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		add_host_started(&m);
+		(void)snprintf(ids[i], sizeof(ids[i]), "%s", m.host.run_id);
+		if (i == 1)
+			add_host_stopped(&m);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		struct verify_options options = { .run_id = ids[i] };
+		struct verify_report report = verify_made(&m, &options);
+
+		check_row = ids[i];
+		check_verdict(&report, verdicts[i]);
+		CHECK_INT(report.all.losses[VERIFY_LOSS_UNCLEAN_STOP], 1);
+		CHECK_INT(report.run.losses[VERIFY_LOSS_UNCLEAN_STOP], i == 0);
+		CHECK_INT(report.run.runs_unsealed, i == 2);
+		CHECK_INT(report.all.runs_unsealed, 0);
+	}
+	made_free(&m);
+}
+
 static void test_the_rust_shape_is_followed_by_its_ids(void **state)
 {
 	static const struct verify_options allow = { .allow_unbounded = true };
@@ -463,6 +491,7 @@ int main(void)
 		cmocka_unit_test(test_what_comes_late_to_one_run_is_no_gain_of_another),
 		cmocka_unit_test(test_only_agents_that_do_not_count_are_exempted),
 		cmocka_unit_test(test_one_run_is_judged_alone),
+		cmocka_unit_test(test_a_run_of_the_host_ends_with_its_stop),
 		cmocka_unit_test(test_the_rust_shape_is_followed_by_its_ids),
 		cmocka_unit_test(test_progress_is_told),
 	};

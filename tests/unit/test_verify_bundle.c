@@ -124,6 +124,37 @@ static void test_a_beginning_is_missing_only_where_pruning_took_it(void **state)
 	}
 }
 
+/* It has no seal: it is from log.opened or host.started to host.stopped. */
+static void test_the_run_of_the_host_is_shown_whole(void **state)
+{
+	static const struct {
+		const char *why;
+		bool wanted[USUAL_ENTRIES];
+		int verdict;
+		enum verify_fault fault;
+	} rows[] = {
+		{ "whole", { [0] = true, [1] = true, [10] = true }, 0, VERIFY_SOUND },
+		{ "without its first", { [1] = true, [10] = true }, 11, VERIFY_HEAD_MISSING },
+		{ "its last alone", { [10] = true }, 11, VERIFY_HEAD_MISSING },
+		{ "without one between", { [0] = true, [10] = true }, 11, VERIFY_HOLE },
+		{ "without its last", { [0] = true, [1] = true }, 10, VERIFY_SOUND },
+		{ "none of it", { [2] = true }, 12, VERIFY_SOUND },
+	};
+	struct made m = usual(NULL);
+	struct verify_report report;
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		check_row = rows[i].why;
+		n = make_bundle(&m, rows[i].wanted, m.host.run_id, mem);
+		CHECK_INT(verify_bytes(mem, n, &report), 0);
+		check_verdict(&report, rows[i].verdict);
+		CHECK_INT(report.first.fault, rows[i].fault);
+	}
+	made_free(&m);
+}
+
 /* The head of a bundle says of which run all is there: of others, anything may be left out. */
 static void test_a_run_asked_of_the_bundle_of_another_cannot_be_told(void **state)
 {
@@ -336,6 +367,7 @@ int main(void)
 		cmocka_unit_test(test_a_bundle_shows_a_run_or_everything),
 		cmocka_unit_test(test_an_event_left_out_is_told),
 		cmocka_unit_test(test_a_beginning_is_missing_only_where_pruning_took_it),
+		cmocka_unit_test(test_the_run_of_the_host_is_shown_whole),
 		cmocka_unit_test(test_a_run_asked_of_the_bundle_of_another_cannot_be_told),
 		cmocka_unit_test(test_there_is_one_spelling),
 		cmocka_unit_test(test_what_could_be_said_shorter_is_refused),
