@@ -180,6 +180,23 @@ class Runs(MadeLedger):
                 make()
                 self.assertEqual((self.shown("a", 7), self.cached()), good)
 
+    def test_one_of_more_runs_than_entries_is_not_read(self):
+        """What it costs to read it is bounded by the ledger, not by who can write the cache."""
+        self.grow(300, "a", "b")
+        size = len(self.entries)
+        spans = [(f"run-{i}", i, i % size, i % size) for i in range(size + 3)]
+        self.put_cache(size, self.root(), spans[:size])
+        lie = (self.state / "cache/runs").read_bytes()
+        self.check_answers()
+        self.assertEqual((self.state / "cache/runs").read_bytes(), lie, "it was taken, and right as far as known")
+        self.put_cache(size, self.root(), spans)
+        self.check_answers()
+        self.assertEqual(self.cached(), (size, {
+            (key("host-1"), 0): (0, 0),
+            (key("a"), 1): (1, 299),
+            (key("b"), 2): (2, 300),
+        }))  # fmt: skip
+
     def test_a_cache_that_cannot_be_read_or_written_is_done_without(self):
         self.grow(600, "a", "b")
         path = self.state / "cache/runs"
