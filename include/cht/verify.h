@@ -4,8 +4,9 @@
  * seen; and is one event in it. For auditors and supervisors; it needs neither a daemon nor libcht.
  *
  * Authority comes from verifier keys that the caller gives, and from nothing that stands beside the
- * ledger. Nothing is written or repaired. Functions may be called from several threads, each with a
- * report of its own; a trust is not changed by verifying.
+ * ledger. Nothing is written or repaired. What must be given and is null is CHT_E_RANGE;
+ * out-parameters are written on success alone. Functions may be called from several threads, each
+ * with a report of its own; a trust is not changed by verifying.
  */
 #ifndef CHT_VERIFY_H
 #define CHT_VERIFY_H

@@ -62,7 +62,8 @@ int verify_trust_add_policy(struct verify_trust *trust, struct cht_str text, str
 	if (trust->policy == NULL || trust->policy_text == NULL) {
 		r = cht_fail(err, CHT_E_NOMEM, 0, "no memory for a policy");
 	} else {
-		memcpy(trust->policy_text, text.ptr, text.len);
+		if (text.len > 0)
+			memcpy(trust->policy_text, text.ptr, text.len);
 		r = read_policy(trust, text.len, err);
 	}
 	if (r < 0) {

@@ -25,6 +25,11 @@ static struct verify_trust *inner(struct cht_trust *trust)
 	return (struct verify_trust *)trust;
 }
 
+static int is_missing(const char *what, struct cht_err *err)
+{
+	return cht_fail(err, CHT_E_RANGE, 0, "no %s was given", what);
+}
+
 static const struct verify_trust *inner_const(const struct cht_trust *trust)
 {
 	return (const struct verify_trust *)trust;
@@ -48,12 +53,14 @@ void cht_trust_free(struct cht_trust *trust)
 
 int cht_trust_add_vkey(struct cht_trust *trust, struct cht_str vkey, struct cht_err *err)
 {
-	return verify_trust_add_vkey(inner(trust), vkey, err);
+	return trust != NULL ? verify_trust_add_vkey(inner(trust), vkey, err)
+			     : is_missing("trust", err);
 }
 
 int cht_trust_add_policy(struct cht_trust *trust, struct cht_str policy, struct cht_err *err)
 {
-	return verify_trust_add_policy(inner(trust), policy, err);
+	return trust != NULL ? verify_trust_add_policy(inner(trust), policy, err)
+			     : is_missing("trust", err);
 }
 
 /* Cut where it does not fit, which no text of ours does. */
@@ -159,11 +166,13 @@ int cht_verify(const char *path, const struct cht_trust *trust,
 	       const struct cht_verify_options *options, struct cht_verify_report *report,
 	       struct cht_err *err)
 {
-	struct cht_verify_report out = { .struct_size = report->struct_size };
+	struct cht_verify_report out = { .struct_size = report != NULL ? report->struct_size : 0 };
 	struct verify_options own;
 	struct verify_report *in;
 	int r;
 
+	if (path == NULL || trust == NULL || report == NULL)
+		return is_missing(path == NULL ? "path" : trust == NULL ? "trust" : "report", err);
 	if (!read_options(&own, options) || report->struct_size < sizeof(report->struct_size))
 		return cht_fail(err, CHT_E_RANGE, 0, "struct_size is not set");
 	in = malloc(sizeof(*in));
@@ -227,8 +236,11 @@ int cht_checkpoint_verify(struct cht_str note, const struct cht_trust *trust,
 {
 	struct cht_checkpoint got = { 0 };
 	struct verify_checkpoint c;
-	int r = verify_checkpoint_read(note, NULL, &c, err);
+	int r;
 
+	if (trust == NULL)
+		return is_missing("trust", err);
+	r = verify_checkpoint_read(note, NULL, &c, err);
 	if (r == 0)
 		r = check_log(&c, inner_const(trust), err);
 	if (r == 0)
@@ -245,24 +257,28 @@ int cht_checkpoint_verify(struct cht_str note, const struct cht_trust *trust,
 int cht_proof_verify(struct cht_str proof, struct cht_bytes entry, const struct cht_trust *trust,
 		     uint64_t *index, struct cht_checkpoint *checkpoint, struct cht_err *err)
 {
-	struct cht_checkpoint own = { 0 }, *to = checkpoint != NULL ? checkpoint : &own;
+	struct cht_checkpoint got;
 	struct tlog_receipt receipt;
 	struct tlog_hash leaf, root;
 	size_t at = 0;
 	int r;
 
+	if (trust == NULL)
+		return is_missing("trust", err);
 	if (tlog_receipt_read(proof, &receipt, &at) < 0)
 		return cht_fail_value(err, CHT_E_PARSE, (uint32_t)at,
 				      "no tlog-proof: byte %zu is not as it must be", at);
-	r = cht_checkpoint_verify(receipt.note, trust, to, err);
+	r = cht_checkpoint_verify(receipt.note, trust, &got, err);
 	if (r < 0)
 		return r;
 	tlog_leaf(entry, &leaf);
-	if (tlog_inclusion_root(receipt.index, to->size, &leaf, &receipt.proof, &root) < 0 ||
-	    memcmp(root.b, to->root, sizeof(to->root)) != 0)
+	if (tlog_inclusion_root(receipt.index, got.size, &leaf, &receipt.proof, &root) < 0 ||
+	    memcmp(root.b, got.root, sizeof(got.root)) != 0)
 		return cht_fail(err, CHT_E_VERIFY, 0,
 				"the proof does not lead from this entry to the checkpoint's root");
 	if (index != NULL)
 		*index = receipt.index;
+	if (checkpoint != NULL)
+		*checkpoint = got;
 	return 0;
 }
