@@ -240,11 +240,13 @@ static void check_above(struct anchors *a, uint64_t size, bool may_grow)
 	anchors_fault(report, VERIFY_ROLLED_BACK, size, detail);
 }
 
-/* What one tree that agrees is worth. */
+/* What one tree that agrees is worth. One without entries agrees with every log. */
 static void count_anchor(struct verify_anchors *out, const struct anchor *one)
 {
 	bool by_witness = one->n_witnesses > 0 && (!out->is_quorum_asked || one->is_met);
 
+	if (one->size == 0)
+		return;
 	if (one->is_met && one->size >= out->quorum_size) {
 		out->is_quorum_met = true;
 		out->quorum_size = one->size;

@@ -126,10 +126,86 @@ static void test_a_false_cosignature_refuses_the_checkpoint(void **state)
 	made_free(&m);
 }
 
+/* A note of the first size entries of a ledger with lines of these witnesses under it. */
+static size_t cosigned_note(char mem[4096], const struct made *of, unsigned size,
+			    const char *const *names, const uint8_t *who)
+{
+	struct buf b = buf_init(mem, 4096);
+	struct cht_str text = { mem, 0 };
+
+	put_note_by(&b, of, size, 7);
+	text.len = (size_t)((const char *)memmem(mem, buf_len(&b), "\n\n", 2) + 1 - mem);
+	for (unsigned i = 0; i < 3 && names[i] != NULL; i++)
+		put_cosignature(&b, names[i], who[i], 1762348900 + i, text);
+	CHECK(!b.full);
+	return buf_len(&b);
+}
+
+/* What does not make two witnesses of one, nor a witness of nobody. */
+static const char w1[] = "w.example/1", w2[] = "w.example/2", w3[] = "w.example/3";
+static const struct {
+	const char *why, *quorum;
+	const char *names[3];
+	uint8_t who[3];
+	unsigned size; /* of the note; USUAL_ENTRIES is the newest checkpoint, else beside
+			  it */
+	bool is_fork;
+	int verdict;
+	uint64_t anchored;
+	enum verify_fault fault;
+} lines[] = {
+	{ "both", "both", { w1, w2 }, { 21, 22 }, 11, false, 0, 11, VERIFY_SOUND },
+	{ "one, twice", "both", { w1, w1 }, { 21, 21 }, 11, false, 12, 0, VERIFY_SOUND },
+	{ "one, by the other's name",
+	  "both",
+	  { w1, w2 },
+	  { 21, 21 },
+	  11,
+	  false,
+	  12,
+	  0,
+	  VERIFY_SOUND },
+	{ "a stranger", "w1", { w3 }, { 23 }, 11, false, 12, 0, VERIFY_SOUND },
+	{ "older", "both", { w1, w2 }, { 21, 22 }, 8, false, 0, 8, VERIFY_SOUND },
+	{ "older, and one of them", "both", { w1 }, { 21 }, 8, false, 12, 0, VERIFY_SOUND },
+	{ "of no entry", "both", { w1, w2 }, { 21, 22 }, 0, false, 12, 0, VERIFY_SOUND },
+	{ "of another history", "both", { w1, w2 }, { 21, 22 }, 8, true, 11, 0, VERIFY_FORKED },
+};
+
+static void test_each_witness_counts_once_and_for_what_it_saw(void **state)
+{
+	struct made m = usual(NULL), fork = usual(NULL);
+
+	(void)state;
+	(void)mkdir(made_path("ship"), 0755);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct verify_trust *trust = policy_trust(lines[i].quorum);
+		struct verify_report report;
+		char mem[4096];
+		size_t n = cosigned_note(mem, lines[i].is_fork ? &fork : &m, lines[i].size,
+					 lines[i].names, lines[i].who);
+
+		check_row = lines[i].why;
+		write_made(&m);
+		(void)unlink(made_path("ship/cosigned"));
+		write_bytes(lines[i].size == m.n ? "ledger/checkpoint" : "ship/cosigned", mem, n);
+		report = verify_with(trust, &none);
+		check_verdict(&report, lines[i].verdict);
+		CHECK_INT(report.first.fault, lines[i].fault);
+		CHECK_INT(report.anchors.size, lines[i].anchored);
+		CHECK_INT(report.anchors.is_anchored, lines[i].anchored > 0);
+		verify_trust_free(trust);
+	}
+	(void)unlink(made_path("ship/cosigned"));
+	made_free(&fork);
+	made_free(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_quorum_is_asked_for),
+		cmocka_unit_test(test_each_witness_counts_once_and_for_what_it_saw),
 		cmocka_unit_test(test_a_false_cosignature_refuses_the_checkpoint),
 	};
 
