@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,14 +37,31 @@ static void close_tiles(struct source *source)
 	free(source);
 }
 
+/* No link is followed, not on the way either: a few files could then show a tree without end. -1
+ * with errno. */
 static int open_path(const struct tiles_source *s, const struct tlog_tile *tile)
 {
-	char path[PATH_MAX_BYTES];
+	char path[PATH_MAX_BYTES], *name = path, *slash;
 	struct buf b = buf_init(path, sizeof(path) - 1);
+	int fd = s->base.dir_fd, above = -1;
 
 	tlog_tile_put_path(&b, tile);
 	path[buf_len(&b)] = '\0';
-	return openat(s->base.dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	for (; fd >= 0 && name != NULL; name = slash) {
+		int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, sys;
+
+		slash = strchr(name, '/');
+		if (slash != NULL) {
+			*slash++ = '\0';
+			flags |= O_DIRECTORY;
+		}
+		fd = openat(fd, name, flags);
+		sys = errno;
+		fd_close(&above);
+		above = slash != NULL ? fd : -1;
+		errno = sys;
+	}
+	return fd;
 }
 
 /* The whole tile, or else the part that is in the checkpoint's tree, and sets its width; -1 with

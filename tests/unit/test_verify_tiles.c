@@ -180,6 +180,31 @@ static void test_a_full_tile_holds_256_and_nothing_else(void **state)
 	verify_trust_free(trust);
 }
 
+/* Links could show one tile in any number of places: a tree of a few files that has no end. */
+static void test_no_link_is_followed(void **state)
+{
+	static const char *const links[] = { "t/tile",   "t/tile/entries",       "t/tile/0",
+					     "t/tile/1", "t/tile/entries/001.p", "t/tile/0/000" };
+	static const struct verify_options tree = { .by_hash_alone = true };
+	struct verify_trust *trust = test_trust(false, false);
+	struct verify_report report;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		char aside[256];
+
+		check_row = links[i];
+		make_tiles();
+		(void)snprintf(aside, sizeof(aside), "%s", made_path("aside"));
+		CHECK_INT(rename(made_path(links[i]), aside), 0);
+		CHECK_INT(symlink(aside, made_path(links[i])), 0);
+		CHECK_INT(verify_path(made_path("t"), trust, &tree, &report, NULL), CHT_E_IO);
+		CHECK_INT(unlink(made_path(links[i])), 0);
+		(void)nftw(aside, tree_remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	}
+	verify_trust_free(trust);
+}
+
 static void test_tiles_without_a_checkpoint(void **state)
 {
 	char kept[256];
@@ -210,6 +235,7 @@ int main(void)
 		cmocka_unit_test(test_tiles_are_read_and_every_file_counts),
 		cmocka_unit_test(test_bytes_behind_a_tile_are_damage),
 		cmocka_unit_test(test_a_full_tile_holds_256_and_nothing_else),
+		cmocka_unit_test(test_no_link_is_followed),
 		cmocka_unit_test(test_tiles_without_a_checkpoint),
 	};
 
