@@ -2,10 +2,7 @@
 #include "daemon/line.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -15,9 +12,6 @@
 #include "base/fd.h"
 
 enum {
-	/* Descriptors that are neither a cell's nor a connection's. */
-	OTHER_FDS = 64,
-	FDS_PER_CELL = 2, /* listener and its directory */
 	/* A cell over its frame budget is read again when so many frames are free. */
 	RESUME_FRAMES = 100,
 };
@@ -27,96 +21,11 @@ enum {
 #define REST_NS      (100 * NS_PER_MS)
 #define COMPLAINT_NS (60 * NS_PER_S)
 
-/* Whether the descriptors that this process may have suffice for every cell; sets how many
- * connections there can be in all. */
-static int budget_descriptors(struct line *line, struct cht_err *err)
-{
-	uint64_t fixed = OTHER_FDS + (uint64_t)FDS_PER_CELL * line->n_slots, most;
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return cht_fail(err, CHT_E_IO, errno, "getrlimit");
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return cht_fail(err, CHT_E_IO, errno, "raise the limit of open files");
-	if (limit.rlim_cur < fixed + line->n_slots)
-		return cht_fail(
-			err, CHT_E_LIMIT, 0,
-			"%u cells need %llu open files and the limit is %llu: raise it (ulimit -n)",
-			line->n_slots, (unsigned long long)fixed + line->n_slots,
-			(unsigned long long)limit.rlim_cur);
-	most = limit.rlim_cur - fixed;
-	if (most > line->n_slots * line->conf->connections)
-		most = line->n_slots * line->conf->connections;
-	line->n_conns = (uint32_t)most;
-	return 0;
-}
-
-/* Address space for the worst case; pages come with use. */
-static void *reserve(size_t bytes)
-{
-	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return at == MAP_FAILED ? NULL : at;
-}
-
-int cells_open(struct line *line, struct cht_err *err)
-{
-	const size_t scratch = CHT_FRAME_MAX_BYTES;
-	size_t blocks;
-	int r;
-
-	line->n_slots = (uint32_t)line->conf->n_cells;
-	line->free_conn = NOBODY;
-	r = budget_descriptors(line, err);
-	if (r == 0)
-		r = deadlines_open(&line->deadlines, line->n_slots, err);
-	if (r == 0)
-		r = channel_spare_open(&line->spare, err);
-	if (r < 0)
-		return r;
-	/* And those on which one of each cell may finish its frame. */
-	blocks = (size_t)line->n_slots * (line->conf->partial_blocks + FRAME_BLOCKS);
-	line->pool_bytes = scratch + blocks * sizeof(struct frame_block);
-	line->conns_bytes = (line->n_conns + 1) * sizeof(struct conn);
-	line->slots = calloc(line->n_slots + 1, sizeof(*line->slots));
-	line->pool_mem = reserve(line->pool_bytes);
-	line->conns = reserve(line->conns_bytes);
-	for (uint32_t i = 0; line->slots != NULL && i < line->n_slots; i++)
-		line->slots[i] =
-			(struct slot){ .socket = CHANNEL_SOCKET_NULL,
-				       .conns = NOBODY,
-				       .finishing = NOBODY,
-				       .table_slot = -1,
-				       .quota = { .max = (uint16_t)line->conf->partial_blocks } };
-	if (line->slots == NULL || line->pool_mem == NULL || line->conns == NULL)
-		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for %u cells", line->n_slots);
-	frame_pool_init(&line->pool, line->pool_mem, blocks,
-			(uint8_t *)line->pool_mem + blocks * sizeof(struct frame_block));
-	return 0;
-}
-
-void cells_free(struct line *line)
-{
-	deadlines_close(&line->deadlines);
-	fd_close(&line->spare.fd);
-	free(line->slots);
-	if (line->pool_mem != NULL)
-		(void)munmap(line->pool_mem, line->pool_bytes);
-	if (line->conns != NULL)
-		(void)munmap(line->conns, line->conns_bytes);
-	line->slots = NULL;
-	line->pool_mem = NULL;
-	line->conns = NULL;
-	line->n_slots = 0;
-}
-
 int cells_bind(struct line *line, uint32_t i, struct cht_err *err)
 {
-	const struct conf_cell *c = &line->conf->cells[i];
 	struct cht_listener_options options = CHT_LISTENER_OPTIONS_INIT;
 	struct slot *slot = &line->slots[i];
+	const struct conf_cell *c = &slot->reg;
 	uint64_t now = line->now.monotonic_ns;
 	int r;
 
@@ -135,7 +44,7 @@ int cells_bind(struct line *line, uint32_t i, struct cht_err *err)
 		     c->id, strlen(c->base));
 	r = channel_bind(&slot->socket, &options, err);
 	if (r == 0)
-		r = loop_add(&line->loop, slot->socket.fd, FD_LISTENER, i, 0, err);
+		r = loop_add(&line->loop, slot->socket.fd, FD_LISTENER, i, slot->gen, err);
 	slot->frame_budget = budget_init(line->conf->frames_per_s, line->conf->frames_burst, now);
 	slot->connect_budget =
 		budget_init(line->conf->connects_per_s, line->conf->connects_per_s, now);
@@ -148,7 +57,7 @@ void cells_hurry(struct line *line, uint32_t i)
 {
 	uint64_t at;
 
-	if (line->is_short)
+	if (line->is_short || !slot_is_open(&line->slots[i]))
 		return; /* cells_note_room */
 	at = cell_deadline(&line->slots[i].cell);
 	if (at < line->deadlines.at_ns[i])
@@ -216,7 +125,7 @@ int cells_flush_one(struct line *line, struct slot *slot, struct cht_err *err)
 static enum close_reason judge_peer(struct line *line, uint32_t i, const struct channel_peer *peer)
 {
 	struct slot *slot = &line->slots[i];
-	int64_t expected = line->conf->cells[i].uid;
+	int64_t expected = slot->reg.uid;
 
 	if (expected >= 0 && peer->uid != (uint32_t)expected)
 		return CLOSE_WRONG_UID;
@@ -239,7 +148,7 @@ static void rest(struct line *line, uint32_t i, const char *why)
 	if (now < line->next_complaint_ns)
 		return;
 	line->next_complaint_ns = now + COMPLAINT_NS;
-	diag(DIAG_WARNING, "cell %s: %s; trying again every %llu ms", line->conf->cells[i].id, why,
+	diag(DIAG_WARNING, "cell %s: %s; trying again every %llu ms", slot->reg.id, why,
 	     (unsigned long long)(REST_NS / NS_PER_MS));
 }
 
@@ -248,11 +157,11 @@ void cells_listen_again(struct line *line)
 	if (line->n_deaf == 0 || line->now.monotonic_ns < line->listen_again_ns)
 		return;
 	line->listen_again_ns = line->now.monotonic_ns + REST_NS;
-	for (uint32_t i = 0; i < line->n_slots; i++) {
+	for (uint32_t i = 0; i < line->slots_used; i++) {
 		struct slot *slot = &line->slots[i];
 
 		if (slot->is_deaf &&
-		    loop_add(&line->loop, slot->socket.fd, FD_LISTENER, i, 0, NULL) == 0) {
+		    loop_add(&line->loop, slot->socket.fd, FD_LISTENER, i, slot->gen, NULL) == 0) {
 			slot->is_deaf = false;
 			line->n_deaf--;
 		}
@@ -384,14 +293,15 @@ int cells_flush(struct line *line, struct cht_err *err)
 {
 	int r = 0;
 
-	for (uint32_t i = 0; i < line->n_slots && r == 0; i++)
-		r = cells_flush_one(line, &line->slots[i], err);
+	for (uint32_t i = 0; i < line->slots_used && r == 0; i++)
+		if (slot_is_open(&line->slots[i]))
+			r = cells_flush_one(line, &line->slots[i], err);
 	return r;
 }
 
 void cells_note_room(struct line *line)
 {
-	for (uint32_t i = 0; i < line->n_slots; i++)
+	for (uint32_t i = 0; i < line->slots_used; i++)
 		cells_hurry(line, i);
 }
 
@@ -400,18 +310,24 @@ void cells_note_paused(struct line *line, bool paused, uint64_t since_ns)
 	struct cht_now at = line->now;
 
 	at.monotonic_ns = since_ns;
-	for (uint32_t i = 0; i < line->n_slots; i++)
-		if (line->slots[i].paused_until_ns == 0)
+	for (uint32_t i = 0; i < line->slots_used; i++)
+		if (slot_is_open(&line->slots[i]) && line->slots[i].paused_until_ns == 0)
 			cell_note_paused(&line->slots[i].cell, paused, &at);
-	for (uint32_t i = 0; !paused && i < line->n_slots; i++)
+	for (uint32_t i = 0; !paused && i < line->slots_used; i++)
 		cells_hurry(line, i);
+}
+
+void cells_close_listener(struct line *line, struct slot *slot)
+{
+	if (slot->socket.fd >= 0 && !slot->is_deaf)
+		loop_remove(&line->loop, slot->socket.fd, FD_LISTENER);
+	line->n_deaf -= slot->is_deaf;
+	slot->is_deaf = false;
+	channel_unbind(&slot->socket);
 }
 
 void cells_close_listeners(struct line *line)
 {
-	for (uint32_t i = 0; i < line->n_slots; i++) {
-		if (line->slots[i].socket.fd >= 0 && !line->slots[i].is_deaf)
-			loop_remove(&line->loop, line->slots[i].socket.fd, FD_LISTENER);
-		channel_unbind(&line->slots[i].socket);
-	}
+	for (uint32_t i = 0; i < line->slots_used; i++)
+		cells_close_listener(line, &line->slots[i]);
 }

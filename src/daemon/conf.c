@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/text.h"
-#include "daemon/value.h"
+#include "cell/value.h"
 
 enum key_kind {
 	TEXT,
@@ -286,7 +286,8 @@ static void on_section(struct reading *r, struct cht_str name)
 		return;
 	if (!str_starts(name, STR("cell "))) {
 		bad(r, r->line,
-		    "unknown section: expected daemon, silence, limits, ledger, sign or cell ID",
+		    "unknown section: expected daemon, silence, limits, control, ledger, sign or "
+		    "cell ID",
 		    "");
 		return;
 	}

@@ -26,6 +26,11 @@ struct conf_cell {
 	unsigned line;                      /* where it began in the file; 0: --cell */
 };
 
+/* Copies one, its texts too. CHT_E_NOMEM. */
+int conf_cell_copy(struct conf_cell *to, const struct conf_cell *from,
+		   struct cht_err *err) CHT_CHECKED;
+void conf_cell_free(struct conf_cell *cell);
+
 struct conf {
 	char *state; /* directory */
 	bool init, replace, seal;
@@ -42,6 +47,8 @@ struct conf {
 	char *log_key_file;             /* for the scribe, unread */
 	char *close_for, *close_reason; /* the successor's verifier key: this log ends; or null */
 	char *sign_alg, *sign_kid, *sign_key_file, *sign_order; /* for the scribe, unread */
+	char *control;      /* path of the control socket, or null */
+	uint64_t cells_max; /* with it: so many cells at a time */
 	struct conf_cell *cells;
 	size_t n_cells, cells_cap;
 };

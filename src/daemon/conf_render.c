@@ -49,7 +49,14 @@ void conf_render(const struct conf *conf, struct buf *b)
 			buf_put_byte(b, ',');
 		cell(b, &conf->cells[i]);
 	}
-	buf_put_lit(b, "],\"ledger\":{");
+	buf_put_byte(b, ']');
+	if (conf->control != NULL) {
+		buf_put_lit(b, ",\"control\":{");
+		number(b, STR("cells"), (int64_t)conf->cells_max);
+		text(b, STR("socket"), conf->control);
+		buf_put_byte(b, '}');
+	}
+	buf_put_lit(b, ",\"ledger\":{");
 	text(b, STR("keyFile"), conf->log_key_file);
 	text(b, STR("name"), conf->log_name);
 	number(b, STR("retainAgeSeconds"), (int64_t)(conf->retain_age_ns / 1000000000));

@@ -134,24 +134,42 @@ void conf_init(struct conf *conf)
 			       .frames_per_s = LIMIT_FRAMES_PER_S,
 			       .frames_burst = LIMIT_FRAMES_BURST,
 			       .partial_blocks = LIMIT_PARTIAL_BLOCKS,
+			       .cells_max = CELLS_MAX,
 			       .ledger_bytes_per_run = LIMIT_LEDGER_BYTES_PER_RUN };
+}
+
+int conf_cell_copy(struct conf_cell *to, const struct conf_cell *from, struct cht_err *err)
+{
+	*to = *from;
+	to->base = from->base != NULL ? strdup(from->base) : NULL;
+	to->path = from->path != NULL ? strdup(from->path) : NULL;
+	if ((from->base != NULL && to->base == NULL) || (from->path != NULL && to->path == NULL)) {
+		conf_cell_free(to);
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for cell %s", from->id);
+	}
+	return 0;
+}
+
+void conf_cell_free(struct conf_cell *cell)
+{
+	free(cell->base);
+	free(cell->path);
+	cell->base = cell->path = NULL;
 }
 
 void conf_free(struct conf *conf)
 {
-	char **texts[] = { &conf->state,         &conf->on_full,      &conf->silence,
-			   &conf->log_name,      &conf->log_key_file, &conf->close_for,
-			   &conf->close_reason,  &conf->sign_alg,     &conf->sign_kid,
-			   &conf->sign_key_file, &conf->sign_order };
+	char **texts[] = { &conf->state,     &conf->on_full,       &conf->silence,
+			   &conf->log_name,  &conf->control,       &conf->log_key_file,
+			   &conf->close_for, &conf->close_reason,  &conf->sign_alg,
+			   &conf->sign_kid,  &conf->sign_key_file, &conf->sign_order };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		free(*texts[i]);
 		*texts[i] = NULL;
 	}
-	for (size_t i = 0; i < conf->n_cells; i++) {
-		free(conf->cells[i].base);
-		free(conf->cells[i].path);
-	}
+	for (size_t i = 0; i < conf->n_cells; i++)
+		conf_cell_free(&conf->cells[i]);
 	free(conf->cells);
 	conf->cells = NULL;
 	conf->n_cells = conf->cells_cap = 0;

@@ -121,7 +121,7 @@ int host_tell_stop(struct line *line, struct cht_str reason, struct cht_err *err
 
 	run_stamp(&line->host, EV_HOST_STOPPED, &line->now, &stamped);
 	stamped.facts.host_stopped =
-		(struct facts_host_stopped){ .reason = reason, .cells = line->n_slots };
+		(struct facts_host_stopped){ .reason = reason, .cells = line->n_cells };
 	return line_emit(line, NULL, &stamped, err);
 }
 
@@ -172,8 +172,8 @@ static uint64_t may_go_below(const struct line *line)
 {
 	uint64_t at = line->pruning.asked;
 
-	for (uint32_t i = 0; i < line->n_slots; i++)
-		if (line->slots[i].cell.run.first_index < at)
+	for (uint32_t i = 0; i < line->slots_used; i++)
+		if (line->slots[i].state != SLOT_FREE && line->slots[i].cell.run.first_index < at)
 			at = line->slots[i].cell.run.first_index;
 	if (line_next_index(line) < at)
 		at = line_next_index(line);

@@ -277,6 +277,7 @@ static int turn_connections(struct line *line, int *n, struct cht_err *err)
 static int turn_events(struct line *line, const struct epoll_event *events, int n,
 		       bool *connections, struct cht_err *err)
 {
+	bool is_asked = false;
 	int r = 0;
 
 	*connections = n == LOOP_EVENTS;
@@ -296,12 +297,16 @@ static int turn_events(struct line *line, const struct epoll_event *events, int 
 			ring_clear(line->ring.durable_fd);
 			*connections = go_on_reading(line) || *connections;
 			break;
-		case FD_LISTENER: (void)cells_on_accept(line, ref.slot); break;
+		case FD_CONTROL: is_asked = true; break;
+		case FD_LISTENER:
+			if ((line->slots[ref.slot].gen & 0xffffff) == ref.gen)
+				(void)cells_on_accept(line, ref.slot);
+			break;
 		case FD_CONNECTIONS: *connections = true; break;
 		case FD_CONNECTION: break; /* only in the second set */
 		}
 	}
-	return r;
+	return r < 0 ? r : hub_turn(line, is_asked, err);
 }
 
 /* While guests are read without room: what there is to say is said when there is some. */
@@ -355,6 +360,8 @@ static uint64_t next_timer(const struct line *line)
 	} else if (!line->is_paused) {
 		at = line->full_since_ns + PAUSE_AFTER_NS;
 	}
+	if (hub_deadline(line) < at)
+		at = hub_deadline(line);
 	return line->n_deaf > 0 && line->listen_again_ns < at ? line->listen_again_ns : at;
 }
 
@@ -368,7 +375,7 @@ int line_run(struct line *line, struct cht_err *err)
 		bool connections;
 
 		loop_set_timer(&line->loop, next_timer(line));
-		n = loop_wait(&line->loop, events, LOOP_EVENTS, -1);
+		n = loop_wait(&line->loop, events, LOOP_EVENTS, moves_have_work(line) ? 0 : -1);
 		clk_read(&line->now);
 		line->unclocked = 0;
 		r = host_watch_clock(line, err);
@@ -377,6 +384,8 @@ int line_run(struct line *line, struct cht_err *err)
 		cells_listen_again(line);
 		if (r == 0 && connections && !line->is_full)
 			r = turn_connections(line, &n_ready, err);
+		if (r == 0)
+			r = moves_go_on(line, err);
 		if (r == 0)
 			r = judge(line, n_ready, err);
 	}

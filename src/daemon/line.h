@@ -4,7 +4,10 @@
  * ring. Single-threaded; one turn of the loop reads at most RECEIVE_BYTES of each connection.
  *
  * line.c    the turn, and the one way out: line_emit
- * cells.c   registration, accept, limits, deadlines
+ * slots.c   the places of cells: memory and descriptors
+ * moves.c   cells that come and go
+ * hub.c     what is asked over the control socket
+ * cells.c   accept, limits, deadlines
  * conns.c   connections: one's turn, from bytes to events
  * start.c   the scribe, the sockets
  * host.c    what the host says of itself and its ledger
@@ -17,6 +20,7 @@
 #include "cell/cell.h"
 #include "cell/step.h"
 #include "channel/channel.h"
+#include "control/control.h"
 #include "daemon/budget.h"
 #include "daemon/child.h"
 #include "daemon/conf.h"
@@ -53,7 +57,24 @@ struct telling {
 	uint64_t durable_at;             /* entries of the ring */
 };
 
+/* Where a registered cell is between its coming and its going. */
+enum slot_state {
+	SLOT_FREE,
+	SLOT_OPENING,  /* run.opened is not durable yet */
+	SLOT_OPEN,     /* registered: its VM may boot */
+	SLOT_DRAINING, /* to go: what the kernel holds of it is read */
+	SLOT_FLUSHED,  /* all is told, and not durable yet */
+	SLOT_SEALING,  /* run.sealed is not durable yet */
+};
+
 struct slot {
+	struct conf_cell reg; /* as it was registered */
+	enum slot_state state;
+	uint32_t gen, next; /* tells it from its last tenant; next free, or next that moves */
+	uint64_t awaited;   /* entries of the ring: durable, the state may change */
+	uint64_t until_ns;  /* draining: no longer than that */
+	uint64_t sealed_index;
+	bool is_retired; /* it is to go */
 	struct cht_cell cell;
 	struct telling telling;
 	struct channel_socket socket;
@@ -97,10 +118,16 @@ struct line {
 	uint64_t base_index; /* ledger index of the ring's first entry */
 
 	struct slot *slots;
-	uint32_t n_slots;
+	uint32_t n_slots, slots_used, free_slot; /* capacity; ever used; first free */
+	uint32_t n_cells;                        /* registered */
+	uint32_t moving;                         /* first whose state waits to change */
 	struct conn *conns;
 	uint32_t n_conns, conns_used, free_conn; /* capacity; ever used; first free */
 	uint32_t partial;                        /* connections in the middle of a frame */
+	struct control *control;                 /* null: nobody may ask */
+	struct frame_counts gone;                /* of runs that were sealed since the start */
+	int hub_status; /* below 0: a request failed by what concerns us all */
+	struct cht_err hub_err;
 	struct deadlines deadlines;
 	struct frame_pool pool;
 	void *pool_mem;
@@ -165,8 +192,10 @@ uint64_t host_deadline(const struct line *line);
 /* Every run that the table has goes on in its cell, or is sealed and leaves the table. */
 int runs_settle(struct line *line, const struct table_found *found,
 		struct cht_err *err) CHT_CHECKED;
-/* Begins a run in every cell that has none. */
+/* Begins a run in every cell that has none; or in one of them: CHT_E_LIMIT when the run table is
+ * full, CHT_E_CONFIG. */
 int runs_open(struct line *line, struct cht_err *err) CHT_CHECKED;
+int runs_open_one(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
 
 /* line.c: turns until a signal (0) or until the scribe is gone (CHT_E_PEER). */
 int line_run(struct line *line, struct cht_err *err) CHT_CHECKED;
@@ -197,12 +226,53 @@ uint64_t line_next_index(const struct line *line);
 /* Monotonic time without that during which the ring was full. */
 uint64_t line_reading_ns(const struct line *line);
 
+/* slots.c */
+/* Memory for as many cells and connections as there can be. CHT_E_LIMIT, CHT_E_NOMEM. */
+int slots_open(struct line *line, struct cht_err *err) CHT_CHECKED;
+/* Safe before slots_open. */
+void slots_free(struct line *line);
+/* A place for a cell; copies reg. CHT_E_LIMIT when all are taken. */
+int slot_take(struct line *line, const struct conf_cell *reg, uint32_t *i,
+	      struct cht_err *err) CHT_CHECKED;
+/* Of a cell without connections: its listener goes, its place is free. */
+void slot_drop(struct line *line, uint32_t i);
+/* Whether it is there to be told of: neither free nor on its way out. */
+static inline bool slot_is_open(const struct slot *slot)
+{
+	return slot->state == SLOT_OPENING || slot->state == SLOT_OPEN;
+}
+
+/* moves.c */
+/* A cell comes: its socket listens, and its run.opened is on its way to the disk. Then it is told
+ * of in hub_tell_opened. CHT_E_FULL: the ledger has no room. CHT_E_LIMIT: no place. CHT_E_BIND,
+ * CHT_E_CONFIG: its socket. CHT_E_PEER. */
+int moves_register(struct line *line, const struct conf_cell *reg, uint32_t *i,
+		   struct cht_err *err) CHT_CHECKED;
+/* A cell goes: when its run is sealed it is told of in hub_tell_sealed. */
+void moves_retire(struct line *line, uint32_t i);
+/* What can be done now for those that come and go. CHT_E_PEER as line_emit. */
+int moves_go_on(struct line *line, struct cht_err *err) CHT_CHECKED;
+/* Whether there will be more to do at once. */
+bool moves_have_work(const struct line *line);
+/* All of it, waiting for the disk. As line_await_durable. */
+int moves_finish(struct line *line, struct cht_err *err) CHT_CHECKED;
+
+/* hub.c */
+/* Listens, when the options say where. */
+int hub_open(struct line *line, struct cht_err *err) CHT_CHECKED;
+void hub_close(struct line *line);
+/* Serves who asked. is_ready: the loop found FD_CONTROL ready. CHT_E_PEER as line_emit. */
+int hub_turn(struct line *line, bool is_ready, struct cht_err *err) CHT_CHECKED;
+/* When hub_turn must be called next. */
+uint64_t hub_deadline(const struct line *line);
+void hub_tell_opened(struct line *line, uint32_t i);
+void hub_tell_sealed(struct line *line, uint32_t i);
+
 /* cells.c */
-int cells_open(struct line *line, struct cht_err *err) CHT_CHECKED;
 int cells_bind(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
-/* Closes every listener and unlinks its socket. */
+/* Closes a listener and unlinks its socket; or every one. */
+void cells_close_listener(struct line *line, struct slot *slot);
 void cells_close_listeners(struct line *line);
-void cells_free(struct line *line);
 /* Takes who waits, at most ACCEPTS_PER_TURN; true when there may be more. */
 bool cells_on_accept(struct line *line, uint32_t i);
 /* Hears the listeners again that rested long enough after a failed accept. */

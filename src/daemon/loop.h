@@ -16,6 +16,7 @@ enum fd_kind {
 	FD_SCRIBE_END,  /* its pidfd */
 	FD_DURABLE,     /* the ring's eventfd: durable or room moved */
 	FD_CONNECTIONS, /* the second epoll set: all connections that we read */
+	FD_CONTROL,     /* libmicrohttpd's epoll set */
 	FD_LISTENER,    /* slot: a cell */
 	FD_CONNECTION,  /* slot: a connection; only in the second set */
 };

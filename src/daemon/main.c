@@ -100,8 +100,9 @@ int main(int argc, char **argv)
 		diag_err(&err);
 		return r == CHT_E_RANGE ? EXIT_USAGE : EXIT_CONFIG;
 	}
-	if (conf.n_cells == 0 && conf.close_for == NULL)
-		diag(DIAG_WARNING, "no cell is given, so nothing is received: see --cell");
+	if (conf.n_cells == 0 && conf.control == NULL && conf.close_for == NULL)
+		diag(DIAG_WARNING,
+		     "no cell is given, so nothing is received: see --cell and --control");
 	r = child_take_secrets(&secrets_fd, &err);
 	if (r == 0)
 		r = line_open(&line, &conf, secrets_fd, &err);

@@ -25,6 +25,7 @@ static const char usage[] =
 	"  --config FILE     cells, limits, signing: chtd.conf(5)\n"
 	"  --cell ID=BASE    a cell whose VMM has uds_path BASE: listens on BASE_9001\n"
 	"  --cell ID=,path=P the same on exactly the path P; may be given many times\n"
+	"  --control PATH    cells come and go while it runs: listens on PATH for requests\n"
 	"  --replace         remove a stale socket that nobody serves\n"
 	"  --seal            on SIGTERM, seal the runs before stopping\n"
 	"  --close-for VKEY --close-reason WORD\n"
@@ -48,6 +49,7 @@ enum option_id {
 	OPT_CLOSE_REASON,
 	OPT_CONFIG,
 	OPT_CELL,
+	OPT_CONTROL,
 	OPT_HELP,
 	OPT_VERSION
 };
@@ -62,6 +64,7 @@ static const struct option options[] = {
 	{ "close-reason", required_argument, NULL, OPT_CLOSE_REASON },
 	{ "config", required_argument, NULL, OPT_CONFIG },
 	{ "cell", required_argument, NULL, OPT_CELL },
+	{ "control", required_argument, NULL, OPT_CONTROL },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -127,6 +130,7 @@ static int set_option(struct conf *conf, int option, const char *argument, struc
 	case OPT_CLOSE_FOR: return set_text(&conf->close_for, argument, err);
 	case OPT_CLOSE_REASON: return set_text(&conf->close_reason, argument, err);
 	case OPT_CONFIG: return read_config_file(conf, argument, err);
+	case OPT_CONTROL: return set_text(&conf->control, argument, err);
 	case OPT_CELL: return conf_add_cell(conf, argument, err);
 	case OPT_INIT: conf->init = true; return 0;
 	case OPT_REPLACE: conf->replace = true; return 0;

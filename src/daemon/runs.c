@@ -81,7 +81,7 @@ static int tell_again(struct line *line, struct slot *slot, const struct earlier
 static int init_cell(struct line *line, uint32_t i, struct cht_str run_id, struct cht_str spec,
 		     struct cht_err *err)
 {
-	const struct conf_cell *c = &line->conf->cells[i];
+	const struct conf_cell *c = &line->slots[i].reg;
 	struct cell_options options = { .cell_id = str_of(c->id), .run_id = run_id, .spec = spec };
 	char path[CONF_TEXT_MAX + 8];
 
@@ -212,10 +212,10 @@ int runs_settle(struct line *line, const struct table_found *found, struct cht_e
 	return r;
 }
 
-static int open_run(struct line *line, uint32_t i, struct cht_err *err)
+int runs_open_one(struct line *line, uint32_t i, struct cht_err *err)
 {
-	const struct conf_cell *c = &line->conf->cells[i];
 	struct slot *slot = &line->slots[i];
+	const struct conf_cell *c = &slot->reg;
 	struct cht_stamped stamped;
 	int r = init_cell(line, i, str_of(c->run), str_of(c->spec), err);
 
@@ -233,9 +233,9 @@ int runs_open(struct line *line, struct cht_err *err)
 {
 	int r = 0;
 
-	for (uint32_t i = 0; i < line->n_slots && r == 0; i++) {
+	for (uint32_t i = 0; i < line->slots_used && r == 0; i++) {
 		if (line->slots[i].table_slot < 0)
-			r = open_run(line, i, err);
+			r = runs_open_one(line, i, err);
 		deadlines_set(&line->deadlines, i, cell_deadline(&line->slots[i].cell));
 	}
 	return r;

@@ -132,8 +132,13 @@ static int bind_cells(struct line *line, struct cht_err *err)
 {
 	int r = 0;
 
-	for (uint32_t i = 0; i < line->n_slots && r == 0; i++)
-		r = cells_bind(line, i, err);
+	for (uint32_t at = 0; at < line->conf->n_cells && r == 0; at++) {
+		uint32_t i;
+
+		r = slot_take(line, &line->conf->cells[at], &i, err);
+		if (r == 0)
+			r = cells_bind(line, i, err);
+	}
 	return r;
 }
 
@@ -207,7 +212,7 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 	if (r == 0)
 		r = loop_open(&line->loop, err);
 	if (r == 0)
-		r = cells_open(line, err);
+		r = slots_open(line, err);
 	if (r == 0)
 		r = bind_cells(line, err);
 	if (r == 0)
@@ -220,6 +225,10 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 		r = runs_begin(line, &found, err);
 	if (r == 0)
 		r = line_await_durable(line, err);
+	if (r == 0)
+		r = hub_open(line, err);
+	for (uint32_t i = 0; i < line->slots_used && r == 0; i++)
+		line->slots[i].state = SLOT_OPEN;
 	line->is_ready = r == 0;
 	return r;
 }
@@ -228,12 +237,13 @@ void line_close(struct line *line)
 {
 	int status;
 
+	hub_close(line);
 	if (line->slots != NULL) {
 		cells_close_listeners(line);
 		for (uint32_t at = 0; at < line->conns_used; at++)
 			fd_close(&line->conns[at].fd);
 	}
-	cells_free(line);
+	slots_free(line);
 	status = child_wait(&line->scribe, line->loop.signal_fd);
 	if (line->scribe_status < 0)
 		line->scribe_status = status;

@@ -35,8 +35,9 @@ static int drain_once(struct line *line, uint64_t until_ns, bool *more, struct c
 static void accept_rest(struct line *line)
 {
 	clk_read(&line->now);
-	for (uint32_t i = 0; i < line->n_slots; i++)
-		for (int n = 0; n < LISTEN_BACKLOG && cells_on_accept(line, i);)
+	for (uint32_t i = 0; i < line->slots_used; i++)
+		for (int n = 0; slot_is_open(&line->slots[i]) && n < LISTEN_BACKLOG &&
+				cells_on_accept(line, i);)
 			n += ACCEPTS_PER_TURN;
 }
 
@@ -56,14 +57,17 @@ static int seal_all(struct line *line, struct cht_err *err)
 	struct cht_stamped stamped;
 	int r = line_await_durable(line, err);
 
-	for (uint32_t i = 0; i < line->n_slots && r == 0; i++) {
+	for (uint32_t i = 0; i < line->slots_used && r == 0; i++) {
+		if (!slot_is_open(&line->slots[i]))
+			continue;
 		cell_stamp_sealed(&line->slots[i].cell, STR("requested"), &line->now, &stamped);
 		r = line_emit(line, &line->slots[i], &stamped, err);
 	}
 	if (r == 0)
 		r = line_await_durable(line, err);
-	for (uint32_t i = 0; i < line->n_slots && r == 0; i++)
-		table_remove(&line->table, line->slots[i].table_slot);
+	for (uint32_t i = 0; i < line->slots_used && r == 0; i++)
+		if (slot_is_open(&line->slots[i]))
+			table_remove(&line->table, line->slots[i].table_slot);
 	return r;
 }
 
@@ -73,9 +77,12 @@ int line_stop(struct line *line, struct cht_err *err)
 
 	diag(DIAG_INFO, "stopping: reading what the kernel still holds");
 	line->space_until_ns = clk_monotonic_ns() + LIMIT_DRAIN_NS;
+	r = moves_finish(line, err);
+	hub_close(line);
 	accept_rest(line);
 	cells_close_listeners(line);
-	r = drain(line, err);
+	if (r == 0)
+		r = drain(line, err);
 	clk_read(&line->now);
 	conns_close_all(line);
 	if (r == 0)

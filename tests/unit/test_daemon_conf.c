@@ -2,8 +2,8 @@
 #include "check.h"
 
 #include "base/limits.h"
+#include "cell/value.h"
 #include "daemon/conf.h"
-#include "daemon/value.h"
 
 static int read_text(struct conf *conf, const char *text, struct cht_err *err)
 {
@@ -66,66 +66,65 @@ static void test_every_key_reaches_its_place(void **state)
 	conf_free(&c);
 }
 
+static const struct {
+	const char *text, *want;
+	uint32_t line;
+} bad_texts[] = {
+	{ "[daemon]\nstat = x\n", "f:2: unknown key: stat", 2 },
+	{ "[dæmon]\nstate = x\n",
+	  "f:1: unknown section: expected daemon, silence, limits, control, ledger, sign "
+	  "or cell ID",
+	  1 },
+	{ "state = x\n", "f:1: a key before the first [section]: state", 1 },
+	{ "[daemon]\nstate = a\nstate = b\n", "f:3: the key stands twice: state", 3 },
+	{ "[daemon]\nstate = a\n[limits]\nconnections = 1\n[daemon]\nstate = b\n",
+	  "f:6: the key stands twice: state", 6 },
+	{ "[daemon]\nshape = round\n", "f:2: shape: expected full or rust", 2 },
+	{ "[daemon]\non_full = wait\n", "f:2: on_full: expected stop, pause or drop", 2 },
+	{ "[ledger]\nretain_age = 500ms\n",
+	  "f:2: retain_age: expected a duration such as 500ms, 10s or 2m", 2 },
+	{ "[sign]\nalg = rsa\n", "f:2: alg: expected off, hmac-sha256 or ed25519", 2 },
+	{ "[daemon]\nstate =\n", "f:2: state: expected a text that is not empty", 2 },
+	{ "[silence]\nkeepalive_window = 10\n",
+	  "f:2: keepalive_window: expected a duration such as 500ms, 10s or 2m", 2 },
+	{ "[limits]\nconnections = 1024\n", "f:2: connections: expected a whole number, 1 to 1023",
+	  2 },
+	{ "[limits]\nconnections = 0x10\n", "f:2: connections: expected a whole number, 1 to 1023",
+	  2 },
+	{ "[daemon]\nsilence = never\n", "f:2: silence: expected each or once", 2 },
+	{ "[limits]\npartial_blocks = 15\n",
+	  "f:2: partial_blocks: expected a whole number, 16 to 1024", 2 },
+	{ "[limits]\nledger_bytes_per_run = 1GB\n",
+	  "f:2: ledger_bytes_per_run: expected a size such as 65536, 64MiB or 1GiB", 2 },
+	{ "[cell a b]\nbase = x\n", "f:1: a cell id is 1 to 64 of A-Z a-z 0-9 . _ -", 1 },
+	{ "\v[cell b]\nbase = x\n", "f:1: a line may not begin with white space", 1 },
+	{ "\xef\xbb\xbf[cell b]\nbase = x\n", "f:2: expected [cell ID] at the beginning of a line",
+	  2 },
+	{ "[cell ]\nbase = x\n", "f:1: a cell id is 1 to 64 of A-Z a-z 0-9 . _ -", 1 },
+	{ "[cell a]\nbase = x\n[cell a]\npath = y\n", "f:3: a second section for the same cell",
+	  3 },
+	{ "[cell a]\nmode = 660\n", "f:2: mode: expected an octal mode such as 0600", 2 },
+	{ "[cell a]\nrun = a b\n", "f:2: run: expected 1 to 128 of A-Z a-z 0-9 . _ : + / = -", 2 },
+	{ "[cell a]\nstate = x\n", "f:2: unknown key in a [cell] section: state", 2 },
+	{ "[cell a]\n[cell b]\nbase = x\n", "f:1: a section without keys", 1 },
+	{ "[cell b]\nbase = x\n\n[sign]\n", "f:4: a section without keys", 4 },
+	{ "[daemon]\nstate = x\n  y\n", "f:3: a line may not begin with white space", 3 },
+	{ "[daemon\nstate = x\n", "f:1: expected [section] and nothing else on the line", 1 },
+	{ "[daemon]\nno equals sign\n", "f:2: expected key = value", 2 },
+	{ "[daemon]\nstate = \xff\n", "f:2: a byte that is not text", 2 },
+};
+
 static void test_errors_name_file_line_and_what_was_expected(void **state)
 {
-	static const struct {
-		const char *text, *want;
-		uint32_t line;
-	} rows[] = {
-		{ "[daemon]\nstat = x\n", "f:2: unknown key: stat", 2 },
-		{ "[dæmon]\nstate = x\n",
-		  "f:1: unknown section: expected daemon, silence, limits, ledger, sign or cell ID",
-		  1 },
-		{ "state = x\n", "f:1: a key before the first [section]: state", 1 },
-		{ "[daemon]\nstate = a\nstate = b\n", "f:3: the key stands twice: state", 3 },
-		{ "[daemon]\nstate = a\n[limits]\nconnections = 1\n[daemon]\nstate = b\n",
-		  "f:6: the key stands twice: state", 6 },
-		{ "[daemon]\nshape = round\n", "f:2: shape: expected full or rust", 2 },
-		{ "[daemon]\non_full = wait\n", "f:2: on_full: expected stop, pause or drop", 2 },
-		{ "[ledger]\nretain_age = 500ms\n",
-		  "f:2: retain_age: expected a duration such as 500ms, 10s or 2m", 2 },
-		{ "[sign]\nalg = rsa\n", "f:2: alg: expected off, hmac-sha256 or ed25519", 2 },
-		{ "[daemon]\nstate =\n", "f:2: state: expected a text that is not empty", 2 },
-		{ "[silence]\nkeepalive_window = 10\n",
-		  "f:2: keepalive_window: expected a duration such as 500ms, 10s or 2m", 2 },
-		{ "[limits]\nconnections = 1024\n",
-		  "f:2: connections: expected a whole number, 1 to 1023", 2 },
-		{ "[limits]\nconnections = 0x10\n",
-		  "f:2: connections: expected a whole number, 1 to 1023", 2 },
-		{ "[daemon]\nsilence = never\n", "f:2: silence: expected each or once", 2 },
-		{ "[limits]\npartial_blocks = 15\n",
-		  "f:2: partial_blocks: expected a whole number, 16 to 1024", 2 },
-		{ "[limits]\nledger_bytes_per_run = 1GB\n",
-		  "f:2: ledger_bytes_per_run: expected a size such as 65536, 64MiB or 1GiB", 2 },
-		{ "[cell a b]\nbase = x\n", "f:1: a cell id is 1 to 64 of A-Z a-z 0-9 . _ -", 1 },
-		{ "\v[cell b]\nbase = x\n", "f:1: a line may not begin with white space", 1 },
-		{ "\xef\xbb\xbf[cell b]\nbase = x\n",
-		  "f:2: expected [cell ID] at the beginning of a line", 2 },
-		{ "[cell ]\nbase = x\n", "f:1: a cell id is 1 to 64 of A-Z a-z 0-9 . _ -", 1 },
-		{ "[cell a]\nbase = x\n[cell a]\npath = y\n",
-		  "f:3: a second section for the same cell", 3 },
-		{ "[cell a]\nmode = 660\n", "f:2: mode: expected an octal mode such as 0600", 2 },
-		{ "[cell a]\nrun = a b\n",
-		  "f:2: run: expected 1 to 128 of A-Z a-z 0-9 . _ : + / = -", 2 },
-		{ "[cell a]\nstate = x\n", "f:2: unknown key in a [cell] section: state", 2 },
-		{ "[cell a]\n[cell b]\nbase = x\n", "f:1: a section without keys", 1 },
-		{ "[cell b]\nbase = x\n\n[sign]\n", "f:4: a section without keys", 4 },
-		{ "[daemon]\nstate = x\n  y\n", "f:3: a line may not begin with white space", 3 },
-		{ "[daemon\nstate = x\n", "f:1: expected [section] and nothing else on the line",
-		  1 },
-		{ "[daemon]\nno equals sign\n", "f:2: expected key = value", 2 },
-		{ "[daemon]\nstate = \xff\n", "f:2: a byte that is not text", 2 },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof(bad_texts) / sizeof(bad_texts[0]); i++) {
 		struct cht_err err = { 0 };
 		struct conf c;
 
-		check_row = rows[i].text;
-		CHECK_INT(read_text(&c, rows[i].text, &err), CHT_E_CONFIG);
-		CHECK_STR(str_of(err.text), rows[i].want);
-		CHECK_INT(err.value, rows[i].line);
+		check_row = bad_texts[i].text;
+		CHECK_INT(read_text(&c, bad_texts[i].text, &err), CHT_E_CONFIG);
+		CHECK_STR(str_of(err.text), bad_texts[i].want);
+		CHECK_INT(err.value, bad_texts[i].line);
 		conf_free(&c);
 	}
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * value.h - the words of a configuration value: modes and names. Pure.
+ * value.h - the words of a registration, in a file or a request: modes and names. Pure.
  */
-#ifndef DAEMON_VALUE_H
-#define DAEMON_VALUE_H
+#ifndef CELL_VALUE_H
+#define CELL_VALUE_H
 
 #include <cht/types.h>
 

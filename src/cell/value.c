@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/value.h"
+#include "cell/value.h"
 
 #include <cht/stamp.h>
 #include <string.h>

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "control/client.h"
+#include "control/reply.h"
+
+static const char json_type[] = "application/json";
+
+static enum MHD_Result queue(struct client *client, struct MHD_Response *response, unsigned status,
+			     const char *type)
+{
+	enum MHD_Result r;
+
+	if (response == NULL)
+		return MHD_NO;
+	if (status != MHD_HTTP_NO_CONTENT)
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,
+					      control_methods(client->request.what));
+	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+	client->state = CLIENT_TAKING;
+	r = MHD_queue_response(client->connection, status, response);
+	MHD_destroy_response(response);
+	return r;
+}
+
+static enum MHD_Result queue_text(struct client *client, unsigned status, const char *type)
+{
+	return queue(client,
+		     MHD_create_response_from_buffer(client->text_len, client->text,
+						     MHD_RESPMEM_MUST_COPY),
+		     status, type);
+}
+
+void client_write(struct client *client, const struct control_answer *answer)
+{
+	struct buf b = buf_init(client->text, sizeof(client->text));
+
+	client->status = answer->error.status != 0 ? answer->error.status : answer->status;
+	if (answer->error.status != 0) {
+		reply_put_error(&b, &answer->error);
+	} else if (answer->status != MHD_HTTP_NO_CONTENT) {
+		reply_put_view(&b, &answer->view);
+		buf_put_byte(&b, '\n');
+	}
+	client->text_len = b.full ? 0 : buf_len(&b);
+}
+
+enum MHD_Result client_queue_error(struct client *client)
+{
+	const struct control_answer answer = { .error = client->error };
+
+	client_write(client, &answer);
+	return queue_text(client, client->status, json_type);
+}
+
+/* Text that grows; freed when memory ends. */
+struct growing {
+	char *text;
+	size_t len, cap;
+};
+
+static bool make_room(struct growing *g)
+{
+	size_t cap = 2 * g->cap + CONTROL_VIEW_MAX;
+	char *grown;
+
+	if (g->text != NULL && g->cap - g->len > CONTROL_VIEW_MAX)
+		return true;
+	grown = realloc(g->text, cap);
+	if (grown == NULL) {
+		free(g->text);
+		g->text = NULL;
+		return false;
+	}
+	g->text = grown;
+	g->cap = cap;
+	return true;
+}
+
+/* All cells: as long as it takes, in memory of its own, which goes with the answer. */
+static enum MHD_Result queue_cells(struct control *c, struct client *client)
+{
+	struct growing g = { .cap = 4096 };
+	struct control_view view;
+	uint32_t at = 0;
+
+	while (make_room(&g) && c->handler.next_cell(c->handler.context, &at, &view)) {
+		struct buf b = buf_init(g.text + g.len, CONTROL_VIEW_MAX);
+
+		buf_put_byte(&b, g.len == 0 ? '[' : ',');
+		reply_put_view(&b, &view);
+		g.len += buf_len(&b);
+	}
+	if (g.text == NULL)
+		return MHD_NO;
+	if (g.len == 0)
+		g.text[g.len++] = '[';
+	memcpy(g.text + g.len, "]\n", 2);
+	return queue(client,
+		     MHD_create_response_from_buffer(g.len + 2, g.text, MHD_RESPMEM_MUST_FREE),
+		     MHD_HTTP_OK, json_type);
+}
+
+static enum MHD_Result queue_metrics(struct control *c, struct client *client)
+{
+	struct buf b = buf_init(client->text, sizeof(client->text));
+	struct control_metrics metrics = { 0 };
+
+	c->handler.read_metrics(c->handler.context, &metrics);
+	reply_put_metrics(&b, &metrics);
+	client->text_len = buf_len(&b);
+	return queue_text(client, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8");
+}
+
+static enum MHD_Result queue_health(struct control *c, struct client *client)
+{
+	struct control_metrics metrics = { 0 };
+
+	c->handler.read_metrics(c->handler.context, &metrics);
+	client->text_len = 0;
+	if (!metrics.is_paused || client->request.what == CONTROL_READY)
+		return queue_text(client, MHD_HTTP_NO_CONTENT, json_type);
+	(void)control_refuse(&client->error, MHD_HTTP_SERVICE_UNAVAILABLE, "ledger_full",
+			     "the ledger cannot be written: make room on its disk");
+	return client_queue_error(client);
+}
+
+static enum MHD_Result queue_version(struct client *client)
+{
+	struct buf b = buf_init(client->text, sizeof(client->text));
+
+	reply_put_version(&b);
+	client->text_len = buf_len(&b);
+	return queue_text(client, MHD_HTTP_OK, json_type);
+}
+
+/* The handler answers now, or we wait for it. */
+static enum MHD_Result ask(struct control *c, struct client *client)
+{
+	struct control_answer answer = { .status = MHD_HTTP_OK };
+
+	if (client->request.method == CONTROL_PUT &&
+	    !control_read_body((struct cht_bytes){ client->body, client->body_len },
+			       &client->request.cell, &client->error))
+		return client_queue_error(client);
+	if (c->handler.on_cell(c->handler.context, &client->request, &answer, &client->ticket)) {
+		client_write(client, &answer);
+		return queue_text(client, client->status, json_type);
+	}
+	client->state = CLIENT_WAITING;
+	c->n_waiting++;
+	MHD_suspend_connection(client->connection);
+	return MHD_YES;
+}
+
+enum MHD_Result client_answer(struct control *c, struct client *client)
+{
+	if (client->error.status != 0)
+		return client_queue_error(client);
+	switch (client->request.what) {
+	case CONTROL_VERSION: return queue_version(client);
+	case CONTROL_HEALTH:
+	case CONTROL_READY: return queue_health(c, client);
+	case CONTROL_METRICS: return queue_metrics(c, client);
+	case CONTROL_CELLS: return queue_cells(c, client);
+	case CONTROL_CELL: break;
+	}
+	return ask(c, client);
+}
+
+enum MHD_Result client_queue_told(struct client *client)
+{
+	return queue_text(client, client->status, json_type);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * client.h - what the files of this module share: who is connected, and what he waits for. Private
+ * to src/control.
+ */
+#ifndef CONTROL_CLIENT_H
+#define CONTROL_CLIENT_H
+
+#include <microhttpd.h>
+
+#include "control/control.h"
+#include "control/reply.h"
+
+enum { CONTROL_CLIENTS_MAX = 1024 };
+
+enum client_state {
+	CLIENT_FREE,
+	CLIENT_ASKING,  /* no whole request yet */
+	CLIENT_TAKING,  /* the answer is on its way */
+	CLIENT_WAITING, /* suspended: it comes by control_tell */
+	CLIENT_TOLD,    /* resumed: it is in .text */
+};
+
+struct client {
+	enum client_state state;
+	bool may_write, has_head;
+	uint64_t since_ns;
+	struct MHD_Connection *connection;
+	int fd;
+	control_ticket ticket;
+	struct control_request request;
+	struct control_error error; /* status 0: the request is good so far */
+	unsigned status;            /* of .text */
+	size_t body_len, text_len;
+	uint8_t body[CONTROL_BODY_MAX];
+	char text[CONTROL_VIEW_MAX];
+};
+
+struct control {
+	struct control_handler handler;
+	struct channel_socket socket;
+	struct MHD_Daemon *daemon;
+	int fd; /* of libmicrohttpd's epoll set */
+	bool is_stopping, is_due;
+	uint64_t next_sweep_ns;
+	unsigned n_waiting;
+	struct client *clients[CONTROL_CLIENTS_MAX]; /* made when first needed */
+};
+
+/* ---- answer.c: MHD_NO ends the connection. */
+
+/* Of a whole request: the answer, or the wait for it. */
+enum MHD_Result client_answer(struct control *c, struct client *client);
+/* The refusal in client->error. */
+enum MHD_Result client_queue_error(struct client *client);
+/* What client_write wrote. */
+enum MHD_Result client_queue_told(struct client *client);
+void client_write(struct client *client, const struct control_answer *answer);
+
+#endif

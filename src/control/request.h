@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * request.h - what a client of the control socket asks for: method, target and body in, one checked
+ * struct out (docs/PROTOCOL.control, "Requests"). Pure.
+ */
+#ifndef CONTROL_REQUEST_H
+#define CONTROL_REQUEST_H
+
+#include <cht/err.h>
+#include <cht/stamp.h>
+
+enum {
+	CONTROL_BODY_MAX = 8192,
+	CONTROL_TARGET_MAX = 256,
+	CONTROL_PATH_MAX = 1023,
+};
+
+enum control_what {
+	CONTROL_VERSION,
+	CONTROL_HEALTH,
+	CONTROL_READY,
+	CONTROL_METRICS,
+	CONTROL_CELLS,
+	CONTROL_CELL,
+};
+
+enum control_method { CONTROL_GET, CONTROL_PUT, CONTROL_DELETE };
+
+/* A cell as it is to be registered; texts are empty when they are not given. */
+struct control_cell {
+	char base[CONTROL_PATH_MAX + 1], path[CONTROL_PATH_MAX + 1]; /* one of them */
+	char run[CHT_ATTRIBUTION_MAX + 1], spec[CHT_ATTRIBUTION_MAX + 1];
+	int64_t uid, owner, group; /* -1: not given */
+	uint32_t mode;             /* 0: not given */
+};
+
+struct control_request {
+	enum control_method method;
+	enum control_what what;
+	char id[CHT_CELL_ID_MAX + 1];
+	struct control_cell cell; /* of a PUT */
+};
+
+/* An answer's first line and the error behind it: status 0 is no error. */
+struct control_error {
+	unsigned status;
+	const char *code; /* stable */
+	char message[200];
+};
+
+/* Takes method and target apart. False: *error says why, and what could be read stands in *out.
+ * HEAD is GET. */
+bool control_read_target(const char *method, const char *target, struct control_request *out,
+			 struct control_error *error);
+/* The body of a PUT. False: *error says why. Allocates while it runs. */
+bool control_read_body(struct cht_bytes body, struct control_cell *out,
+		       struct control_error *error) CHT_CHECKED;
+
+/* Fills an error; returns false, for the caller to hand on. */
+bool control_refuse(struct control_error *error, unsigned status, const char *code,
+		    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* The methods that a thing has, for Allow. */
+const char *control_methods(enum control_what what);
+
+#endif

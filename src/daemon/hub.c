@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is asked over the control socket, done to the cells. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "control/control.h"
+#include "daemon/line.h"
+
+static const char *const states[] = {
+	[SLOT_OPENING] = "opening",  [SLOT_OPEN] = "open",       [SLOT_DRAINING] = "draining",
+	[SLOT_FLUSHED] = "draining", [SLOT_SEALING] = "sealing", [SLOT_FREE] = "free",
+};
+
+/* Who waits for a cell to come is not who waits for it to go. */
+static control_ticket ticket_of(const struct line *line, uint32_t i, bool is_going)
+{
+	return (uint64_t)line->slots[i].gen << 32 | (uint64_t)i << 1 | is_going;
+}
+
+static struct cht_str channel_of(const struct slot *slot)
+{
+	return str_of(slot->cell.channel);
+}
+
+static void view(const struct slot *slot, struct control_view *out)
+{
+	const struct cht_cell *cell = &slot->cell;
+
+	*out = (struct control_view){
+		.id = str_of(cell->run.cell_id),
+		.run = str_of(cell->run.run_id),
+		.spec = str_of(cell->run.spec),
+		.socket = channel_of(slot),
+		.state = str_of(states[slot->state]),
+		.index = cell->run.first_index,
+		.sequence = cell->run.sequence,
+		.connections = slot->n_conns,
+		.received = cell->frames.received,
+		.stored = cell->frames.stored,
+		.heartbeats = cell->frames.heartbeats,
+		.refused = cell->frames.refused,
+		.dropped = cell->frames.dropped,
+		.is_silent = cell->is_silent,
+	};
+}
+
+static uint32_t find(const struct line *line, const char *id)
+{
+	for (uint32_t i = 0; i < line->slots_used; i++)
+		if (line->slots[i].state != SLOT_FREE && strcmp(line->slots[i].reg.id, id) == 0)
+			return i;
+	return NOBODY;
+}
+
+static bool is_same_text(const char *ours, const char *asked)
+{
+	return strcmp(ours != NULL ? ours : "", asked) == 0;
+}
+
+/* Whether this is how the cell is registered already. */
+static bool is_same(const struct slot *slot, const struct control_cell *asked)
+{
+	const struct conf_cell *reg = &slot->reg;
+	uint32_t mode = reg->mode != 0 ? reg->mode : 0600;
+
+	return is_same_text(reg->base, asked->base) && is_same_text(reg->path, asked->path) &&
+	       (asked->run[0] == '\0' || strcmp(slot->cell.run.run_id, asked->run) == 0) &&
+	       strcmp(slot->cell.run.spec, asked->spec[0] != '\0' ? asked->spec : "unspecified") ==
+		       0 &&
+	       reg->uid == asked->uid && reg->owner == asked->owner && reg->group == asked->group &&
+	       mode == (asked->mode != 0 ? asked->mode : 0600);
+}
+
+static bool is_socket_taken(const struct line *line, const struct conf_cell *reg)
+{
+	char path[CONF_TEXT_MAX + 8];
+	struct cht_str socket = str_of(reg->path);
+
+	if (reg->base != NULL) {
+		if (cht_socket_path(reg->base, path, sizeof(path)) < 0)
+			return false;
+		socket = str_of(path);
+	}
+	for (uint32_t i = 0; i < line->slots_used; i++)
+		if (line->slots[i].state != SLOT_FREE &&
+		    str_eq(channel_of(&line->slots[i]), socket))
+			return true;
+	return false;
+}
+
+/* Why a cell could not be registered, for its client; false when it concerns all of us. */
+static bool explain(int code, const struct cht_err *why, struct control_error *error)
+{
+	switch (code) {
+	case CHT_E_BIND:
+	case CHT_E_CONFIG:
+	case CHT_E_RANGE:
+		(void)control_refuse(error, 422, "cannot_bind", "%s", why->text);
+		return true;
+	case CHT_E_LIMIT: (void)control_refuse(error, 503, "full", "%s", why->text); return true;
+	case CHT_E_FULL:
+		(void)control_refuse(error, 503, "ledger_full", "%s", why->text);
+		return true;
+	default:
+		(void)control_refuse(error, 500, "failed", "%s", why->text);
+		return code != CHT_E_PEER && code != CHT_E_STATE;
+	}
+}
+
+static bool add(struct line *line, const struct control_request *request,
+		struct control_answer *answer, uint32_t *i)
+{
+	const struct control_cell *asked = &request->cell;
+	struct conf_cell reg = {
+		.uid = asked->uid, .owner = asked->owner, .group = asked->group, .mode = asked->mode
+	};
+	struct cht_err why = { 0 };
+	int r;
+
+	memcpy(reg.id, request->id, sizeof(reg.id));
+	memcpy(reg.run, asked->run, sizeof(reg.run));
+	memcpy(reg.spec, asked->spec, sizeof(reg.spec));
+	/* Borrowed: the place has copies. */
+	reg.base = asked->base[0] != '\0' ? (char *)(uintptr_t)asked->base : NULL;
+	reg.path = asked->path[0] != '\0' ? (char *)(uintptr_t)asked->path : NULL;
+	if (is_socket_taken(line, &reg))
+		return control_refuse(&answer->error, 409, "socket_taken",
+				      "another cell has this socket: see GET /cells");
+	r = moves_register(line, &reg, i, &why);
+	if (r == 0)
+		return true;
+	if (!explain(r, &why, &answer->error)) {
+		line->hub_status = r;
+		line->hub_err = why;
+	}
+	return false;
+}
+
+static bool put(struct line *line, const struct control_request *request,
+		struct control_answer *answer, control_ticket *ticket)
+{
+	uint32_t i = find(line, request->id);
+	const struct slot *slot;
+
+	if (i == NOBODY) {
+		if (!add(line, request, answer, &i))
+			return true;
+		*ticket = ticket_of(line, i, false);
+		return false;
+	}
+	slot = &line->slots[i];
+	if (!slot_is_open(slot) || slot->is_retired || !is_same(slot, &request->cell)) {
+		(void)control_refuse(&answer->error, 409, "differs",
+				     slot->is_retired ? "the cell is on its way out: wait for the "
+							"end of its DELETE"
+						      : "the cell is registered otherwise: see "
+							"GET /cells/%s, or DELETE it first",
+				     request->id);
+		return true;
+	}
+	*ticket = ticket_of(line, i, false);
+	view(slot, &answer->view);
+	return slot->state == SLOT_OPEN;
+}
+
+static bool on_cell(void *context, const struct control_request *request,
+		    struct control_answer *answer, control_ticket *ticket)
+{
+	struct line *line = context;
+	uint32_t i;
+
+	if (request->method == CONTROL_PUT)
+		return put(line, request, answer, ticket);
+	i = find(line, request->id);
+	if (i == NOBODY) {
+		(void)control_refuse(&answer->error, 404, "no_such_cell",
+				     "no cell %s is registered: see GET /cells", request->id);
+		return true;
+	}
+	if (request->method == CONTROL_GET) {
+		view(&line->slots[i], &answer->view);
+		return true;
+	}
+	moves_retire(line, i);
+	*ticket = ticket_of(line, i, true);
+	return false;
+}
+
+void hub_tell_opened(struct line *line, uint32_t i)
+{
+	struct control_answer answer = { .status = 201 };
+
+	view(&line->slots[i], &answer.view);
+	if (line->control != NULL)
+		control_tell(line->control, ticket_of(line, i, false), &answer);
+}
+
+void hub_tell_sealed(struct line *line, uint32_t i)
+{
+	const struct frame_counts *frames = &line->slots[i].cell.frames;
+	struct control_answer answer = { .status = 200 };
+
+	view(&line->slots[i], &answer.view);
+	answer.view.state = STR("sealed");
+	answer.view.is_sealed = true;
+	answer.view.sealed_index = line->slots[i].sealed_index;
+	line->gone.received += frames->received;
+	line->gone.stored += frames->stored;
+	line->gone.heartbeats += frames->heartbeats;
+	line->gone.refused += frames->refused;
+	line->gone.dropped += frames->dropped;
+	if (line->control != NULL)
+		control_tell(line->control, ticket_of(line, i, true), &answer);
+}
+
+static int by_id(const void *a, const void *b, void *context)
+{
+	const struct line *line = context;
+	const uint32_t *x = a, *y = b;
+
+	return strcmp(line->slots[*x].reg.id, line->slots[*y].reg.id);
+}
+
+static bool next_cell(void *context, uint32_t *at, struct control_view *out)
+{
+	static uint32_t order[CELLS_MAX], n;
+	struct line *line = context;
+
+	if (*at == 0) {
+		n = 0;
+		for (uint32_t i = 0; i < line->slots_used; i++)
+			if (line->slots[i].state != SLOT_FREE)
+				order[n++] = i;
+		qsort_r(order, n, sizeof(order[0]), by_id, line);
+	}
+	if (*at >= n)
+		return false;
+	view(&line->slots[order[(*at)++]], out);
+	return true;
+}
+
+static void read_metrics(void *context, struct control_metrics *out)
+{
+	const struct line *line = context;
+
+	*out = (struct control_metrics){
+		.cells = line->n_cells,
+		.received = line->gone.received,
+		.stored = line->gone.stored,
+		.heartbeats = line->gone.heartbeats,
+		.refused = line->gone.refused,
+		.dropped = line->gone.dropped,
+		.entries = line->base_index + ring_durable_count(&line->ring),
+		.is_paused = line->disk_full,
+	};
+	for (uint32_t i = 0; i < line->slots_used; i++) {
+		const struct slot *slot = &line->slots[i];
+
+		if (slot->state == SLOT_FREE)
+			continue;
+		out->connections += slot->n_conns;
+		out->received += slot->cell.frames.received;
+		out->stored += slot->cell.frames.stored;
+		out->heartbeats += slot->cell.frames.heartbeats;
+		out->refused += slot->cell.frames.refused;
+		out->dropped += slot->cell.frames.dropped;
+	}
+}
+
+int hub_open(struct line *line, struct cht_err *err)
+{
+	const struct control_handler handler = { .context = line,
+						 .on_cell = on_cell,
+						 .next_cell = next_cell,
+						 .read_metrics = read_metrics };
+	int r;
+
+	if (line->conf->control == NULL)
+		return 0;
+	r = control_open(&line->control, line->conf->control, line->conf->replace, &handler, err);
+	if (r == 0)
+		r = loop_add(&line->loop, control_fd(line->control), FD_CONTROL, 0, 0, err);
+	return r;
+}
+
+void hub_close(struct line *line)
+{
+	if (line->control != NULL)
+		loop_remove(&line->loop, control_fd(line->control), FD_CONTROL);
+	control_close(line->control);
+	line->control = NULL;
+}
+
+uint64_t hub_deadline(const struct line *line)
+{
+	return line->control != NULL ? control_deadline(line->control) : UINT64_MAX;
+}
+
+int hub_turn(struct line *line, bool is_ready, struct cht_err *err)
+{
+	if (line->control == NULL || (!is_ready && hub_deadline(line) > line->now.monotonic_ns))
+		return 0;
+	control_run(line->control);
+	if (line->hub_status < 0)
+		*err = line->hub_err;
+	return line->hub_status;
+}

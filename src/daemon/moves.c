@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Cells that come and go while the line runs. Each step waits for the disk without holding up
+ * anybody: what waits stands in a list, which is gone through once a turn. */
+#include "base/bytes.h"
+#include "base/clk.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "daemon/line.h"
+
+enum { READS_PER_TURN = 16 }; /* of one connection that is drained */
+
+static void wait_for_disk(struct line *line, struct slot *slot, enum slot_state state)
+{
+	slot->state = state;
+	slot->awaited = ring_put_count(&line->ring);
+}
+
+static void undo(struct line *line, uint32_t i)
+{
+	if (line->slots[i].table_slot >= 0)
+		table_remove(&line->table, line->slots[i].table_slot);
+	slot_drop(line, i);
+}
+
+int moves_register(struct line *line, const struct conf_cell *reg, uint32_t *i, struct cht_err *err)
+{
+	struct slot *slot;
+	int r;
+
+	if (line->disk_full || !line_has_room(line))
+		return cht_fail(err, CHT_E_FULL, 0,
+				"the ledger cannot be written: make room on its disk");
+	r = slot_take(line, reg, i, err);
+	if (r < 0)
+		return r;
+	slot = &line->slots[*i];
+	r = cells_bind(line, *i, err);
+	if (r == 0)
+		r = runs_open_one(line, *i, err);
+	if (r < 0) {
+		undo(line, *i);
+		return r;
+	}
+	deadlines_set(&line->deadlines, *i, cell_deadline(&slot->cell));
+	wait_for_disk(line, slot, SLOT_OPENING);
+	slot->next = line->moving;
+	line->moving = *i;
+	return 0;
+}
+
+static void begin_drain(struct line *line, uint32_t i)
+{
+	struct slot *slot = &line->slots[i];
+
+	for (int n = 0; n < LISTEN_BACKLOG && cells_on_accept(line, i);)
+		n += ACCEPTS_PER_TURN;
+	cells_close_listener(line, slot);
+	slot->state = SLOT_DRAINING;
+	slot->until_ns = line->now.monotonic_ns + LIMIT_DRAIN_NS;
+	deadlines_set(&line->deadlines, i, UINT64_MAX);
+}
+
+void moves_retire(struct line *line, uint32_t i)
+{
+	struct slot *slot = &line->slots[i];
+
+	slot->is_retired = true;
+	if (slot->state != SLOT_OPEN)
+		return; /* it goes when it has come, or is going */
+	begin_drain(line, i);
+	slot->next = line->moving;
+	line->moving = i;
+}
+
+/* Some reads of each of its connections. *more: the kernel may hold yet more. */
+static int drain(struct line *line, struct slot *slot, bool *more, struct cht_err *err)
+{
+	int r = 0;
+
+	*more = false;
+	for (uint32_t next, at = slot->conns; at != NOBODY && r == 0; at = next) {
+		bool had_bytes = true;
+
+		next = line->conns[at].next;
+		for (int n = 0; n < READS_PER_TURN && had_bytes && r == 0; n++) {
+			if (!line_has_room(line) && !line_may_drop(line))
+				break;
+			r = conns_on_readable(line, at, &had_bytes, err);
+			had_bytes = had_bytes && line->conns[at].fd >= 0;
+		}
+		*more = *more || had_bytes;
+	}
+	return r;
+}
+
+static int drain_step(struct line *line, uint32_t i, struct cht_err *err)
+{
+	struct slot *slot = &line->slots[i];
+	bool more;
+	int r = drain(line, slot, &more, err);
+
+	if (r < 0 || (more && line->now.monotonic_ns < slot->until_ns) || !line_has_room(line))
+		return r;
+	while (slot->conns != NOBODY)
+		conns_close(line, slot->conns, CLOSE_HOST_STOPS);
+	r = cells_flush_one(line, slot, err);
+	wait_for_disk(line, slot, SLOT_FLUSHED);
+	return r;
+}
+
+static int seal_step(struct line *line, struct slot *slot, struct cht_err *err)
+{
+	struct cht_stamped stamped;
+	int r;
+
+	cell_stamp_sealed(&slot->cell, STR("requested"), &line->now, &stamped);
+	slot->sealed_index = line_next_index(line);
+	r = line_emit(line, slot, &stamped, err);
+	wait_for_disk(line, slot, SLOT_SEALING);
+	return r;
+}
+
+/* One step of one cell, if its time has come. *stays: it has another one to go. */
+static int step(struct line *line, uint32_t i, bool *stays, struct cht_err *err)
+{
+	struct slot *slot = &line->slots[i];
+	bool is_durable = ring_durable_count(&line->ring) >= slot->awaited;
+
+	*stays = true;
+	switch (slot->state) {
+	case SLOT_OPENING:
+		if (!is_durable)
+			return 0;
+		slot->state = SLOT_OPEN;
+		hub_tell_opened(line, i);
+		*stays = slot->is_retired;
+		if (slot->is_retired)
+			begin_drain(line, i);
+		return 0;
+	case SLOT_DRAINING: return drain_step(line, i, err);
+	case SLOT_FLUSHED:
+		return is_durable && line_has_room(line) ? seal_step(line, slot, err) : 0;
+	case SLOT_SEALING:
+		if (!is_durable)
+			return 0;
+		table_remove(&line->table, slot->table_slot);
+		hub_tell_sealed(line, i);
+		slot_drop(line, i);
+		break;
+	case SLOT_OPEN:
+	case SLOT_FREE: break;
+	}
+	*stays = false;
+	return 0;
+}
+
+int moves_go_on(struct line *line, struct cht_err *err)
+{
+	uint32_t *link = &line->moving;
+	int r = 0;
+
+	while (*link != NOBODY && r == 0) {
+		uint32_t i = *link, next = line->slots[i].next;
+		enum slot_state before;
+		bool stays;
+
+		/* What waits for nothing more goes on at once: nobody would wake us for it. */
+		do {
+			before = line->slots[i].state;
+			r = step(line, i, &stays, err);
+		} while (r == 0 && stays && line->slots[i].state != before);
+		if (stays)
+			link = &line->slots[i].next;
+		else
+			*link = next;
+	}
+	return r;
+}
+
+bool moves_have_work(const struct line *line)
+{
+	for (uint32_t i = line->moving; i != NOBODY; i = line->slots[i].next)
+		if (line->slots[i].state == SLOT_DRAINING && !line->is_full)
+			return true;
+	return false;
+}
+
+int moves_finish(struct line *line, struct cht_err *err)
+{
+	int r = 0;
+
+	for (uint32_t i = line->moving; i != NOBODY; i = line->slots[i].next)
+		line->slots[i].until_ns = 0;
+	while (r == 0 && line->moving != NOBODY) {
+		r = moves_go_on(line, err);
+		if (r == 0)
+			r = line_await_durable(line, err);
+	}
+	return r;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "daemon/line.h"
+
+enum {
+	/* Descriptors that are neither a cell's nor a connection's. */
+	OTHER_FDS = 64,
+	FDS_PER_CELL = 2, /* listener and its directory */
+};
+
+/* Whether the descriptors that this process may have suffice for the cells that are configured;
+ * sets how many cells and connections there can be in all. */
+static int budget_descriptors(struct line *line, struct cht_err *err)
+{
+	uint64_t most, fit;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "getrlimit");
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "raise the limit of open files");
+	if (limit.rlim_cur < OTHER_FDS + line->conf->n_cells * (FDS_PER_CELL + 1))
+		return cht_fail(
+			err, CHT_E_LIMIT, 0,
+			"%zu cells need %zu open files and the limit is %llu: raise it (ulimit -n)",
+			line->conf->n_cells, OTHER_FDS + line->conf->n_cells * (FDS_PER_CELL + 1),
+			(unsigned long long)limit.rlim_cur);
+	fit = (limit.rlim_cur - OTHER_FDS) / (FDS_PER_CELL + 1);
+	if (line->n_slots > fit)
+		line->n_slots = (uint32_t)fit;
+	most = limit.rlim_cur - OTHER_FDS - (uint64_t)FDS_PER_CELL * line->n_slots;
+	if (most > line->n_slots * line->conf->connections)
+		most = line->n_slots * line->conf->connections;
+	line->n_conns = (uint32_t)most;
+	return 0;
+}
+
+/* Address space for the worst case; pages come with use. */
+static void *reserve(size_t bytes)
+{
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+int slots_open(struct line *line, struct cht_err *err)
+{
+	const size_t scratch = CHT_FRAME_MAX_BYTES;
+	size_t blocks;
+	int r;
+
+	line->n_slots = (uint32_t)line->conf->n_cells;
+	if (line->conf->control != NULL && line->n_slots < line->conf->cells_max)
+		line->n_slots = (uint32_t)line->conf->cells_max;
+	line->free_conn = line->free_slot = line->moving = NOBODY;
+	r = budget_descriptors(line, err);
+	if (r == 0)
+		r = deadlines_open(&line->deadlines, line->n_slots, err);
+	if (r == 0)
+		r = channel_spare_open(&line->spare, err);
+	if (r < 0)
+		return r;
+	/* And those on which one of each cell may finish its frame. */
+	blocks = (size_t)line->n_slots * (line->conf->partial_blocks + FRAME_BLOCKS);
+	line->pool_bytes = scratch + blocks * sizeof(struct frame_block);
+	line->conns_bytes = (line->n_conns + 1) * sizeof(struct conn);
+	line->slots = calloc(line->n_slots + 1, sizeof(*line->slots));
+	line->pool_mem = reserve(line->pool_bytes);
+	line->conns = reserve(line->conns_bytes);
+	if (line->slots == NULL || line->pool_mem == NULL || line->conns == NULL)
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for %u cells", line->n_slots);
+	frame_pool_init(&line->pool, line->pool_mem, blocks,
+			(uint8_t *)line->pool_mem + blocks * sizeof(struct frame_block));
+	return 0;
+}
+
+int slot_take(struct line *line, const struct conf_cell *reg, uint32_t *i, struct cht_err *err)
+{
+	uint32_t gen;
+	struct slot *slot;
+	int r;
+
+	*i = line->free_slot != NOBODY ? line->free_slot : line->slots_used;
+	if (*i == line->n_slots)
+		return cht_fail(err, CHT_E_LIMIT, 0,
+				"there are %u cells, as many as fit: [control] cells, or the limit "
+				"of open files, %d a cell and one a connection",
+				line->n_slots, FDS_PER_CELL);
+	slot = &line->slots[*i];
+	gen = slot->gen + 1;
+	if (*i == line->slots_used)
+		line->slots_used++;
+	else
+		line->free_slot = slot->next;
+	*slot = (struct slot){ .socket = CHANNEL_SOCKET_NULL,
+			       .gen = gen,
+			       .state = SLOT_OPENING,
+			       .conns = NOBODY,
+			       .finishing = NOBODY,
+			       .table_slot = -1,
+			       .next = NOBODY,
+			       .quota = { .max = (uint16_t)line->conf->partial_blocks } };
+	line->n_cells++;
+	r = conf_cell_copy(&slot->reg, reg, err);
+	if (r < 0)
+		slot_drop(line, *i);
+	return r;
+}
+
+void slot_drop(struct line *line, uint32_t i)
+{
+	struct slot *slot = &line->slots[i];
+
+	cells_close_listener(line, slot);
+	conf_cell_free(&slot->reg);
+	deadlines_set(&line->deadlines, i, UINT64_MAX);
+	slot->state = SLOT_FREE;
+	slot->table_slot = -1;
+	slot->next = line->free_slot;
+	line->free_slot = i;
+	line->n_cells--;
+}
+
+void slots_free(struct line *line)
+{
+	for (uint32_t i = 0; line->slots != NULL && i < line->slots_used; i++)
+		conf_cell_free(&line->slots[i].reg);
+	deadlines_close(&line->deadlines);
+	fd_close(&line->spare.fd);
+	free(line->slots);
+	if (line->pool_mem != NULL)
+		(void)munmap(line->pool_mem, line->pool_bytes);
+	if (line->conns != NULL)
+		(void)munmap(line->conns, line->conns_bytes);
+	line->slots = NULL;
+	line->pool_mem = NULL;
+	line->conns = NULL;
+	line->n_slots = line->slots_used = 0;
+}

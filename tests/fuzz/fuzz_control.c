@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Any bytes as a request to the control socket: a target up to the first newline, the rest a body.
+ * It is refused with a stable code and a sentence that can stand in JSON, or what is taken from it
+ * stays within its bounds.
+ */
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/text.h"
+#include "cell/value.h"
+#include "control/reply.h"
+#include "fuzz.h"
+
+static void check_refused(const struct control_error *error)
+{
+	char text[8192];
+	struct buf b = buf_init(text, sizeof(text));
+
+	HOLDS(error->status >= 400 && error->status < 500);
+	HOLDS(error->code[0] != '\0' && error->message[0] != '\0');
+	HOLDS(utf8_is_valid((const uint8_t *)error->message, strlen(error->message)));
+	reply_put_error(&b, error);
+	HOLDS(!b.full);
+}
+
+static void check_cell(const struct control_cell *cell)
+{
+	const char *path = cell->base[0] != '\0' ? cell->base : cell->path;
+
+	HOLDS((cell->base[0] == '\0') != (cell->path[0] == '\0'));
+	HOLDS(path[0] == '/' && strlen(path) <= CONTROL_PATH_MAX);
+	HOLDS(utf8_is_valid((const uint8_t *)path, strlen(path)));
+	HOLDS(cell->run[0] == '\0' || value_is_attribution(str_of(cell->run)));
+	HOLDS(cell->spec[0] == '\0' || value_is_attribution(str_of(cell->spec)));
+	HOLDS(cell->uid >= -1 && cell->uid < UINT32_MAX);
+	HOLDS(cell->owner >= -1 && cell->owner < UINT32_MAX);
+	HOLDS(cell->group >= -1 && cell->group < UINT32_MAX);
+	HOLDS((cell->mode & ~0777u) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const uint8_t *line = size > 0 ? memchr(data, '\n', size) : NULL;
+	size_t len = line != NULL ? (size_t)(line - data) : size;
+	struct control_error error = { 0 };
+	struct control_request request;
+	char target[CONTROL_TARGET_MAX + 1];
+
+	if (len > CONTROL_TARGET_MAX)
+		len = CONTROL_TARGET_MAX;
+	if (len > 0)
+		memcpy(target, data, len);
+	target[len] = '\0';
+	if (!control_read_target("PUT", target, &request, &error)) {
+		check_refused(&error);
+	} else {
+		HOLDS(request.what == CONTROL_CELL && value_is_cell_id(str_of(request.id)));
+	}
+	if (line == NULL)
+		return 0;
+	len = size - (size_t)(line + 1 - data);
+	if (control_read_body((struct cht_bytes){ line + 1, len }, &request.cell, &error))
+		check_cell(&request.cell);
+	else
+		check_refused(&error);
+	return 0;
+}

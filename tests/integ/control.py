@@ -1,0 +1,265 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The control socket: cells that come and go while chtd runs (docs/PROTOCOL.control)."""
+
+import contextlib
+import http.client
+import json
+import os
+import socket
+import threading
+import time
+
+from rig import (LIMIT_S, Daemon, await_type, check, cht, connect, equal, events, fail, frame, main, short, sums,
+                 wait_for)
+
+
+class Unix(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("chtd", timeout=LIMIT_S)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class Control:
+    def __init__(self, d):
+        self.http = Unix(d + "/control")
+
+    def ask(self, method, target, body=None, want=200):
+        self.http.request(method, target, None if body is None else json.dumps(body))
+        reply = self.http.getresponse()
+        raw = reply.read().decode()
+        equal(reply.status, want, f"status of {method} {target}: {raw}")
+        return json.loads(raw) if raw.startswith(("{", "[")) else raw
+
+    def get(self, target, want=200):
+        return self.ask("GET", target, want=want)
+
+    def put(self, name, body, want=201):
+        return self.ask("PUT", "/cells/" + name, body, want)
+
+    def delete(self, name, want=200):
+        return self.ask("DELETE", "/cells/" + name, want=want)
+
+    def metrics(self):
+        lines = [line.split() for line in self.get("/metrics").splitlines() if not line.startswith("#")]
+        return {name: int(value) for name, value in lines}
+
+
+@contextlib.contextmanager
+def hub(d, *args, **kw):
+    with Daemon(d + "/s", "--control", d + "/control", *args, **kw) as daemon:
+        yield daemon, Control(d)
+
+
+def of_cell(d, cell):
+    return [e for e in events(d + "/s") if e["data"].get("cellId") == cell]
+
+
+def adds_up(view):
+    f = view["frames"]
+    equal(f["received"], f["stored"] + f["heartbeats"] + f["refused"] + f["dropped"], f"the sum of {f}")
+
+
+def test_a_cell_comes_sends_and_goes(d):
+    with hub(d) as (daemon, c):
+        equal(c.get("/cells"), [], "cells at first")
+        view = c.put("a", {"base": d + "/v", "run": "r:1", "spec": "sha256:00"})
+        equal((view["id"], view["run"], view["spec"], view["socket"], view["state"]),
+              ("a", "r:1", "sha256:00", d + "/v_9001", "open"), "the reply")
+        opened = list(events(d + "/s"))[view["index"]]
+        equal((short(opened), opened["data"]["cellId"]), ("run.opened", "a"), "what is stored when it is answered")
+        with connect(d + "/v_9001") as s:
+            s.sendall(b"".join(frame(pid=i) for i in range(500)))
+            wait_for("the frames", lambda: c.get("/cells/a")["frames"]["stored"] == 500)
+            equal(c.get("/cells/a")["connections"], 1, "connections")
+            s.sendall(b"".join(frame(pid=i) for i in range(500)))
+            gone = c.delete("a")
+        equal(gone["frames"]["stored"], 1000, "frames that lay in the kernel are stored")
+        adds_up(gone)
+        check(not os.path.exists(d + "/v_9001"), "the socket is gone")
+        sealed = list(events(d + "/s"))[gone["sealed"]]
+        equal((short(sealed), sealed["data"]["cellId"]), ("run.sealed", "a"), "what is stored when it is answered")
+        equal([short(e) for e in of_cell(d, "a")][-2:], ["channel.closed", "run.sealed"], "the last events")
+        c.get("/cells/a", want=404)
+        began = time.monotonic()
+        daemon.stop()
+        check(time.monotonic() - began < 20, "it stops when it is told")
+    cht("verify", d + "/s", want=12)
+
+
+def test_the_same_again_does_nothing_and_another_is_refused(d):
+    with hub(d) as (_, c):
+        first = {"base": d + "/v", "run": "r"}
+        view = c.put("a", first)
+        n = len(list(events(d + "/s")))
+        equal(c.put("a", first, want=200)["run"], "r", "the same again")
+        equal(c.put("a", {"base": d + "/v"}, want=200)["run"], "r", "without a run, any is the same")
+        for other in ({**first, "run": "r2"}, {**first, "spec": "x"}, {**first, "uid": 7}, {**first, "mode": "0660"},
+                      {"path": d + "/v_9001", "run": "r"}):
+            equal(c.put("a", other, want=409)["code"], "differs", str(other))
+        equal(c.put("b", {"path": d + "/v_9001"}, want=409)["code"], "socket_taken", "another's socket")
+        equal(c.put("b", {"path": d + "/none/v"}, want=422)["code"], "cannot_bind", "a directory that is not there")
+        equal(len(list(events(d + "/s"))), n, "nothing is stored of it")
+        equal(c.get("/cells"), [view], "what is registered")
+        c.put("b", {"path": d + "/w"})
+        equal([v["id"] for v in c.get("/cells")], ["a", "b"], "cells, sorted")
+
+
+def test_what_is_no_request_is_refused_and_said_why(d):
+    good = {"base": d + "/v"}
+    rows = [
+        ("PUT", "/cells/a", {**good, "bas": 1}, 400, "bad_request"),
+        ("PUT", "/cells/a", {**good, "path": d + "/w"}, 400, "bad_request"),
+        ("PUT", "/cells/a", {}, 400, "bad_request"),
+        ("PUT", "/cells/a", [1], 400, "bad_request"),
+        ("PUT", "/cells/a", {"base": "v"}, 400, "bad_request"),
+        ("PUT", "/cells/a", {"base": "/" + "v" * 1018}, 400, "bad_request"),
+        ("PUT", "/cells/a", {"base": d + "/\0v"}, 400, "bad_request"),
+        ("PUT", "/cells/a", {**good, "uid": -1}, 400, "bad_request"),
+        ("PUT", "/cells/a", {**good, "uid": 1 << 32}, 400, "bad_request"),
+        ("PUT", "/cells/a", {**good, "uid": 1.5}, 400, "bad_request"),
+        ("PUT", "/cells/a", {**good, "mode": "600"}, 400, "bad_request"),
+        ("PUT", "/cells/a", {**good, "mode": "0400"}, 400, "bad_request"),
+        ("PUT", "/cells/a", {**good, "run": "a b"}, 400, "bad_request"),
+        ("PUT", "/cells/a", {**good, "spec": "x" * 129}, 400, "bad_request"),
+        ("PUT", "/cells/a", {**good, "run": "x" * 9000}, 413, "too_large"),
+        ("PUT", "/cells/" + "a" * 65, good, 400, "bad_id"),
+        ("PUT", "/cells/a%20b", good, 400, "bad_id"),
+        ("PUT", "/cells/", good, 400, "bad_id"),
+        ("PUT", "/cells", good, 405, "bad_method"),
+        ("POST", "/cells/a", good, 405, "bad_method"),
+        ("DELETE", "/cells/a", None, 404, "no_such_cell"),
+        ("GET", "/cells/a", None, 404, "no_such_cell"),
+        ("GET", "/cells?x=1", None, 404, "not_found"),
+        ("GET", "/" + "x" * 300, None, 404, "not_found"),
+    ]
+    with hub(d) as (_, c):
+        n = len(list(events(d + "/s")))
+        for method, target, body, status, code in rows:
+            equal(c.ask(method, target, body, want=status)["code"], code, f"{method} {target} {str(body)[:60]}")
+        equal(len(list(events(d + "/s"))), n, "nothing is stored of it")
+        with contextlib.suppress(ConnectionError):
+            Control(d).put("a", {**good, "run": "x" * (2 << 20)}, want=413)
+        equal(c.get("/version")["control"], 1, "the protocol's version")
+        for target in ("/healthz", "/readyz"):
+            equal(c.get(target, want=204), "", target)
+
+
+def test_bodies_that_are_no_json(d):
+    with hub(d) as (_, c):
+        for raw in (b"", b"{", b"nul", b'{"base":"/a","base":"/b"}', b'{"base":"/\xff"}', b'{"base":"/a"}x', b"[" * 8000):
+            c.http.request("PUT", "/cells/a", raw)
+            reply = c.http.getresponse()
+            equal((reply.status, json.loads(reply.read())["code"]), (400, "bad_request"), repr(raw[:40]))
+
+
+def test_the_counters_add_up_over_cells_that_are_gone(d):
+    with hub(d) as (_, c):
+        for name, n in (("a", 30), ("b", 20)):
+            c.put(name, {"path": f"{d}/{name}"})
+            with connect(f"{d}/{name}") as s:
+                s.sendall(b"".join(frame(pid=i) for i in range(n)) + b"\x01\0\0\0\xff" * 3)
+                wait_for("the frames", lambda x=name, k=n: c.get("/cells/" + x)["frames"]["received"] == k + 3)
+        c.delete("a")
+        m = c.metrics()
+        equal((m["cht_cells"], m["cht_frames_received_total"], m["cht_frames_stored_total"],
+               m["cht_frames_refused_total"]), (1, 56, 50, 6), "the counters")
+        equal(m["cht_frames_received_total"], m["cht_frames_stored_total"] + m["cht_frames_heartbeats_total"] +
+              m["cht_frames_refused_total"] + m["cht_frames_dropped_total"], "the sum")
+        wait_for("the entries", lambda: c.metrics()["cht_ledger_entries"] == len(list(events(d + "/s"))))
+
+
+def test_cells_come_and_go_from_many_clients_at_once(d):
+    rounds, clients = 25, 8
+    faults = []
+
+    def client(k):
+        try:
+            mine = Control(d)
+            for i in range(rounds):
+                name = f"c{k}-{i}"
+                mine.put(name, {"path": f"{d}/{name}"})
+                with connect(f"{d}/{name}") as s:
+                    s.sendall(frame(pid=i))
+                gone = mine.delete(name)
+                equal(gone["frames"]["stored"], 1, f"frames of {name}")
+        except Exception as e:  # pylint: disable=broad-except
+            faults.append(repr(e))
+
+    with hub(d) as (daemon, c):
+        threads = [threading.Thread(target=client, args=(k,)) for k in range(clients)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        equal(faults, [], "what went wrong")
+        equal(c.get("/cells"), [], "cells in the end")
+        equal(c.metrics()["cht_frames_stored_total"], rounds * clients, "frames")
+        daemon.stop()
+    kinds = [short(e) for e in events(d + "/s")]
+    equal((kinds.count("run.opened"), kinds.count("run.sealed")), (rounds * clients, rounds * clients), "runs")
+    cht("verify", d + "/s", want=12)
+
+
+def test_clients_that_misbehave_hold_up_nobody(d):
+    def raw(text):
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        s.settimeout(LIMIT_S)
+        s.connect(d + "/control")
+        s.sendall(text)
+        return s
+
+    with hub(d) as (_, c):
+        idle = [raw(b"") for _ in range(500)]
+        half = [raw(b"PUT /cells/x HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\n{") for _ in range(300)]
+        body = json.dumps({"path": d + "/left"}).encode()
+        head = b"PUT /cells/left HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
+        with raw(head + body):
+            wait_for("the cell of one that leaves", lambda: c.get("/cells"))
+        wait_for("the cell of who left", lambda: [v["id"] for v in c.get("/cells") if v["state"] == "open"] == ["left"])
+        c.put("a", {"path": d + "/a"})
+        c.delete("a")
+        for s in idle + half:
+            equal(s.recv(1), b"", "those are ended")
+            s.close()
+        equal([v["id"] for v in Control(d).get("/cells")], ["left"], "cells")
+
+
+def test_a_registered_cell_ends_with_chtd_and_a_configured_one_goes_on(d):
+    with hub(d, "--cell", f"fixed={d}/f") as (daemon, c):
+        c.put("a", {"path": d + "/a"})
+        equal([(v["id"], v["state"]) for v in c.get("/cells")], [("a", "open"), ("fixed", "open")], "cells")
+        daemon.stop()
+    with hub(d, "--cell", f"fixed={d}/f") as (_, c):
+        equal([v["id"] for v in c.get("/cells")], ["fixed"], "cells after the start")
+        equal([short(e) for e in of_cell(d, "a")], ["run.opened", "run.sealed"], "its run")
+        equal(of_cell(d, "a")[-1]["data"]["reason"], "unregistered", "why")
+        began = time.monotonic()
+        c.delete("fixed")
+        check(time.monotonic() - began < 20, "what waits for nothing is not waited for")
+        c.put("fixed", {"base": d + "/f"})
+        equal([short(e) for e in of_cell(d, "fixed")],
+              ["run.opened", "run.resumed", "run.sealed", "run.opened"], "its runs")
+
+
+def test_a_stop_finishes_what_is_on_its_way(d):
+    with hub(d) as (daemon, c):
+        for i in range(20):
+            c.put(f"c{i}", {"path": f"{d}/{i}"})
+        going = [Control(d) for _ in range(20)]
+        for i, one in enumerate(going):
+            one.http.request("DELETE", f"/cells/c{i}")
+        wait_for("some to go", lambda: len(c.get("/cells")) < 20)
+        daemon.stop()
+        equal([one.http.getresponse().status for one in going], [200] * 20, "each has its answer")
+    equal([short(e) for e in events(d + "/s")].count("run.sealed"), 20, "sealed")
+    check(not os.path.exists(d + "/control"), "the control socket is gone")
+
+
+if __name__ == "__main__":
+    main(globals())
