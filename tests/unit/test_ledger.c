@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ledger_util.h"
 
+#include "ledger/files.h"
 #include "ledger/state.h"
 
 #include <sys/wait.h>
@@ -219,6 +220,30 @@ static void test_pruning_takes_whole_segments_by_the_terms_alone(void **state)
 	(void)state;
 }
 
+/* Where the log began without one: from the next commit on it is of this machine. */
+static void test_a_machine_that_was_not_known_is_taken_over(void **state)
+{
+	uint8_t here[LEDGER_MACHINE_ID_BYTES];
+	struct ledger ledger = LEDGER_NULL;
+	struct ledger_recovery found;
+	struct ledger_state s;
+	int fd;
+
+	(void)state;
+	make_ledger(3, false);
+	CHECK_INT(machine_id_read(here, NULL), 0);
+	fd = open(path_of("scribe/state"), O_RDWR | O_CLOEXEC);
+	CHECK_INT(state_read(fd, &s, NULL), 0);
+	memset(s.machine_id, 0, sizeof(s.machine_id));
+	CHECK_INT(state_write(fd, &s, NULL), 0);
+	open_ledger(&ledger, &found);
+	commit(&ledger, 1);
+	ledger_close(&ledger);
+	CHECK_INT(state_read(fd, &s, NULL), 0);
+	CHECK(memcmp(s.machine_id, here, sizeof(here)) == 0);
+	fd_close(&fd);
+}
+
 static void test_other_names_in_entries_are_ignored(void **state)
 {
 	static const char *const names[] = { "ledger/entries/0", "ledger/entries/.tmp",
@@ -280,6 +305,7 @@ int main(void)
 		CASE(test_an_unclean_end_keeps_no_entry_that_does_not_fit_its_hash),
 		CASE(test_each_256th_entry_has_its_offset),
 		CASE(test_pruning_takes_whole_segments_by_the_terms_alone),
+		CASE(test_a_machine_that_was_not_known_is_taken_over),
 		CASE(test_other_names_in_entries_are_ignored),
 		CASE(test_a_second_writer_waits_for_the_first),
 	};
