@@ -45,7 +45,7 @@ def check_gap(seen, last):
 def test_what_a_full_disk_costs_is_told_first(d):
     c = conf(d, CONF)
     with small_disk(d, "64m") as disk:
-        with Daemon(disk + "/s", "--config", c, "--seal", "--cell", f"a={d}/a") as daemon:
+        with Daemon(disk + "/s", "--config", c, "--cell", f"a={d}/a") as daemon:
             with connect(d + "/a_9001") as s:
                 last = start_dropping(d, daemon, disk, s)
                 before, woken, start = cpu_s(daemon.proc.pid), wake_ups(daemon.proc.pid), time.monotonic()
@@ -58,6 +58,9 @@ def test_what_a_full_disk_costs_is_told_first(d):
                 await_type(daemon.state, "guest.telemetry.dropped")
                 wait_for("the last frame", lambda: any(e["data"].get("guest", {}).get("guestPid") == last
                                                        for e in events(daemon.state)))
+            daemon.stop()
+        # Told and stored: the next start does not tell it again.
+        with Daemon(disk + "/s", "--config", c, "--seal", "--cell", f"a={d}/a") as daemon:
             daemon.stop()
         got = check_gap(list(events(disk + "/s")), last)
         frames = sums(disk + "/s")["frames"]

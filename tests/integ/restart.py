@@ -19,6 +19,10 @@ def of_cell(state, cell="a"):
     return [e for e in events(state) if e["data"]["cellId"] == cell]
 
 
+def causes(state):
+    return {e["data"]["cause"] for e in of_cell(state) if short(e) == "run.resumed"}
+
+
 def check_numbers(state, cell="a"):
     """Each run of the cell counts from 1; a hole only where run.resumed declares it."""
     by_run, holes = {}, {}
@@ -50,6 +54,7 @@ def test_a_clean_restart_goes_on_with_the_run(d):
     equal((t.count("run.opened"), t.count("run.resumed"), t.count("ledger.recovered")), (1, 1, 0), "events")
     started = [e["data"] for e in events(d + "/s") if short(e) == "host.started"]
     equal([e["previous"] for e in started], ["none", "clean"], "previous")
+    equal(causes(d + "/s"), {"clean restart"}, "why it was resumed")
 
 
 def test_another_run_seals_the_old_one(d):
@@ -118,6 +123,7 @@ def kills(d, whom, rounds):
     _, holes = check_numbers(state)
     started = [e["data"]["previous"] for e in events(state) if short(e) == "host.started"]
     equal(started, ["none"] + ["unclean"] * rounds, "previous")
+    equal(causes(state), {"unclean restart"}, "why it was resumed")
     # Incomplete and without a key, but nothing that looks like damage.
     r = cht("verify", state, "-o", "json", want=None)
     check(r.returncode in (10, 12), f"verify ended with {r.returncode}: {r.stdout.decode()}")

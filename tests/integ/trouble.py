@@ -383,6 +383,8 @@ def test_after_a_reboot_runs_are_sealed_or_said_to_be_lost(d):
         set_boot(state, b"00000000-0000-0000-0000-000000000000")
         with Daemon(state, "--replace", "--seal", "--cell", f"a={d}/a") as daemon:
             daemon.stop()
+        with open(state + "/line/table", "rb") as f, open("/proc/sys/kernel/random/boot_id", "rb") as own:
+            check(own.read().strip() in f.read(256), "the table is of this boot from now on")
         seen = list(events(state))
         reasons = [e["data"]["reason"] for e in seen if short(e) == "run.sealed"]
         equal(reasons, ["host restarted"] * orderly + ["requested"], "sealed")
