@@ -23,6 +23,7 @@ struct control_view {
 	uint64_t received, stored, heartbeats, refused, dropped;
 	bool is_silent, is_sealed;
 	uint64_t sealed_index;
+	struct cht_str receipt; /* of the event that was waited for; empty: none */
 };
 
 struct control_metrics {

@@ -9,7 +9,8 @@
 
 static const char *const states[] = {
 	[SLOT_OPENING] = "opening",  [SLOT_OPEN] = "open",       [SLOT_DRAINING] = "draining",
-	[SLOT_FLUSHED] = "draining", [SLOT_SEALING] = "sealing", [SLOT_FREE] = "free",
+	[SLOT_FLUSHED] = "draining", [SLOT_SEALING] = "sealing", [SLOT_SEALED] = "sealed",
+	[SLOT_FREE] = "free",
 };
 
 /* Who waits for a cell to come is not who waits for it to go. */
@@ -187,22 +188,23 @@ static bool on_cell(void *context, const struct control_request *request,
 	return false;
 }
 
-void hub_tell_opened(struct line *line, uint32_t i)
+void hub_tell_opened(struct line *line, uint32_t i, struct cht_str receipt)
 {
 	struct control_answer answer = { .status = 201 };
 
 	view(&line->slots[i], &answer.view);
+	answer.view.receipt = receipt;
 	if (line->control != NULL)
 		control_tell(line->control, ticket_of(line, i, false), &answer);
 }
 
-void hub_tell_sealed(struct line *line, uint32_t i)
+void hub_tell_sealed(struct line *line, uint32_t i, struct cht_str receipt)
 {
 	const struct frame_counts *frames = &line->slots[i].cell.frames;
 	struct control_answer answer = { .status = 200 };
 
 	view(&line->slots[i], &answer.view);
-	answer.view.state = STR("sealed");
+	answer.view.receipt = receipt;
 	answer.view.is_sealed = true;
 	answer.view.sealed_index = line->slots[i].sealed_index;
 	line->gone.received += frames->received;

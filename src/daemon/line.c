@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/clk.h"
 #include "base/diag.h"
 #include "base/err.h"
@@ -68,6 +69,10 @@ int line_hear_scribe(struct line *line, struct cht_err *err)
 		if (msg.kind == HANDOFF_PRUNE) {
 			line->pruning.is_asked = true;
 			line->pruning.asked = msg.prune.min_index;
+			continue;
+		}
+		if (msg.kind == HANDOFF_RECEIPT) {
+			moves_on_receipt(line, msg.receipt.index, str_of(msg.receipt.text));
 			continue;
 		}
 		if (msg.kind != HANDOFF_STATE)

@@ -65,6 +65,7 @@ enum slot_state {
 	SLOT_DRAINING, /* to go: what the kernel holds of it is read */
 	SLOT_FLUSHED,  /* all is told, and not durable yet */
 	SLOT_SEALING,  /* run.sealed is not durable yet */
+	SLOT_SEALED,   /* it is */
 };
 
 struct slot {
@@ -75,6 +76,7 @@ struct slot {
 	uint64_t until_ns;  /* draining: no longer than that */
 	uint64_t sealed_index;
 	bool is_retired; /* it is to go */
+	bool is_proving; /* opening or sealing: durable, and its receipt is asked for */
 	struct cht_cell cell;
 	struct telling telling;
 	struct channel_socket socket;
@@ -121,6 +123,7 @@ struct line {
 	uint32_t n_slots, slots_used, free_slot; /* capacity; ever used; first free */
 	uint32_t n_cells;                        /* registered */
 	uint32_t moving;                         /* first whose state waits to change */
+	unsigned n_proving;                      /* receipts asked for */
 	struct conn *conns;
 	uint32_t n_conns, conns_used, free_conn; /* capacity; ever used; first free */
 	uint32_t partial;                        /* connections in the middle of a frame */
@@ -254,6 +257,8 @@ void moves_retire(struct line *line, uint32_t i);
 int moves_go_on(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* Whether there will be more to do at once. */
 bool moves_have_work(const struct line *line);
+/* A receipt that was asked for; text "": the scribe could not give it. */
+void moves_on_receipt(struct line *line, uint64_t index, struct cht_str text);
 /* All of it, waiting for the disk. As line_await_durable. */
 int moves_finish(struct line *line, struct cht_err *err) CHT_CHECKED;
 
@@ -265,8 +270,8 @@ void hub_close(struct line *line);
 int hub_turn(struct line *line, bool is_ready, struct cht_err *err) CHT_CHECKED;
 /* When hub_turn must be called next. */
 uint64_t hub_deadline(const struct line *line);
-void hub_tell_opened(struct line *line, uint32_t i);
-void hub_tell_sealed(struct line *line, uint32_t i);
+void hub_tell_opened(struct line *line, uint32_t i, struct cht_str receipt);
+void hub_tell_sealed(struct line *line, uint32_t i, struct cht_str receipt);
 
 /* cells.c */
 int cells_bind(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;

@@ -120,6 +120,38 @@ static int seal_step(struct line *line, struct slot *slot, struct cht_err *err)
 	return r;
 }
 
+/* Of so many at a time: those that come later have their turn when one was given. */
+static int ask_receipt(struct line *line, struct slot *slot, uint64_t index, struct cht_err *err)
+{
+	const struct handoff_msg msg = { .kind = HANDOFF_RECEIPT, .receipt = { .index = index } };
+
+	if (slot->is_proving || line->n_proving == HANDOFF_RECEIPTS_MAX)
+		return 0;
+	slot->is_proving = true;
+	line->n_proving++;
+	return handoff_send(line->scribe.sock, &msg, NULL, 0, err);
+}
+
+void moves_on_receipt(struct line *line, uint64_t index, struct cht_str text)
+{
+	for (uint32_t i = line->moving; i != NOBODY; i = line->slots[i].next) {
+		struct slot *slot = &line->slots[i];
+		bool is_opening = slot->state == SLOT_OPENING;
+
+		if (!slot->is_proving ||
+		    index != (is_opening ? slot->cell.run.first_index : slot->sealed_index))
+			continue;
+		slot->is_proving = false;
+		line->n_proving--;
+		slot->state = is_opening ? SLOT_OPEN : SLOT_SEALED;
+		if (is_opening)
+			hub_tell_opened(line, i, text);
+		else
+			hub_tell_sealed(line, i, text);
+		return;
+	}
+}
+
 /* One step of one cell, if its time has come. *stays: it has another one to go. */
 static int step(struct line *line, uint32_t i, bool *stays, struct cht_err *err)
 {
@@ -129,10 +161,8 @@ static int step(struct line *line, uint32_t i, bool *stays, struct cht_err *err)
 	*stays = true;
 	switch (slot->state) {
 	case SLOT_OPENING:
-		if (!is_durable)
-			return 0;
-		slot->state = SLOT_OPEN;
-		hub_tell_opened(line, i);
+		return is_durable ? ask_receipt(line, slot, slot->cell.run.first_index, err) : 0;
+	case SLOT_OPEN:
 		*stays = slot->is_retired;
 		if (slot->is_retired)
 			begin_drain(line, i);
@@ -140,14 +170,11 @@ static int step(struct line *line, uint32_t i, bool *stays, struct cht_err *err)
 	case SLOT_DRAINING: return drain_step(line, i, err);
 	case SLOT_FLUSHED:
 		return is_durable && line_has_room(line) ? seal_step(line, slot, err) : 0;
-	case SLOT_SEALING:
-		if (!is_durable)
-			return 0;
+	case SLOT_SEALING: return is_durable ? ask_receipt(line, slot, slot->sealed_index, err) : 0;
+	case SLOT_SEALED:
 		table_remove(&line->table, slot->table_slot);
-		hub_tell_sealed(line, i);
 		slot_drop(line, i);
 		break;
-	case SLOT_OPEN:
 	case SLOT_FREE: break;
 	}
 	*stays = false;
@@ -191,10 +218,15 @@ int moves_finish(struct line *line, struct cht_err *err)
 
 	for (uint32_t i = line->moving; i != NOBODY; i = line->slots[i].next)
 		line->slots[i].until_ns = 0;
-	while (r == 0 && line->moving != NOBODY) {
+	while (r == 0) {
+		ring_clear(line->ring.durable_fd);
 		r = moves_go_on(line, err);
+		if (r < 0 || line->moving == NOBODY)
+			break;
+		/* The disk, or a receipt. */
+		r = line_sleep(line, err);
 		if (r == 0)
-			r = line_await_durable(line, err);
+			r = line_hear_scribe(line, err);
 	}
 	return r;
 }

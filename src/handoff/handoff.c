@@ -24,6 +24,8 @@ static void end_texts(struct handoff_msg *msg)
 	}
 	if (msg->kind == HANDOFF_FAILED)
 		msg->failed.text[sizeof(msg->failed.text) - 1] = '\0';
+	if (msg->kind == HANDOFF_RECEIPT)
+		msg->receipt.text[sizeof(msg->receipt.text) - 1] = '\0';
 }
 
 int handoff_recv(int sock, struct handoff_msg *msg, int *fds, unsigned n_fds, struct cht_err *err)
@@ -34,7 +36,7 @@ int handoff_recv(int sock, struct handoff_msg *msg, int *fds, unsigned n_fds, st
 	if (n <= 0)
 		return (int)n;
 	if ((size_t)n != sizeof(got) || got.version != HANDOFF_VERSION || got.kind < HANDOFF_RING ||
-	    got.kind > HANDOFF_CLOSE) {
+	    got.kind > HANDOFF_RECEIPT) {
 		for (unsigned i = 0; i < n_fds; i++)
 			fd_close(&fds[i]);
 		return cht_fail(err, CHT_E_PEER, 0,

@@ -10,6 +10,8 @@
  * scribe -> line  HANDOFF_PRUNE   by the retention policy, segments below an index may go
  * line -> scribe  HANDOFF_PRUNED  so many may, and the event that says so is durable
  * line -> scribe  HANDOFF_CLOSE   an event to come is the log's last: it has a successor
+ * line -> scribe  HANDOFF_RECEIPT a receipt of a durable entry is asked for
+ * scribe -> line  HANDOFF_RECEIPT that receipt
  *
  * The end of the line's side means: commit the ring, then exit 0.
  */
@@ -26,6 +28,7 @@ enum handoff_kind {
 	HANDOFF_PRUNE,
 	HANDOFF_PRUNED,
 	HANDOFF_CLOSE,
+	HANDOFF_RECEIPT,
 };
 
 enum {
@@ -34,6 +37,9 @@ enum {
 	HANDOFF_VKEY_MAX = 255,
 	HANDOFF_NOTE_MAX = 512,
 	HANDOFF_REASON_MAX = 16,
+	HANDOFF_RECEIPT_MAX = 4095,
+	/* Asked for and not answered yet; more would not fit a socket's buffer. */
+	HANDOFF_RECEIPTS_MAX = 8,
 };
 
 struct handoff_msg {
@@ -73,6 +79,11 @@ struct handoff_msg {
 		struct {
 			uint64_t entries; /* of the ring: with this one durable the log is closed */
 		} close;
+		struct {
+			uint64_t index; /* of the ledger */
+			char text[HANDOFF_RECEIPT_MAX +
+				  1]; /* C2SP tlog-proof; "": it cannot be given */
+		} receipt;
 	};
 };
 

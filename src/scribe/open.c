@@ -190,6 +190,7 @@ int scribe_open(struct scribe *scribe, const struct scribe_options *options, str
 	int r = prepare(scribe, options, err);
 
 	scribe->pause_on_full = options->pause_on_full;
+	scribe->state = options->state;
 	if (r == 0)
 		r = batch_init(&scribe->batch, scribe->signer != NULL, err);
 	if (r == 0)
@@ -208,6 +209,9 @@ void scribe_close(struct scribe *scribe)
 	sign_log_key_free(scribe->log_key);
 	scribe->log_key = NULL;
 	batch_fini(&scribe->batch);
+	if (scribe->has_view)
+		ledger_view_close(&scribe->view);
+	scribe->has_view = false;
 	ring_close(&scribe->ring);
 	ledger_close(&scribe->ledger);
 }

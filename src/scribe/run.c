@@ -18,18 +18,21 @@ enum {
 	/* So much may be written while a commit is on its way: a disk that is slow then holds back
 	 * the line, and not only the word to it. */
 	AHEAD_BYTES = 4 << 20,
+	/* Receipts asked for, a word of pruning, a word of the end. */
+	HEARD_AT_ONCE = HANDOFF_RECEIPTS_MAX + 2,
 };
 
 #define PAUSE_RETRY_NS NS_PER_S
 #define KEEP_NOTE_NS   (60 * NS_PER_S)
 #define FOR_EVER       UINT64_MAX
 
-/* One message of the line, if there is one, or its end. */
-static int hear_line(struct scribe *scribe, struct cht_err *err)
+/* One message of the line, or its end. *heard: it was one. */
+static int hear_one(struct scribe *scribe, bool *heard, struct cht_err *err)
 {
 	struct handoff_msg msg;
 	int r = handoff_recv(scribe->line_fd, &msg, NULL, 0, err);
 
+	*heard = r == 1;
 	if (r == CHT_E_FULL)
 		return 0;
 	if (r <= 0) {
@@ -40,10 +43,23 @@ static int hear_line(struct scribe *scribe, struct cht_err *err)
 		r = retain_on_answer(scribe, msg.prune.min_index, err);
 		return r < 0 ? r : retain_apply(scribe, err);
 	}
+	if (msg.kind == HANDOFF_RECEIPT)
+		return receipt_give(scribe, msg.receipt.index, err);
 	if (msg.kind != HANDOFF_CLOSE)
 		return cht_fail(err, CHT_E_PEER, 0, "the line spoke out of turn");
 	scribe->closes_with = msg.close.entries;
 	return 0;
+}
+
+/* All that it has said, unless it never ends. */
+static int hear_line(struct scribe *scribe, struct cht_err *err)
+{
+	bool heard = true;
+	int r = 0;
+
+	for (int n = 0; n < HEARD_AT_ONCE && r == 0 && heard && !scribe->is_line_gone; n++)
+		r = hear_one(scribe, &heard, err);
+	return r;
 }
 
 /* Sleeps until the ring has what was asked for, the line ended, a sync ended, or ns passed. */
@@ -96,9 +112,8 @@ static int arrive(struct scribe *scribe, struct cht_err *err)
 	scribe->n_durable = scribe->n_under_way;
 	ring_set_durable(&scribe->ring, scribe->n_durable);
 	/* Under load nobody naps, where the line is heard else. */
-	if (scribe->proposed != 0 && !scribe->is_line_gone)
-		return hear_line(scribe, err);
-	return retain_consider(scribe, err);
+	r = hear_line(scribe, err);
+	return r < 0 || scribe->proposed != 0 ? r : retain_consider(scribe, err);
 }
 
 /* All that is written is on its way. */

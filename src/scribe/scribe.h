@@ -9,6 +9,7 @@
  * batch.c       entries from the ring, wrapped and hashed
  * run.c         the loop: when to write, sync, publish, wait
  * checkpoint.c  the note over what is written
+ * receipt.c     proofs for those who wait for an entry
  * retain.c      what the retention policy lets go
  */
 #ifndef SCRIBE_SCRIBE_H
@@ -19,6 +20,7 @@
 #include "handoff/handoff.h"
 #include "handoff/ring.h"
 #include "ledger/ledger.h"
+#include "ledger/read.h"
 #include "sign/sign.h"
 
 enum {
@@ -118,8 +120,11 @@ struct scribe {
 	uint64_t note_kept_ns;     /* when the newest note went to `checkpoints` */
 	uint64_t considered_first; /* the tail's segment when retention was looked at */
 	uint64_t considered_ns;
-	uint64_t proposed; /* HANDOFF_PRUNE that is not done with; 0: none */
-	uint64_t agreed;   /* the line's answer, until nothing is under way; 0: none */
+	uint64_t proposed;       /* HANDOFF_PRUNE that is not done with; 0: none */
+	uint64_t agreed;         /* the line's answer, until nothing is under way; 0: none */
+	const char *state;       /* borrowed from the options */
+	struct ledger_view view; /* when the first receipt was asked for */
+	bool has_view;
 };
 
 #define SCRIBE_NULL                                                                                \
@@ -144,6 +149,12 @@ int checkpoint_compose(const struct scribe *scribe, char out[LEDGER_NOTE_MAX + 1
 		       struct cht_err *err) CHT_CHECKED;
 /* A ledger_is_ours_fn: whether this scribe's key signed exactly this note. */
 bool checkpoint_is_ours(void *scribe, struct cht_str note);
+
+/* receipt.c */
+
+/* Sends the line a receipt of entry index, or an empty one, which is said on stderr. CHT_E_PEER: it
+ * asked for what is not durable. CHT_E_IO. */
+int receipt_give(struct scribe *scribe, uint64_t index, struct cht_err *err) CHT_CHECKED;
 
 /* retain.c */
 

@@ -18,10 +18,12 @@ static bool ends(const char *text, size_t cap)
 
 static void check_taken(const struct handoff_msg *msg)
 {
-	HOLDS(msg->kind >= HANDOFF_RING && msg->kind <= HANDOFF_CLOSE);
+	HOLDS(msg->kind >= HANDOFF_RING && msg->kind <= HANDOFF_RECEIPT);
 	HOLDS(msg->version == HANDOFF_VERSION);
 	if (msg->kind == HANDOFF_FAILED)
 		HOLDS(ends(msg->failed.text, sizeof(msg->failed.text)));
+	if (msg->kind == HANDOFF_RECEIPT)
+		HOLDS(ends(msg->receipt.text, sizeof(msg->receipt.text)));
 	if (msg->kind != HANDOFF_READY)
 		return;
 	HOLDS(ends(msg->ready.origin, sizeof(msg->ready.origin)));

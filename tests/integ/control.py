@@ -65,6 +65,21 @@ def adds_up(view):
     equal(f["received"], f["stored"] + f["heartbeats"] + f["refused"] + f["dropped"], f"the sum of {f}")
 
 
+def vkey(d):
+    with open(d + "/s/ledger/vkey", encoding="utf-8") as f:
+        return f.read().strip()
+
+
+def receipt(d, view, index):
+    """Kept in a file, after it was looked at."""
+    text = view["receipt"]
+    equal(text.split("\n")[:2], ["c2sp.org/tlog-proof@v1", f"index {index}"], "the receipt's head")
+    path = f"{d}/{index}.tlog-proof"
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    return path
+
+
 def test_a_cell_comes_sends_and_goes(d):
     with hub(d) as (daemon, c):
         equal(c.get("/cells"), [], "cells at first")
@@ -72,6 +87,8 @@ def test_a_cell_comes_sends_and_goes(d):
         equal((view["id"], view["run"], view["spec"], view["socket"], view["state"]),
               ("a", "r:1", "sha256:00", d + "/v_9001", "open"), "the reply")
         opened = list(events(d + "/s"))[view["index"]]
+        kept = receipt(d, view, view["index"])
+        check("receipt" not in c.get("/cells/a"), "a receipt is of what was waited for")
         equal((short(opened), opened["data"]["cellId"]), ("run.opened", "a"), "what is stored when it is answered")
         with connect(d + "/v_9001") as s:
             s.sendall(b"".join(frame(pid=i) for i in range(500)))
@@ -83,19 +100,22 @@ def test_a_cell_comes_sends_and_goes(d):
         adds_up(gone)
         check(not os.path.exists(d + "/v_9001"), "the socket is gone")
         sealed = list(events(d + "/s"))[gone["sealed"]]
+        last = receipt(d, gone, gone["sealed"])
         equal((short(sealed), sealed["data"]["cellId"]), ("run.sealed", "a"), "what is stored when it is answered")
         equal([short(e) for e in of_cell(d, "a")][-2:], ["channel.closed", "run.sealed"], "the last events")
         c.get("/cells/a", want=404)
         began = time.monotonic()
         daemon.stop()
         check(time.monotonic() - began < 20, "it stops when it is told")
-    cht("verify", d + "/s", want=12)
+    for one in (kept, last):
+        cht("verify", d + "/s", "--since", one, "--vkey", vkey(d), want=10)  # agents that do not count
 
 
 def test_the_same_again_does_nothing_and_another_is_refused(d):
     with hub(d) as (_, c):
         first = {"base": d + "/v", "run": "r"}
         view = c.put("a", first)
+        del view["receipt"]
         n = len(list(events(d + "/s")))
         equal(c.put("a", first, want=200)["run"], "r", "the same again")
         equal(c.put("a", {"base": d + "/v"}, want=200)["run"], "r", "without a run, any is the same")

@@ -129,7 +129,7 @@ static void test_what_a_member_does_not_take_is_named(void **state)
 static void test_the_longest_view_fits(void **state)
 {
 	static char path[CONTROL_PATH_MAX + 1], name[CHT_ATTRIBUTION_MAX + 1];
-	static char text[CONTROL_VIEW_MAX];
+	static char text[CONTROL_VIEW_MAX], receipt[CONTROL_RECEIPT_MAX + 1];
 	struct control_view view = { .index = UINT64_MAX,
 				     .sequence = UINT64_MAX,
 				     .connections = UINT64_MAX,
@@ -148,6 +148,8 @@ static void test_the_longest_view_fits(void **state)
 	view.socket = str_of(path);
 	view.id = view.run = view.spec = str_of(name);
 	view.state = STR("draining");
+	memset(receipt, '\n', sizeof(receipt) - 1);
+	view.receipt = str_of(receipt);
 	reply_put_view(&b, &view);
 	CHECK(!b.full);
 }

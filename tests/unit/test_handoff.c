@@ -110,7 +110,8 @@ static void test_a_message_of_another_shape_is_refused(void **state)
 		{ "one byte long", HANDOFF_READY, HANDOFF_VERSION, sizeof(struct handoff_msg) + 1 },
 		{ "kind alone", HANDOFF_READY, HANDOFF_VERSION, 4 },
 		{ "no kind", 0, HANDOFF_VERSION, sizeof(struct handoff_msg) },
-		{ "unknown kind", HANDOFF_CLOSE + 1, HANDOFF_VERSION, sizeof(struct handoff_msg) },
+		{ "unknown kind", HANDOFF_RECEIPT + 1, HANDOFF_VERSION,
+		  sizeof(struct handoff_msg) },
 		{ "next version", HANDOFF_READY, HANDOFF_VERSION + 1, sizeof(struct handoff_msg) },
 	};
 
