@@ -36,6 +36,7 @@ extern const struct cli_command cli_commands[];
 const struct cli_command *cli_command_find(const char *name);
 
 int cmd_cat(int argc, char **argv);
+int cmd_cell(int argc, char **argv);
 int cmd_decode(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_key(int argc, char **argv);

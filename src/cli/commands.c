@@ -260,6 +260,39 @@ static const char key_usage[] =
 	"  cht key gen --out envelope.key\n"
 	"  cht key show envelope.key\n";
 
+static const char cell_usage[] =
+	"usage: cht cell add ID --base PATH | --path PATH [OPTION...]\n"
+	"       cht cell rm ID\n"
+	"       cht cell ls\n"
+	"       cht cell show ID\n"
+	"\n"
+	"Tells a chtd that runs, over its control socket, of a cell that comes or goes. add "
+	"returns\n"
+	"when the cell's socket listens and its run.opened is in the ledger for good: then its VM\n"
+	"may boot. rm returns when all that was sent is stored and the run is sealed. ls and show\n"
+	"say what there is.\n"
+	"\n"
+	"      --base PATH     the VMM's uds_path: the cell's socket is PATH_9001\n"
+	"      --path PATH     the cell's socket itself\n"
+	"      --run RUN       its run id (default: one that is drawn)\n"
+	"      --spec DIGEST   what was to run in it (default: unspecified)\n"
+	"      --uid N         only this user id may connect to it\n"
+	"      --owner N, --group N, --mode MODE  of its socket (default: chtd's, 0600)\n"
+	"      --receipt FILE  keep the proof that run.opened, or run.sealed, is in the ledger: "
+	"for\n"
+	"                      cht verify --since, apart from this host\n"
+	"      --control PATH  chtd's control socket (default: $CHT_CONTROL, else\n"
+	"                      /run/cht/control)\n"
+	"  -o, --output json   chtd's answer as it came\n"
+	"  -h, --help          this text\n"
+	"\n"
+	"exit: 0, 1 chtd refused, which is said, or is not there, 2 usage\n"
+	"\n"
+	"examples:\n"
+	"  cht cell add web-1 --base /run/vms/web-1/v.sock --receipt web-1.tlog-proof\n"
+	"  cht cell ls\n"
+	"  cht cell rm web-1\n";
+
 static const char ledger_usage[] =
 	"usage: cht ledger init STATE [--name NAME] [--retain-age TIME] [--retain-bytes SIZE]\n"
 	"                             [--key-file FILE] [-o json]\n"
@@ -314,6 +347,7 @@ const struct cli_command cli_commands[] = {
 	  cmd_serve },
 	{ "verify", "is a ledger as it was written, and is all of it there", verify_usage,
 	  cmd_verify },
+	{ "cell", "register and remove cells while chtd runs", cell_usage, cmd_cell },
 	{ "key", "make a signing key, or show what a verifier needs of one", key_usage, cmd_key },
 	{ "ledger", "begin a log, or the one that follows it", ledger_usage, cmd_ledger },
 	{ "version", "version, wire version and cryptographic libraries", version_usage,

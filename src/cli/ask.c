@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/ask.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "cli/target.h"
+
+enum { HEAD_MAX = 1024, ANSWER_MAX = 64 << 20, PATH_LEN_MAX = 4096 };
+
+static int open_socket(const char *socket, struct cht_err *err)
+{
+	char text[PATH_LEN_MAX + 8];
+	struct target target;
+	int fd, flags, n = snprintf(text, sizeof(text), "unix:%s", socket);
+
+	if (n < 0 || (size_t)n >= sizeof(text))
+		return cht_fail(err, CHT_E_RANGE, 0, "the control socket's path is too long");
+	fd = target_open(&target, text, err);
+	if (fd < 0)
+		return fd;
+	fd = target_connect(&target, err);
+	target_close(&target);
+	if (fd < 0)
+		return fd;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0) {
+		fd_close(&fd);
+		return cht_fail(err, CHT_E_IO, errno, "wait for an answer");
+	}
+	return fd;
+}
+
+static int send_request(int fd, const char *method, const char *target, const char *body,
+			struct cht_err *err)
+{
+	char head[HEAD_MAX];
+	size_t len = body != NULL ? strlen(body) : 0;
+	int r, n = snprintf(head, sizeof(head),
+			    "%s %s HTTP/1.1\r\nHost: chtd\r\nConnection: close\r\n"
+			    "Content-Length: %zu\r\n\r\n",
+			    method, target, len);
+
+	if (n < 0 || (size_t)n >= sizeof(head))
+		return cht_fail(err, CHT_E_RANGE, 0, "the request is too long");
+	r = fd_write_all(fd, head, (size_t)n, err);
+	if (r == 0 && len > 0)
+		r = fd_write_all(fd, body, len, err);
+	/* It may have been answered before it was whole. */
+	return r == CHT_E_IO && err->sys == EPIPE ? 0 : r;
+}
+
+static int make_room(struct ask_reply *reply, size_t *cap, struct cht_err *err)
+{
+	char *grown;
+
+	if (reply->len + 1 < *cap)
+		return 0;
+	if (*cap >= ANSWER_MAX)
+		return cht_fail(err, CHT_E_PEER, 0, "the answer is too long to be chtd's");
+	*cap = *cap == 0 ? 65536 : 2 * *cap;
+	grown = realloc(reply->text, *cap);
+	if (grown == NULL)
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for the answer");
+	reply->text = grown;
+	return 0;
+}
+
+static int read_to_end(int fd, struct ask_reply *reply, struct cht_err *err)
+{
+	size_t cap = 0;
+	int r = 0;
+
+	while (r == 0) {
+		ssize_t n;
+
+		r = make_room(reply, &cap, err);
+		if (r < 0)
+			break;
+		n = read(fd, reply->text + reply->len, cap - reply->len - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != ECONNRESET)
+			r = cht_fail(err, CHT_E_IO, errno, "read the answer");
+		if (n <= 0)
+			break;
+		reply->len += (size_t)n;
+	}
+	if (reply->text != NULL)
+		reply->text[reply->len] = '\0';
+	return r;
+}
+
+/* Takes the head off. */
+static int take_apart(struct ask_reply *reply, struct cht_err *err)
+{
+	static const char version[] = "HTTP/1.1 ";
+	const char *body = reply->len > 0 ? strstr(reply->text, "\r\n\r\n") : NULL;
+	uint64_t status;
+
+	if (body == NULL || strncmp(reply->text, version, strlen(version)) != 0 ||
+	    !read_u64((struct cht_str){ reply->text + strlen(version), 3 }, 599, &status))
+		return cht_fail(err, CHT_E_PEER, 0,
+				"no answer came: chtd ended meanwhile, or something else listens "
+				"there");
+	body += strlen("\r\n\r\n");
+	reply->status = (unsigned)status;
+	reply->len -= (size_t)(body - reply->text);
+	memmove(reply->text, body, reply->len + 1);
+	reply->json = json_loadb(reply->text, reply->len, JSON_REJECT_DUPLICATES, NULL);
+	return 0;
+}
+
+int ask(const char *socket, const char *method, const char *target, const char *body,
+	struct ask_reply *reply, struct cht_err *err)
+{
+	int fd = open_socket(socket, err), r;
+
+	*reply = (struct ask_reply){ .status = 0 };
+	if (fd < 0)
+		return fd;
+	r = send_request(fd, method, target, body, err);
+	if (r == 0)
+		r = read_to_end(fd, reply, err);
+	fd_close(&fd);
+	return r < 0 ? r : take_apart(reply, err);
+}
+
+void ask_done(struct ask_reply *reply)
+{
+	json_decref(reply->json);
+	free(reply->text);
+	*reply = (struct ask_reply){ .status = 0 };
+}
+
+int ask_json(const char *socket, const char *method, const char *target, const char *body,
+	     struct ask_reply *reply, struct cht_err *err)
+{
+	int r = ask(socket, method, target, body, reply, err);
+	const char *sentence;
+
+	if (r < 0)
+		return r;
+	sentence = json_string_value(json_object_get(reply->json, "message"));
+	if (reply->status > 299)
+		return cht_fail(err, CHT_E_STATE, 0, "%s",
+				sentence != NULL ? sentence : "chtd refused, without a reason");
+	return reply->json != NULL ? 0 : cht_fail(err, CHT_E_PEER, 0, "the answer is not chtd's");
+}
