@@ -244,6 +244,11 @@ static int serve(struct line *line, uint32_t i, struct cht_err *err)
 	uint64_t now = line->now.monotonic_ns, at;
 	int r;
 
+	/* One that is on its way out says nothing more of itself: run.sealed is its last word. */
+	if (!slot_is_open(slot)) {
+		deadlines_set(&line->deadlines, i, UINT64_MAX);
+		return 0;
+	}
 	if (slot->paused_until_ns != 0 && slot->paused_until_ns <= now) {
 		slot->paused_until_ns = 0;
 		slot->unread_ns += line_reading_ns(line) - slot->paused_at_ns;

@@ -46,14 +46,6 @@ static void view(const struct slot *slot, struct control_view *out)
 	};
 }
 
-static uint32_t find(const struct line *line, const char *id)
-{
-	for (uint32_t i = 0; i < line->slots_used; i++)
-		if (line->slots[i].state != SLOT_FREE && strcmp(line->slots[i].reg.id, id) == 0)
-			return i;
-	return NOBODY;
-}
-
 static bool is_same_text(const char *ours, const char *asked)
 {
 	return strcmp(ours != NULL ? ours : "", asked) == 0;
@@ -73,21 +65,15 @@ static bool is_same(const struct slot *slot, const struct control_cell *asked)
 	       mode == (asked->mode != 0 ? asked->mode : 0600);
 }
 
+/* Asked before it is bound: to find out by the socket itself would be a connection to that cell. */
 static bool is_socket_taken(const struct line *line, const struct conf_cell *reg)
 {
 	char path[CONF_TEXT_MAX + 8];
-	struct cht_str socket = str_of(reg->path);
 
-	if (reg->base != NULL) {
-		if (cht_socket_path(reg->base, path, sizeof(path)) < 0)
-			return false;
-		socket = str_of(path);
-	}
-	for (uint32_t i = 0; i < line->slots_used; i++)
-		if (line->slots[i].state != SLOT_FREE &&
-		    str_eq(channel_of(&line->slots[i]), socket))
-			return true;
-	return false;
+	if (reg->base == NULL)
+		return ids_find(&line->sockets, reg->path) != IDS_NONE;
+	return cht_socket_path(reg->base, path, sizeof(path)) >= 0 &&
+	       ids_find(&line->sockets, path) != IDS_NONE;
 }
 
 /* Why a cell could not be registered, for its client; false when it concerns all of us. */
@@ -141,10 +127,10 @@ static bool add(struct line *line, const struct control_request *request,
 static bool put(struct line *line, const struct control_request *request,
 		struct control_answer *answer, control_ticket *ticket)
 {
-	uint32_t i = find(line, request->id);
+	uint32_t i = ids_find(&line->ids, request->id);
 	const struct slot *slot;
 
-	if (i == NOBODY) {
+	if (i == IDS_NONE) {
 		if (!add(line, request, answer, &i))
 			return true;
 		*ticket = ticket_of(line, i, false);
@@ -173,8 +159,8 @@ static bool on_cell(void *context, const struct control_request *request,
 
 	if (request->method == CONTROL_PUT)
 		return put(line, request, answer, ticket);
-	i = find(line, request->id);
-	if (i == NOBODY) {
+	i = ids_find(&line->ids, request->id);
+	if (i == IDS_NONE) {
 		(void)control_refuse(&answer->error, 404, "no_such_cell",
 				     "no cell %s is registered: see GET /cells", request->id);
 		return true;

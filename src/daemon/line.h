@@ -25,6 +25,7 @@
 #include "daemon/child.h"
 #include "daemon/conf.h"
 #include "daemon/deadlines.h"
+#include "daemon/ids.h"
 #include "daemon/loop.h"
 #include "daemon/table.h"
 #include "event/event.h"
@@ -122,6 +123,7 @@ struct line {
 	struct slot *slots;
 	uint32_t n_slots, slots_used, free_slot; /* capacity; ever used; first free */
 	uint32_t n_cells;                        /* registered */
+	struct ids ids, sockets;                 /* their places by id, and by socket */
 	uint32_t moving;                         /* first whose state waits to change */
 	unsigned n_proving;                      /* receipts asked for */
 	struct conn *conns;

@@ -84,6 +84,7 @@ static int init_cell(struct line *line, uint32_t i, struct cht_str run_id, struc
 	const struct conf_cell *c = &line->slots[i].reg;
 	struct cell_options options = { .cell_id = str_of(c->id), .run_id = run_id, .spec = spec };
 	char path[CONF_TEXT_MAX + 8];
+	int r;
 
 	options.channel = str_of(c->path);
 	if (c->base != NULL) {
@@ -97,7 +98,10 @@ static int init_cell(struct line *line, uint32_t i, struct cht_str run_id, struc
 	options.ledger_quota = line->conf->ledger_bytes_per_run;
 	options.silence_once =
 		line->conf->silence != NULL && strcmp(line->conf->silence, "once") == 0;
-	return cell_init(&line->slots[i].cell, &options, &line->now, err);
+	r = cell_init(&line->slots[i].cell, &options, &line->now, err);
+	if (r == 0)
+		ids_add(&line->sockets, i);
+	return r;
 }
 
 /* What was told in an event that is not stored was not told. */

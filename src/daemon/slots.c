@@ -53,6 +53,20 @@ static void *reserve(size_t bytes)
 	return at == MAP_FAILED ? NULL : at;
 }
 
+static const char *id_of(const void *context, uint32_t i)
+{
+	const struct line *line = context;
+
+	return line->slots[i].reg.id;
+}
+
+static const char *socket_of(const void *context, uint32_t i)
+{
+	const struct line *line = context;
+
+	return line->slots[i].cell.channel;
+}
+
 int slots_open(struct line *line, struct cht_err *err)
 {
 	const size_t scratch = CHT_FRAME_MAX_BYTES;
@@ -66,6 +80,10 @@ int slots_open(struct line *line, struct cht_err *err)
 	r = budget_descriptors(line, err);
 	if (r == 0)
 		r = deadlines_open(&line->deadlines, line->n_slots, err);
+	if (r == 0)
+		r = ids_open(&line->ids, line->n_slots, id_of, line, err);
+	if (r == 0)
+		r = ids_open(&line->sockets, line->n_slots, socket_of, line, err);
 	if (r == 0)
 		r = channel_spare_open(&line->spare, err);
 	if (r < 0)
@@ -112,6 +130,7 @@ int slot_take(struct line *line, const struct conf_cell *reg, uint32_t *i, struc
 			       .quota = { .max = (uint16_t)line->conf->partial_blocks } };
 	line->n_cells++;
 	r = conf_cell_copy(&slot->reg, reg, err);
+	ids_add(&line->ids, *i);
 	if (r < 0)
 		slot_drop(line, *i);
 	return r;
@@ -122,6 +141,8 @@ void slot_drop(struct line *line, uint32_t i)
 	struct slot *slot = &line->slots[i];
 
 	cells_close_listener(line, slot);
+	ids_remove(&line->ids, i);
+	ids_remove(&line->sockets, i);
 	conf_cell_free(&slot->reg);
 	deadlines_set(&line->deadlines, i, UINT64_MAX);
 	slot->state = SLOT_FREE;
@@ -136,6 +157,8 @@ void slots_free(struct line *line)
 	for (uint32_t i = 0; line->slots != NULL && i < line->slots_used; i++)
 		conf_cell_free(&line->slots[i].reg);
 	deadlines_close(&line->deadlines);
+	ids_close(&line->ids);
+	ids_close(&line->sockets);
 	fd_close(&line->spare.fd);
 	free(line->slots);
 	if (line->pool_mem != NULL)

@@ -267,6 +267,19 @@ def test_a_registered_cell_ends_with_chtd_and_a_configured_one_goes_on(d):
               ["run.opened", "run.resumed", "run.sealed", "run.opened"], "its runs")
 
 
+def test_what_a_cell_over_its_rate_sent_is_stored_before_its_seal(d):
+    with open(d + "/conf", "w", encoding="utf-8") as f:
+        f.write("[limits]\nframes_per_second = 100\nframes_burst = 100\n[silence]\nkeepalive_window = 300ms\n")
+    with hub(d, "--config", d + "/conf") as (daemon, c):
+        c.put("a", {"path": d + "/a"})
+        with connect(d + "/a") as s:
+            s.sendall(b"".join(frame(pid=i) for i in range(1500)))
+            wait_for("the pause", lambda: c.get("/cells/a")["frames"]["stored"] >= 100)
+            equal(c.delete("a")["frames"]["stored"], 1500, "all is stored")
+        daemon.stop()
+    equal(short(of_cell(d, "a")[-1]), "run.sealed", "the last word")
+
+
 def test_a_stop_finishes_what_is_on_its_way(d):
     with hub(d) as (daemon, c):
         for i in range(20):
