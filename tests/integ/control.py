@@ -7,11 +7,11 @@ import http.client
 import json
 import os
 import socket
+import subprocess
 import threading
 import time
 
-from rig import (LIMIT_S, Daemon, await_type, check, cht, connect, equal, events, fail, frame, main, short, sums,
-                 wait_for)
+from rig import BIN, LIMIT_S, Daemon, check, cht, connect, equal, events, frame, main, short, wait_for
 
 
 class Unix(http.client.HTTPConnection):
@@ -278,6 +278,30 @@ def test_what_a_cell_over_its_rate_sent_is_stored_before_its_seal(d):
             equal(c.delete("a")["frames"]["stored"], 1500, "all is stored")
         daemon.stop()
     equal(short(of_cell(d, "a")[-1]), "run.sealed", "the last word")
+
+
+def test_the_orchestrator_of_the_examples(d):
+    script = os.environ["CHT_SOURCE_ROOT"] + "/examples/orchestrate.sh"
+
+    def orchestrate(cell, *vmm, want):
+        done = subprocess.run([script, d + "/control", cell, f"{d}/{cell}.v", d + "/kept", *vmm], capture_output=True,
+                              text=True, check=False, timeout=LIMIT_S)
+        equal(done.returncode, want, f"its status: {done.stderr}")
+        return done
+
+    os.mkdir(d + "/kept")
+    vmm = ("sh", "-c", f'"{BIN}/cht" send "unix:${{CHT_BASE}}_9001" -n 9 >/dev/null; exit 3')
+    with hub(d) as (_, c):
+        said = orchestrate("vm-1", *vmm, want=3).stderr
+        check("vm-1: sealed, VM ended with 3" in said, said)
+        equal(c.get("/cells"), [], "cells after it")
+        c.put("vm-2", {"path": d + "/elsewhere"})
+        check("registered otherwise" in orchestrate("vm-2", *vmm, want=22).stderr, "chtd's sentence")
+    kinds = [short(e) for e in of_cell(d, "vm-1")]
+    equal((kinds[0], kinds[-1], kinds.count("guest.process_spawned")), ("run.opened", "run.sealed", 9), "its run")
+    equal([short(e) for e in of_cell(d, "vm-2")], ["run.opened"], "the other's is left alone")
+    for name in ("vm-1.opened", "vm-1.sealed"):
+        cht("verify", d + "/s", "--since", f"{d}/kept/{name}", "--vkey", vkey(d), want=10)
 
 
 def test_a_stop_finishes_what_is_on_its_way(d):
