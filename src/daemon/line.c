@@ -278,13 +278,13 @@ static int turn_connections(struct line *line, int *n, struct cht_err *err)
 	return serve_ready(line, err);
 }
 
-/* *connections: some may be readable. */
+/* *connections: some may be readable. *is_asked: there may be requests. */
 static int turn_events(struct line *line, const struct epoll_event *events, int n,
-		       bool *connections, struct cht_err *err)
+		       bool *connections, bool *is_asked, struct cht_err *err)
 {
-	bool is_asked = false;
 	int r = 0;
 
+	*is_asked = false;
 	*connections = n == LOOP_EVENTS;
 	for (int i = 0; i < n && r == 0; i++) {
 		union fd_ref ref = { .u64 = events[i].data.u64 };
@@ -302,7 +302,7 @@ static int turn_events(struct line *line, const struct epoll_event *events, int 
 			ring_clear(line->ring.durable_fd);
 			*connections = go_on_reading(line) || *connections;
 			break;
-		case FD_CONTROL: is_asked = true; break;
+		case FD_CONTROL: *is_asked = true; break;
 		case FD_LISTENER:
 			if ((line->slots[ref.slot].gen & 0xffffff) == ref.gen)
 				(void)cells_on_accept(line, ref.slot);
@@ -311,7 +311,7 @@ static int turn_events(struct line *line, const struct epoll_event *events, int 
 		case FD_CONNECTION: break; /* only in the second set */
 		}
 	}
-	return r < 0 ? r : hub_turn(line, is_asked, err);
+	return r;
 }
 
 /* While guests are read without room: what there is to say is said when there is some. */
@@ -377,7 +377,7 @@ int line_run(struct line *line, struct cht_err *err)
 	while (r == 0 && line->stop_signal == 0) {
 		struct epoll_event events[LOOP_EVENTS];
 		int n, n_ready = 0;
-		bool connections;
+		bool connections, is_asked = false;
 
 		loop_set_timer(&line->loop, next_timer(line));
 		n = loop_wait(&line->loop, events, LOOP_EVENTS, moves_have_work(line) ? 0 : -1);
@@ -385,12 +385,15 @@ int line_run(struct line *line, struct cht_err *err)
 		line->unclocked = 0;
 		r = host_watch_clock(line, err);
 		if (r == 0)
-			r = turn_events(line, events, n, &connections, err);
+			r = turn_events(line, events, n, &connections, &is_asked, err);
 		cells_listen_again(line);
 		if (r == 0 && connections && !line->is_full)
 			r = turn_connections(line, &n_ready, err);
 		if (r == 0)
 			r = moves_go_on(line, err);
+		/* After it: a cell that was told to be gone is gone for who asks now. */
+		if (r == 0)
+			r = hub_turn(line, is_asked, err);
 		if (r == 0)
 			r = judge(line, n_ready, err);
 	}

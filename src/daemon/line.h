@@ -77,6 +77,7 @@ struct slot {
 	uint64_t until_ns;  /* draining: no longer than that */
 	uint64_t sealed_index;
 	bool is_retired; /* it is to go */
+	bool is_moving;  /* it is in line.moving */
 	bool is_proving; /* opening or sealing: durable, and its receipt is asked for */
 	struct cht_cell cell;
 	struct telling telling;
@@ -121,6 +122,7 @@ struct line {
 	uint64_t base_index; /* ledger index of the ring's first entry */
 
 	struct slot *slots;
+	uint32_t n_clients; /* of the control socket: as many as have a descriptor */
 	uint32_t n_slots, slots_used, free_slot; /* capacity; ever used; first free */
 	uint32_t n_cells;                        /* registered */
 	struct ids ids, sockets;                 /* their places by id, and by socket */

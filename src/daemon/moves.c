@@ -15,6 +15,13 @@ static void wait_for_disk(struct line *line, struct slot *slot, enum slot_state 
 	slot->awaited = ring_put_count(&line->ring);
 }
 
+static void take_up(struct line *line, uint32_t i)
+{
+	line->slots[i].is_moving = true;
+	line->slots[i].next = line->moving;
+	line->moving = i;
+}
+
 static void undo(struct line *line, uint32_t i)
 {
 	if (line->slots[i].table_slot >= 0)
@@ -43,8 +50,7 @@ int moves_register(struct line *line, const struct conf_cell *reg, uint32_t *i, 
 	}
 	deadlines_set(&line->deadlines, *i, cell_deadline(&slot->cell));
 	wait_for_disk(line, slot, SLOT_OPENING);
-	slot->next = line->moving;
-	line->moving = *i;
+	take_up(line, *i);
 	return 0;
 }
 
@@ -56,7 +62,8 @@ static void begin_drain(struct line *line, uint32_t i)
 		n += ACCEPTS_PER_TURN;
 	cells_close_listener(line, slot);
 	slot->state = SLOT_DRAINING;
-	slot->until_ns = line->now.monotonic_ns + LIMIT_DRAIN_NS;
+	/* While we stop nothing would wake us for the rest. */
+	slot->until_ns = line->stop_signal != 0 ? 0 : line->now.monotonic_ns + LIMIT_DRAIN_NS;
 	deadlines_set(&line->deadlines, i, UINT64_MAX);
 }
 
@@ -65,11 +72,10 @@ void moves_retire(struct line *line, uint32_t i)
 	struct slot *slot = &line->slots[i];
 
 	slot->is_retired = true;
-	if (slot->state != SLOT_OPEN)
+	if (slot->state != SLOT_OPEN || slot->is_moving)
 		return; /* it goes when it has come, or is going */
 	begin_drain(line, i);
-	slot->next = line->moving;
-	line->moving = i;
+	take_up(line, i);
 }
 
 /* Some reads of each of its connections. *more: the kernel may hold yet more. */
@@ -163,7 +169,7 @@ static int step(struct line *line, uint32_t i, bool *stays, struct cht_err *err)
 	case SLOT_OPENING:
 		return is_durable ? ask_receipt(line, slot, slot->cell.run.first_index, err) : 0;
 	case SLOT_OPEN:
-		*stays = slot->is_retired;
+		*stays = slot->is_moving = slot->is_retired;
 		if (slot->is_retired)
 			begin_drain(line, i);
 		return 0;
@@ -206,9 +212,13 @@ int moves_go_on(struct line *line, struct cht_err *err)
 
 bool moves_have_work(const struct line *line)
 {
-	for (uint32_t i = line->moving; i != NOBODY; i = line->slots[i].next)
-		if (line->slots[i].state == SLOT_DRAINING && !line->is_full)
+	for (uint32_t i = line->moving; i != NOBODY; i = line->slots[i].next) {
+		enum slot_state state = line->slots[i].state;
+
+		if (state == SLOT_OPEN || state == SLOT_SEALED ||
+		    (state == SLOT_DRAINING && !line->is_full && !line->is_short))
 			return true;
+	}
 	return false;
 }
 
