@@ -154,6 +154,7 @@ static enum MHD_Result ask(struct control *c, struct client *client)
 		return queue_text(client, client->status, json_type);
 	}
 	client->state = CLIENT_WAITING;
+	client->asked = c->n_asked++;
 	c->n_waiting++;
 	MHD_suspend_connection(client->connection);
 	return MHD_YES;

@@ -11,8 +11,6 @@
 #include "control/control.h"
 #include "control/reply.h"
 
-enum { CONTROL_CLIENTS_MAX = 1024 };
-
 enum client_state {
 	CLIENT_FREE,
 	CLIENT_ASKING,  /* no whole request yet */
@@ -28,6 +26,7 @@ struct client {
 	struct MHD_Connection *connection;
 	int fd;
 	control_ticket ticket;
+	uint64_t asked; /* .n_asked, when it began to wait */
 	struct control_request request;
 	struct control_error error; /* status 0: the request is good so far */
 	unsigned status;            /* of .text */
@@ -44,6 +43,7 @@ struct control {
 	bool is_stopping, is_due;
 	uint64_t next_sweep_ns;
 	unsigned n_waiting;
+	uint64_t n_asked;
 	struct client *clients[CONTROL_CLIENTS_MAX]; /* made when first needed */
 };
 

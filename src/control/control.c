@@ -223,19 +223,38 @@ static void end_late(struct control *c)
 
 /* ---- for the owner */
 
-void control_tell(struct control *c, control_ticket ticket, const struct control_answer *answer)
+static bool waits_for(const struct client *client, control_ticket ticket)
 {
-	struct control_answer mine = *answer;
+	return client->state == CLIENT_WAITING && client->ticket == ticket;
+}
+
+/* Who of them asked first; NULL when nobody waits. */
+static const struct client *find_first(const struct control *c, control_ticket ticket)
+{
+	const struct client *first = NULL;
 
 	for (unsigned i = 0; c->n_waiting > 0 && i < CONTROL_CLIENTS_MAX && c->clients[i] != NULL;
+	     i++)
+		if (waits_for(c->clients[i], ticket) &&
+		    (first == NULL || c->clients[i]->asked < first->asked))
+			first = c->clients[i];
+	return first;
+}
+
+void control_tell(struct control *c, control_ticket ticket, const struct control_answer *answer)
+{
+	const struct client *first = find_first(c, ticket);
+
+	for (unsigned i = 0; first != NULL && i < CONTROL_CLIENTS_MAX && c->clients[i] != NULL;
 	     i++) {
 		struct client *client = c->clients[i];
+		struct control_answer mine = *answer;
 
-		if (client->state != CLIENT_WAITING || client->ticket != ticket)
+		if (!waits_for(client, ticket))
 			continue;
-		client_write(client, &mine);
-		if (mine.status == MHD_HTTP_CREATED)
+		if (mine.status == MHD_HTTP_CREATED && client != first)
 			mine.status = MHD_HTTP_OK;
+		client_write(client, &mine);
 		client->state = CLIENT_TOLD;
 		c->n_waiting--;
 		MHD_resume_connection(client->connection);
@@ -277,7 +296,7 @@ static int start_daemon(struct control *c, struct cht_err *err)
 	c->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, c,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)CONTROL_CLIENTS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)c->handler.clients_max, MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)(REQUEST_NS / NS_PER_S), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)CONNECTION_BYTES, MHD_OPTION_URI_LOG_CALLBACK, on_target, c,
 		MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_NOTIFY_COMPLETED,

@@ -43,8 +43,11 @@ struct control_answer {
 /* Whose answer waits: given by the handler, told of in control_tell. */
 typedef uint64_t control_ticket;
 
+enum { CONTROL_CLIENTS_MAX = 1024 };
+
 struct control_handler {
 	void *context;
+	uint32_t clients_max; /* connected at once, a descriptor each: 1 to CONTROL_CLIENTS_MAX */
 	/* CONTROL_CELL: false, *ticket: the answer comes by control_tell. True: *answer is it. */
 	bool (*on_cell)(void *context, const struct control_request *request,
 			struct control_answer *answer, control_ticket *ticket);

@@ -259,6 +259,7 @@ static void read_metrics(void *context, struct control_metrics *out)
 int hub_open(struct line *line, struct cht_err *err)
 {
 	const struct control_handler handler = { .context = line,
+						 .clients_max = line->n_clients,
 						 .on_cell = on_cell,
 						 .next_cell = next_cell,
 						 .read_metrics = read_metrics };

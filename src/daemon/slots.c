@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "control/control.h"
 #include "daemon/line.h"
 
 enum {
@@ -16,11 +17,25 @@ enum {
 	FDS_PER_CELL = 2, /* listener and its directory */
 };
 
+/* Clients of the control socket have descriptors of their own, so that they take none of a guest: a
+ * quarter of what the configured cells leave. How many that is. */
+static uint32_t reserve_clients(struct line *line, uint64_t left)
+{
+	if (line->conf->control == NULL)
+		return 0;
+	line->n_clients =
+		left / 4 < CONTROL_CLIENTS_MAX ? (uint32_t)(left / 4) : CONTROL_CLIENTS_MAX;
+	if (line->n_clients > 0)
+		return line->n_clients;
+	line->n_clients = 1; /* one of the others */
+	return 0;
+}
+
 /* Whether the descriptors that this process may have suffice for the cells that are configured;
  * sets how many cells and connections there can be in all. */
 static int budget_descriptors(struct line *line, struct cht_err *err)
 {
-	uint64_t most, fit;
+	uint64_t left, most, fit;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -34,10 +49,12 @@ static int budget_descriptors(struct line *line, struct cht_err *err)
 			"%zu cells need %zu open files and the limit is %llu: raise it (ulimit -n)",
 			line->conf->n_cells, OTHER_FDS + line->conf->n_cells * (FDS_PER_CELL + 1),
 			(unsigned long long)limit.rlim_cur);
-	fit = (limit.rlim_cur - OTHER_FDS) / (FDS_PER_CELL + 1);
+	left = limit.rlim_cur - OTHER_FDS;
+	left -= reserve_clients(line, left - line->conf->n_cells * (FDS_PER_CELL + 1));
+	fit = left / (FDS_PER_CELL + 1);
 	if (line->n_slots > fit)
 		line->n_slots = (uint32_t)fit;
-	most = limit.rlim_cur - OTHER_FDS - (uint64_t)FDS_PER_CELL * line->n_slots;
+	most = left - (uint64_t)FDS_PER_CELL * line->n_slots;
 	if (most > line->n_slots * line->conf->connections)
 		most = line->n_slots * line->conf->connections;
 	line->n_conns = (uint32_t)most;

@@ -6,12 +6,16 @@ import contextlib
 import http.client
 import json
 import os
+import random
+import resource
+import signal
 import socket
 import subprocess
 import threading
 import time
 
 from rig import BIN, LIMIT_S, Daemon, check, cht, connect, equal, events, frame, main, short, wait_for
+from trouble import cpu_s, fill, small_disk
 
 
 class Unix(http.client.HTTPConnection):
@@ -33,7 +37,9 @@ class Control:
         self.http.request(method, target, None if body is None else json.dumps(body))
         reply = self.http.getresponse()
         raw = reply.read().decode()
-        equal(reply.status, want, f"status of {method} {target}: {raw}")
+        if not isinstance(want, tuple):
+            want = (want,)
+        check(reply.status in want, f"status {reply.status}, not {want}, of {method} {target}: {raw}")
         return json.loads(raw) if raw.startswith(("{", "[")) else raw
 
     def get(self, target, want=200):
@@ -316,6 +322,109 @@ def test_a_stop_finishes_what_is_on_its_way(d):
         equal([one.http.getresponse().status for one in going], [200] * 20, "each has its answer")
     equal([short(e) for e in events(d + "/s")].count("run.sealed"), 20, "sealed")
     check(not os.path.exists(d + "/control"), "the control socket is gone")
+
+
+def pipelined(d, dice):
+    """Some requests for one of three cells in one write; the last one ends the connection."""
+    text = ""
+    for _ in range(dice.randrange(1, 5)):
+        cell, method = f"x{dice.randrange(3)}", dice.choice(("PUT", "DELETE", "GET", "HEAD"))
+        body = json.dumps({"path": f"{d}/{cell}"}) if method == "PUT" else ""
+        text += f"{method} /cells/{cell} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    return (text + "GET /version HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").encode()
+
+
+def test_whoever_asks_in_a_hurry_is_answered(d):
+    faults = []
+    end = time.monotonic() + 8
+
+    def client(k):
+        dice = random.Random(k)
+        try:
+            while time.monotonic() < end and not faults:
+                with connect(d + "/control") as s:
+                    s.settimeout(8)
+                    s.sendall(pipelined(d, dice))
+                    while dice.random() < 0.9 and s.recv(65536):
+                        pass
+        except OSError as e:
+            faults.append(f"{k}: {e!r}")
+
+    with hub(d) as (daemon, _):
+        threads = [threading.Thread(target=client, args=(k,)) for k in range(6)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        equal(faults, [], "what went wrong")
+        daemon.stop()
+    seen = [(e["data"].get("runId"), e["data"]["sequence"], short(e)) for e in events(d + "/s")]
+    last = {run: (number, kind) for run, number, kind in seen}
+    for run, (number, _) in last.items():
+        mine = [(n, kind) for r, n, kind in seen if r == run]
+        equal([n for n, _ in mine], list(range(1, number + 1)), f"the numbers of {run}")
+        check("run.sealed" not in [kind for _, kind in mine[:-1]], f"{run} ends with its seal")
+
+
+def test_who_asked_first_is_told_that_the_cell_is_new(d):
+    with hub(d) as (daemon, _):
+        early, late = Control(d), Control(d)
+        for one in (early, late):
+            one.get("/version")
+        scribe = daemon.scribe_pid()
+        os.kill(scribe, signal.SIGSTOP)
+        try:
+            body = json.dumps({"path": d + "/a"})
+            for one in (late, early):
+                one.http.request("PUT", "/cells/a", body)
+                wait_for("the cell", lambda: Control(d).get("/cells"))
+        finally:
+            os.kill(scribe, signal.SIGCONT)
+        equal([one.http.getresponse().status for one in (late, early)], [201, 200], "the answers")
+
+
+def test_a_cell_that_drains_on_a_full_disk_costs_nothing(d):
+    with open(d + "/conf", "w", encoding="utf-8") as f:
+        f.write("[daemon]\non_full = drop\n[limits]\nframes_burst = 1000000\nframes_per_second = 1000000\n")
+    with small_disk(d, "64m") as disk, Daemon(disk + "/s", "--control", d + "/control", "--config", d + "/conf") as daemon:
+        c = Control(d)
+        c.put("a", {"path": d + "/a"})
+        with connect(d + "/a") as s:
+            fill(disk)
+            s.sendall(frame(pid=1))
+            wait_for("the pause", lambda: "dropped and counted" in daemon.stderr())
+            for _ in range(200):
+                s.sendall(b"".join(frame(pid=p, comm="x" * 200) for p in range(1, 101)))
+        wait_for("drops", lambda: c.get("/cells/a")["frames"]["dropped"] > 0)
+        going = Control(d)
+        going.http.request("DELETE", "/cells/a")
+        wait_for("the drain", lambda: c.get("/cells/a")["state"] == "draining")
+        before, start = cpu_s(daemon.proc.pid), time.monotonic()
+        wait_for("time", lambda: time.monotonic() - start > 2)
+        spent = cpu_s(daemon.proc.pid) - before
+        os.unlink(disk + "/ballast")
+        gone = json.loads(going.http.getresponse().read())
+        adds_up(gone)
+        check(spent < 0.3, f"waiting for space took {spent} s of the processor")
+
+
+def test_clients_take_no_descriptors_of_guests(d):
+    def few():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (140, 140))
+
+    with hub(d, preexec=few) as (_, c):
+        n = 0
+        while c.ask("PUT", f"/cells/a{n}", {"path": f"{d}/a{n}"}, want=(201, 503)).get("code") != "full":
+            n += 1
+        check(n > 10, f"{n} cells")
+        with contextlib.ExitStack() as idle:
+            for _ in range(100):
+                idle.enter_context(connect(d + "/control"))
+            guest = idle.enter_context(connect(d + "/a0"))
+            guest.sendall(frame(pid=1))
+            wait_for("its frame", lambda: c.get("/cells/a0")["frames"]["stored"] == 1, 5)
+            c.delete("a1")
+            c.put("b", {"path": d + "/b"})
 
 
 if __name__ == "__main__":
