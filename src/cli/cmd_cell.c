@@ -155,7 +155,7 @@ static int do_it(const struct request *q, struct ask_reply *reply, struct cht_er
 	if (b.full)
 		return cht_fail(err, CHT_E_RANGE, 0, "no cell has an id as long as this");
 	*b.at = '\0';
-	if (q->body != NULL && (body = json_dumps(q->body, JSON_COMPACT)) == NULL)
+	if (strcmp(method, "PUT") == 0 && (body = json_dumps(q->body, JSON_COMPACT)) == NULL)
 		return cht_fail(err, CHT_E_RANGE, 0, "what is told of a cell must be UTF-8");
 	r = ask_json(q->socket, method, target, body, reply, err);
 	free(body);
@@ -261,13 +261,10 @@ int cmd_cell(int argc, char **argv)
 	if (args.status < 0)
 		check(&args, &q);
 	status = args.status;
-	if (status < 0) {
-		if (strcmp(q.action, "add") != 0) {
-			json_decref(q.body);
-			q.body = NULL;
-		}
+	if (status < 0 && q.action == NULL)
+		status = CLI_USAGE; /* check() has said so */
+	if (status < 0)
 		status = run(&q);
-	}
 	json_decref(q.body);
 	return status;
 }

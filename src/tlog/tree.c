@@ -38,10 +38,10 @@ void tlog_tile_root(const struct tlog_hash tile[TLOG_TILE_WIDTH], struct tlog_ha
 {
 	struct tlog_hash half[TLOG_TILE_WIDTH / 2];
 
-	for (unsigned i = 0; i < TLOG_TILE_WIDTH / 2; i++)
+	for (size_t i = 0; i < TLOG_TILE_WIDTH / 2; i++)
 		tlog_node(&tile[2 * i], &tile[2 * i + 1], &half[i]);
-	for (unsigned n = TLOG_TILE_WIDTH / 4; n > 0; n /= 2)
-		for (unsigned i = 0; i < n; i++)
+	for (size_t n = TLOG_TILE_WIDTH / 4; n > 0; n /= 2)
+		for (size_t i = 0; i < n; i++)
 			tlog_node(&half[2 * i], &half[2 * i + 1], &half[i]);
 	*out = half[0];
 }
