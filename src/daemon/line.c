@@ -387,13 +387,14 @@ int line_run(struct line *line, struct cht_err *err)
 		if (r == 0)
 			r = turn_events(line, events, n, &connections, &is_asked, err);
 		cells_listen_again(line);
-		if (r == 0 && connections && !line->is_full)
-			r = turn_connections(line, &n_ready, err);
+		/* Before guests take the room: who comes and goes does not wait behind a flood. */
 		if (r == 0)
 			r = moves_go_on(line, err);
 		/* After it: a cell that was told to be gone is gone for who asks now. */
 		if (r == 0)
 			r = hub_turn(line, is_asked, err);
+		if (r == 0 && connections && !line->is_full)
+			r = turn_connections(line, &n_ready, err);
 		if (r == 0)
 			r = judge(line, n_ready, err);
 	}

@@ -15,6 +15,12 @@ static void wait_for_disk(struct line *line, struct slot *slot, enum slot_state 
 	slot->awaited = ring_put_count(&line->ring);
 }
 
+/* For one event of the host: guests leave so much, and more, as long as the disk keeps up. */
+static bool has_room_for_one(struct line *line)
+{
+	return ring_has_room(&line->ring, CHT_EVENT_MAX_BYTES);
+}
+
 static void take_up(struct line *line, uint32_t i)
 {
 	line->slots[i].is_moving = true;
@@ -34,9 +40,11 @@ int moves_register(struct line *line, const struct conf_cell *reg, uint32_t *i, 
 	struct slot *slot;
 	int r;
 
-	if (line->disk_full || !line_has_room(line))
+	if (line->disk_full)
 		return cht_fail(err, CHT_E_FULL, 0,
 				"the ledger cannot be written: make room on its disk");
+	if (!has_room_for_one(line))
+		return cht_fail(err, CHT_E_FULL, 0, "the ledger is behind: ask again in a moment");
 	r = slot_take(line, reg, i, err);
 	if (r < 0)
 		return r;
@@ -175,7 +183,7 @@ static int step(struct line *line, uint32_t i, bool *stays, struct cht_err *err)
 		return 0;
 	case SLOT_DRAINING: return drain_step(line, i, err);
 	case SLOT_FLUSHED:
-		return is_durable && line_has_room(line) ? seal_step(line, slot, err) : 0;
+		return is_durable && has_room_for_one(line) ? seal_step(line, slot, err) : 0;
 	case SLOT_SEALING: return is_durable ? ask_receipt(line, slot, slot->sealed_index, err) : 0;
 	case SLOT_SEALED:
 		table_remove(&line->table, slot->table_slot);

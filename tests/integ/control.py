@@ -310,6 +310,29 @@ def test_the_orchestrator_of_the_examples(d):
         cht("verify", d + "/s", "--since", f"{d}/kept/{name}", "--vkey", vkey(d), want=10)
 
 
+def test_who_comes_and_goes_does_not_wait_behind_a_flood(d):
+    with open(d + "/conf", "w", encoding="utf-8") as f:
+        f.write("[limits]\nframes_per_second = 1000000000\nframes_burst = 1000000000\n")
+    floods = []
+    with hub(d, "--config", d + "/conf") as (_, c):
+        for i in range(4):
+            c.put(f"flood-{i}", {"path": f"{d}/f{i}"})
+            floods.append(subprocess.Popen([BIN + "/cht", "send", f"unix:{d}/f{i}", "-n", "100000000", "-b", "64", "-c", "8"],
+                                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        wait_for("the flood", lambda: all(v["frames"]["stored"] > 20000 for v in c.get("/cells")))
+        longest = 0
+        for i in range(20):
+            for step in (lambda n: c.put(n, {"path": f"{d}/{n}"}), c.delete):
+                began = time.monotonic()
+                step(f"c{i}")
+                longest = max(longest, time.monotonic() - began)
+        for one in floods:
+            one.kill()
+            one.wait()
+        print(f"  the longest wait: {longest * 1000:.0f} ms")
+        check(longest < 5, "nobody waits behind guests")
+
+
 def test_a_stop_finishes_what_is_on_its_way(d):
     with hub(d) as (daemon, c):
         for i in range(20):
