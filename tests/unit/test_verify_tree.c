@@ -196,7 +196,7 @@ static void check_flips(const char *name, const struct verify_options *options, 
 	CHECK(fd >= 0);
 	if (last > n)
 		last = n;
-	for (size_t bit = first * 8; bit < last * 8; bit += step) {
+	for (size_t bit = first * 8; bit < last * 8; bit += step * check_stride()) {
 		uint8_t flipped = (uint8_t)(bytes[bit / 8] ^ 1 << bit % 8);
 		struct verify_report report;
 		char row[96];
@@ -256,7 +256,7 @@ static void test_every_cut_is_damage_at_its_entry(void **state)
 
 	(void)state;
 	write_made(&m);
-	for (uint64_t at = 0; at < end; at += 3) {
+	for (uint64_t at = 0; at < end; at += 3 * check_stride()) {
 		struct verify_report report;
 		char row[32];
 
