@@ -370,4 +370,22 @@ static inline void check_verdict(const struct verify_report *report, int verdict
 	fail();
 }
 
+/* An entry less, or one more at that place. */
+static inline void drop(struct made *m, unsigned i)
+{
+	free((void *)(uintptr_t)m->entries[i].ptr);
+	memmove(m->entries + i, m->entries + i + 1, (m->n - i - 1) * sizeof(m->entries[0]));
+	m->n--;
+}
+
+static inline void insert(struct made *m, unsigned i, const void *bytes, size_t len)
+{
+	struct cht_bytes added;
+
+	add_bytes(m, bytes, len);
+	added = m->entries[m->n - 1];
+	memmove(m->entries + i + 1, m->entries + i, (m->n - 1 - i) * sizeof(m->entries[0]));
+	m->entries[i] = added;
+}
+
 #endif

@@ -43,7 +43,7 @@ struct control_answer {
 /* Whose answer waits: given by the handler, told of in control_tell. */
 typedef uint64_t control_ticket;
 
-enum { CONTROL_CLIENTS_MAX = 1024 };
+enum { CONTROL_CLIENTS_MAX = 1024, CONTROL_RECEIPT_MAX = 4095 };
 
 struct control_handler {
 	void *context;

@@ -9,10 +9,12 @@
 #include <cht/err.h>
 #include <cht/stamp.h>
 
+#include "cell/cell.h"
+
 enum {
 	CONTROL_BODY_MAX = 8192,
 	CONTROL_TARGET_MAX = 256,
-	CONTROL_PATH_MAX = 1023,
+	CONTROL_PATH_MAX = CELL_CHANNEL_MAX,
 };
 
 enum control_what {

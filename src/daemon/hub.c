@@ -7,6 +7,9 @@
 #include "control/control.h"
 #include "daemon/line.h"
 
+_Static_assert((size_t)CONTROL_RECEIPT_MAX >= (size_t)HANDOFF_RECEIPT_MAX,
+	       "a receipt must fit its answer");
+
 static const char *const states[] = {
 	[SLOT_OPENING] = "opening",  [SLOT_OPEN] = "open",       [SLOT_DRAINING] = "draining",
 	[SLOT_FLUSHED] = "draining", [SLOT_SEALING] = "sealing", [SLOT_SEALED] = "sealed",

@@ -355,7 +355,7 @@ static int judge(struct line *line, int n_ready, struct cht_err *err)
 
 static uint64_t next_timer(const struct line *line)
 {
-	uint64_t at = UINT64_MAX;
+	uint64_t at = UINT64_MAX, hub = hub_deadline(line);
 
 	if (!line->is_full) {
 		uint64_t host = line->is_short ? UINT64_MAX : host_deadline(line);
@@ -365,8 +365,7 @@ static uint64_t next_timer(const struct line *line)
 	} else if (!line->is_paused) {
 		at = line->full_since_ns + PAUSE_AFTER_NS;
 	}
-	if (hub_deadline(line) < at)
-		at = hub_deadline(line);
+	at = hub < at ? hub : at;
 	return line->n_deaf > 0 && line->listen_again_ns < at ? line->listen_again_ns : at;
 }
 

@@ -12,7 +12,8 @@ import shutil
 import subprocess
 import tempfile
 
-from rig import Daemon, await_count, check, cht, entries, equal, folder, main, skip, types, wait_for
+from rig import (Daemon, await_count, bytes_of, check, cht, entries, equal, folder, main, put, skip, text_of, types,
+                 wait_for)
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "independent")
 GO = "/usr/bin/go"
@@ -23,21 +24,6 @@ ENVELOPES = {"CELLOS_HOST_TELEMETRY_SIGN_ALG": "ed25519", "CELLOS_HOST_TELEMETRY
 FRAMES = 150  # each time that chtd runs, twice
 TIMES = 3
 VICTIM = 20  # the entry that is changed
-
-
-def text_of(path):
-    with open(path, encoding="utf-8") as f:
-        return f.read()
-
-
-def bytes_of(path):
-    with open(path, "rb") as f:
-        return f.read()
-
-
-def put(path, raw):
-    with open(path, "wb") as f:
-        f.write(raw)
 
 
 # The ledger.

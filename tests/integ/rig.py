@@ -71,6 +71,23 @@ def is_gone(pid):
         return True
 
 
+# Files.
+
+def text_of(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def bytes_of(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def put(path, raw):
+    with open(path, "wb") as f:
+        f.write(raw)
+
+
 # Frames.
 
 def cbor(value):

@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 
-from rig import Daemon, await_count, check, cht, entries, equal, main, types
+from rig import Daemon, await_count, bytes_of, check, cht, entries, equal, main, put, text_of, types
 
 PAGE = os.path.join(os.environ.get("CHT_SOURCE_ROOT", "."), "docs/VERIFY.md")
 INDEX = 99  # the event that is proved; the page names it
@@ -19,21 +19,6 @@ MASKS = (
     (r"[a-z0-9.-]+/[0-9a-f]{16}", "<origin>"),
     (r"(?<![a-z-])[0-9]+", "<n>"),
 )
-
-
-def text_of(path):
-    with open(path, encoding="utf-8") as f:
-        return f.read()
-
-
-def bytes_of(path):
-    with open(path, "rb") as f:
-        return f.read()
-
-
-def put(path, raw):
-    with open(path, "wb") as f:
-        f.write(raw)
 
 
 def blocks(kind):

@@ -5,23 +5,6 @@
  */
 #include "verify_util.h"
 
-static void drop(struct made *m, unsigned i)
-{
-	free((void *)(uintptr_t)m->entries[i].ptr);
-	memmove(m->entries + i, m->entries + i + 1, (m->n - i - 1) * sizeof(m->entries[0]));
-	m->n--;
-}
-
-static void insert(struct made *m, unsigned i, const void *bytes, size_t len)
-{
-	struct cht_bytes added;
-
-	add_bytes(m, bytes, len);
-	added = m->entries[m->n - 1];
-	memmove(m->entries + i + 1, m->entries + i, (m->n - 1 - i) * sizeof(m->entries[0]));
-	m->entries[i] = added;
-}
-
 static void put_again(struct made *m, unsigned i)
 {
 	insert(m, i + 1, m->entries[i].ptr, m->entries[i].len);
