@@ -376,7 +376,7 @@ int line_run(struct line *line, struct cht_err *err)
 	while (r == 0 && line->stop_signal == 0) {
 		struct epoll_event events[LOOP_EVENTS];
 		int n, n_ready = 0;
-		bool connections, is_asked = false;
+		bool connections = false, is_asked = false;
 
 		loop_set_timer(&line->loop, next_timer(line));
 		n = loop_wait(&line->loop, events, LOOP_EVENTS, moves_have_work(line) ? 0 : -1);
