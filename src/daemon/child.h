@@ -8,7 +8,7 @@
 #include <cht/err.h>
 #include <sys/types.h>
 
-#include "daemon/conf.h"
+#include "conf/conf.h"
 
 struct child {
 	pid_t pid; /* -1: none */

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "daemon/conf.h"
+#include "conf/conf.h"
 #include "fuzz.h"
 
 static void check_read(struct cht_bytes text)

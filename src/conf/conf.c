@@ -2,7 +2,7 @@
 /* Options and file meet in one table, keys.def: a key is known, has a kind and bounds, or it is
  * an error that names file and line. libinih splits lines; it neither numbers them nor reports
  * a section without keys, so the reader here does both. */
-#include "daemon/conf.h"
+#include "conf/conf.h"
 
 #include <ini.h>
 #include <stdlib.h>
@@ -55,7 +55,7 @@ static const struct key keys[] = {
 #define KEY(section, name, kind, member, least, most)                                              \
 	{ section, name, kind, offsetof(struct conf, member), least, most },
 #define CELL_KEY(name, kind, member, least, most)
-#include "daemon/keys.def"
+#include "conf/keys.def"
 #undef KEY
 #undef CELL_KEY
 };
@@ -64,7 +64,7 @@ static const struct key cell_keys[] = {
 #define KEY(section, name, kind, member, least, most)
 #define CELL_KEY(name, kind, member, least, most)                                                  \
 	{ "cell", name, kind, offsetof(struct conf_cell, member), least, most },
-#include "daemon/keys.def"
+#include "conf/keys.def"
 #undef KEY
 #undef CELL_KEY
 };

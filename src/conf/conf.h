@@ -3,8 +3,8 @@
  * conf.h - what the operator asked for: options and a configuration file in, one checked
  * struct out. Nothing is opened or created here but the file itself.
  */
-#ifndef DAEMON_CONF_H
-#define DAEMON_CONF_H
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
 
 #include <cht/err.h>
 #include <cht/event.h>

@@ -3,7 +3,7 @@
 
 #include "base/limits.h"
 #include "cell/value.h"
-#include "daemon/conf.h"
+#include "conf/conf.h"
 
 static int read_text(struct conf *conf, const char *text, struct cht_err *err)
 {

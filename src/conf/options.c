@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/text.h"
-#include "daemon/conf.h"
+#include "conf/conf.h"
 
 enum { CONF_FILE_MAX = 1 << 20 };
 

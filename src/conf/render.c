@@ -2,7 +2,7 @@
 #include "base/bytes.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "daemon/conf.h"
+#include "conf/conf.h"
 
 static void text(struct buf *b, struct cht_str name, const char *value)
 {

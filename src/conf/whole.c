@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "cell/cell.h"
-#include "daemon/conf.h"
+#include "conf/conf.h"
 
 static bool is_same(const char *a, const char *b)
 {
