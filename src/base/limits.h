@@ -57,8 +57,8 @@ enum {
 	/* One receive buffer serves all connections; what it can hold is one connection's turn:
 	 * some 200 of the shortest frames that decode. */
 	RECEIVE_BYTES = 16384,
-	/* Cells of one daemon started with --cell or a file. */
-	CELLS_MAX = 4096,
+	/* Cells of one daemon, registered at a time. */
+	CELLS_MAX = 16384,
 	/* What the line can run ahead of the disk. */
 	RING_BYTES = 2 << 20,
 	/* A commit is due at whichever comes first. */

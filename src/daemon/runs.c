@@ -226,9 +226,10 @@ int runs_open_one(struct line *line, uint32_t i, struct cht_err *err)
 	if (r < 0)
 		return r;
 	slot->cell.run.first_index = line_next_index(line);
-	slot->table_slot = table_add(&line->table, &slot->cell.run);
-	if (slot->table_slot < 0)
-		return cht_fail(err, CHT_E_LIMIT, 0, "the run table is full");
+	r = table_add(&line->table, &slot->cell.run, err);
+	if (r < 0)
+		return r;
+	slot->table_slot = r;
 	cell_stamp_opened(&slot->cell, &line->now, &stamped);
 	return line_emit(line, slot, &stamped, err);
 }

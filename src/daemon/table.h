@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * table.h - the run table: what must survive a crash of the line. One mapped file of fixed size,
- * STATE/line/table; each slot is one open run.
+ * table.h - the run table: what must survive a crash of the line. One mapped file,
+ * STATE/line/table; each slot is one open run. It has room on the disk for a group of slots more
+ * before a run stands in it, and takes memory only for what was written since the start.
  *
  * It answers one question at the next start: which sequence numbers were accepted and are not in
  * the ledger. For that each accepted event leaves, before it is published, its sequence and its
@@ -22,6 +23,8 @@
 
 enum {
 	TABLE_SLOTS = CELLS_MAX,
+	TABLE_GROUP = 1024, /* slots that get their space on the disk together */
+	TABLE_GROUPS = TABLE_SLOTS / TABLE_GROUP,
 	/* More than can be between the line and the disk: the ring and a commit hold at most
 	 * 3 MiB, and no event is shorter than 300 bytes. */
 	TABLE_OWNERS = 65536,
@@ -43,6 +46,9 @@ struct table_file;
 struct table {
 	struct table_file *file;
 	int fd;
+	int n_groups;                     /* that have their space */
+	uint64_t taken[TABLE_SLOTS / 64]; /* bit by slot */
+	unsigned first_word;              /* of .taken that can have a free one */
 };
 
 #define TABLE_NULL                                                                                 \
@@ -58,7 +64,7 @@ struct table_found {
 	bool other_boot;  /* it ran before the last boot of this host */
 };
 
-/* Opens or makes dirfd/table, with all its disk space. boot_id: this boot's, 36 characters. A
+/* Opens or makes dirfd/table, with space for a first group. boot_id: this boot's, 36 characters. A
  * process that does not end in good order before the host does may leave pages of different
  * ages: such a table is lost. CHT_E_FULL, CHT_E_STATE when another process has it, CHT_E_IO. */
 int table_open(struct table *t, int dirfd, const char *boot_id, struct table_found *found,
@@ -79,8 +85,9 @@ void table_begin_boot(struct table *t, const char *boot_id);
 /* stopped: this process ends in good order, and the disk has it all. Safe on TABLE_NULL. */
 void table_close(struct table *t, bool stopped);
 
-/* A slot for a run that begins; -1 when all are taken. Copies the identity. */
-int table_add(struct table *t, const struct run *run);
+/* A slot for a run that begins, with its first index. Copies the identity. CHT_E_LIMIT when all are
+ * taken, CHT_E_FULL when the disk has no room for more, CHT_E_IO. */
+int table_add(struct table *t, const struct run *run, struct cht_err *err) CHT_CHECKED;
 void table_remove(struct table *t, int slot);
 
 /* Before an event of the slot's run is published: its sequence and the index it will have. */

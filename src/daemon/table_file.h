@@ -10,7 +10,7 @@
 
 #include "daemon/table.h"
 
-#define TABLE_MAGIC UINT64_C(0x32656c6261746863) /* "chtable2" */
+#define TABLE_MAGIC UINT64_C(0x33656c6261746863) /* "chtable3" */
 
 enum slot_state { SLOT_FREE = 0, SLOT_OPEN = 0x4f50454e };
 
@@ -18,6 +18,9 @@ enum slot_state { SLOT_FREE = 0, SLOT_OPEN = 0x4f50454e };
 struct mark {
 	uint64_t sequence, index, kind, check;
 };
+
+/* What follows is there when its check holds, which takes in the slot's tenant: what an earlier one
+ * left holds no more, and a run that needs none of it touches none. */
 
 /* Numbers accepted and not stored. The event that follows `to` declares them. */
 struct hole {
@@ -37,42 +40,61 @@ struct continued {
 	uint64_t log, index, check; /* where its run.continued stands in this log */
 };
 
-struct slot {
-	uint32_t state; /* enum slot_state; written last when opening, first when freeing */
+struct past {
+	struct hole hole;
+	struct carried carried;
+	struct continued continued;
+};
+
+/* Written once, by pwrite: only a start reads it. */
+struct identity {
 	char cell_id[CHT_CELL_ID_MAX * 2 + 1];
 	char run_id[CHT_ATTRIBUTION_MAX + 1];
 	char spec[CHT_ATTRIBUTION_MAX + 1];
 	struct run_bits bits;
 	uint64_t first_index;
-	uint64_t identity_check;
+	uint64_t check;
+};
+
+/* What every run touches. */
+struct slot {
+	uint32_t state;  /* enum slot_state; written last when opening, first when freeing */
+	uint64_t tenant; /* tells the run's own from what is left of earlier ones */
+	uint64_t kinds;  /* bit by kind: its count is this run's */
 	struct mark marks[2];
-	struct frames_mark frames[2];
-	struct hole hole;
-	struct carried carried;
-	struct continued continued;
-	uint64_t counts[EV_N_KINDS];
+};
+
+/* Each kind of thing in an array of its own, so that what is not touched lies in other pages than
+ * what is. */
+struct group {
+	struct slot slots[TABLE_GROUP];
+	uint64_t counts[EV_N_KINDS][TABLE_GROUP];
+	struct frames_mark frames[TABLE_GROUP][2];
+	struct past past[TABLE_GROUP];
+	struct identity identities[TABLE_GROUP];
 };
 
 struct table_file {
 	uint64_t magic;
-	uint32_t slot_bytes, n_slots;
+	uint32_t group_bytes, n_slots;
 	uint32_t running; /* 1: in use, or its process was killed */
 	char boot_id[40];
 	uint64_t newest_index; /* of any event; the owners beyond it are old */
 	uint16_t owners[TABLE_OWNERS];
 	uint64_t log;                          /* how many logs the table has seen */
 	char origins[2][TABLE_ORIGIN_MAX + 1]; /* their names, written in turn */
-	struct slot slots[TABLE_SLOTS];
+	struct group groups[TABLE_GROUPS];     /* as many as have space */
 };
 
+_Static_assert(EV_N_KINDS <= 64, "a kind must fit the bits of a slot");
 _Static_assert(TABLE_SLOTS < TABLE_HOST, "a slot's number must fit an owner");
 
 /* FNV-1a over 64-bit words: against torn and stale writes, not against an attacker, who could
  * write here only as the line itself. */
 uint64_t table_sum(const uint64_t *words, size_t n);
-uint64_t table_identity_sum(const struct slot *s);
+uint64_t table_identity_sum(const struct identity *id);
 uint64_t table_mark_sum(const struct mark *m);
-uint64_t table_frames_sum(const struct frames_mark *m);
+uint64_t table_frames_sum(const struct frames_mark *m, uint64_t tenant);
 /* The newer of the two that holds; null when neither does. */
 const struct mark *table_newest_mark(const struct slot *s);
 
@@ -83,6 +105,20 @@ void table_note_continued(struct table *t, int slot, uint64_t index);
 static inline const char *table_file_origin(const struct table_file *f)
 {
 	return f->origins[f->log & 1];
+}
+
+/* Where a slot's things stand. */
+static inline struct group *table_group(const struct table *t, int slot)
+{
+	return &t->file->groups[slot / TABLE_GROUP];
+}
+static inline struct slot *table_slot(const struct table *t, int slot)
+{
+	return &table_group(t, slot)->slots[slot % TABLE_GROUP];
+}
+static inline struct past *table_past(const struct table *t, int slot)
+{
+	return &table_group(t, slot)->past[slot % TABLE_GROUP];
 }
 
 /* The stores before it stand in the file before those after it: a kill comes between two

@@ -22,13 +22,13 @@ static uint64_t sum_bytes(uint64_t h, const void *bytes, size_t n)
 	return h;
 }
 
-uint64_t table_identity_sum(const struct slot *s)
+uint64_t table_identity_sum(const struct identity *id)
 {
-	uint64_t h = sum_bytes(UINT64_C(0xcbf29ce484222325), s->cell_id, sizeof(s->cell_id));
-	uint64_t numbers[3] = { s->bits.b, s->bits.c, s->first_index };
+	uint64_t h = sum_bytes(UINT64_C(0xcbf29ce484222325), id->cell_id, sizeof(id->cell_id));
+	uint64_t numbers[3] = { id->bits.b, id->bits.c, id->first_index };
 
-	h = sum_bytes(h, s->run_id, sizeof(s->run_id));
-	h = sum_bytes(h, s->spec, sizeof(s->spec));
+	h = sum_bytes(h, id->run_id, sizeof(id->run_id));
+	h = sum_bytes(h, id->spec, sizeof(id->spec));
 	return sum_bytes(h, numbers, sizeof(numbers));
 }
 
@@ -53,26 +53,32 @@ const struct mark *table_newest_mark(const struct slot *s)
 	return mark_holds(b) && b->sequence > a->sequence ? b : a;
 }
 
-uint64_t table_frames_sum(const struct frames_mark *m)
+uint64_t table_frames_sum(const struct frames_mark *m, uint64_t tenant)
 {
-	uint64_t words[sizeof(m->left) / sizeof(uint64_t) + 1];
+	uint64_t words[sizeof(m->left) / sizeof(uint64_t) + 2];
+	size_t n = sizeof(words) / sizeof(words[0]);
 
-	_Static_assert(sizeof(words) == sizeof(m->left) + sizeof(m->turn), "all of it");
+	_Static_assert(sizeof(words) == sizeof(m->left) + sizeof(m->turn) + sizeof(tenant),
+		       "all of it");
 	memcpy(words, &m->left, sizeof(m->left));
-	words[sizeof(words) / sizeof(words[0]) - 1] = m->turn;
-	return table_sum(words, sizeof(words) / sizeof(words[0]));
+	words[n - 2] = m->turn;
+	words[n - 1] = tenant;
+	return table_sum(words, n);
 }
 
 /* The newest copy that holds, with what is stored taken from the exact counts by kind. */
-static void load_frames(const struct slot *s, const struct run *run, struct frames_left *left)
+static void load_frames(const struct table *t, int slot, const struct run *run,
+			struct frames_left *left)
 {
-	const struct frames_mark *best = NULL;
+	const struct frames_mark *both = table_group(t, slot)->frames[slot % TABLE_GROUP],
+				 *best = NULL;
+	uint64_t tenant = table_slot(t, slot)->tenant;
 	struct frame_counts *f = &left->frames;
 
 	for (int i = 0; i < 2; i++)
-		if (s->frames[i].check == table_frames_sum(&s->frames[i]) &&
-		    (best == NULL || s->frames[i].turn > best->turn))
-			best = &s->frames[i];
+		if (both[i].check == table_frames_sum(&both[i], tenant) &&
+		    (best == NULL || both[i].turn > best->turn))
+			best = &both[i];
 	*left = best != NULL ? best->left : (struct frames_left){ .connections = 0 };
 	f->stored = 0;
 	for (int kind = EV_GUEST_PROCESS_SPAWNED; kind <= EV_GUEST_AGENT_BYE; kind++)
@@ -80,81 +86,100 @@ static void load_frames(const struct slot *s, const struct run *run, struct fram
 	f->received = f->stored + f->heartbeats + f->refused + f->dropped;
 }
 
-static uint64_t carried_sum(const struct carried *c)
+/* kind: what tells such sums apart. */
+static uint64_t past_sum(uint64_t a, uint64_t b, uint64_t kind, uint64_t tenant)
 {
-	const uint64_t words[] = { c->log, c->last, 1 };
+	const uint64_t words[] = { a, b, kind, tenant };
 
 	return table_sum(words, sizeof(words) / sizeof(words[0]));
 }
 
-static uint64_t continued_sum(const struct continued *c)
+static uint64_t hole_sum(const struct hole *h, uint64_t tenant)
 {
-	const uint64_t words[] = { c->log, c->index, 2 };
+	return past_sum(h->from, h->to, 0, tenant);
+}
 
-	return table_sum(words, sizeof(words) / sizeof(words[0]));
+static uint64_t carried_sum(const struct carried *c, uint64_t tenant)
+{
+	return past_sum(c->log, c->last, 1, tenant);
+}
+
+static uint64_t continued_sum(const struct continued *c, uint64_t tenant)
+{
+	return past_sum(c->log, c->index, 2, tenant);
 }
 
 /* Highest number that the run was given in an earlier log; 0: it began in this one. */
-static uint64_t carried_last(const struct table_file *f, const struct slot *s)
+static uint64_t carried_last(const struct table *t, int slot)
 {
-	const struct carried *c = &s->carried;
+	const struct carried *c = &table_past(t, slot)->carried;
 
-	return c->log == f->log && c->check == carried_sum(c) ? c->last : 0;
+	return c->log == t->file->log && c->check == carried_sum(c, table_slot(t, slot)->tenant)
+		       ? c->last
+		       : 0;
 }
 
 void table_note_continued(struct table *t, int slot, uint64_t index)
 {
-	struct continued *c = &t->file->slots[slot].continued;
+	struct continued *c = &table_past(t, slot)->continued;
 
 	*c = (struct continued){ .log = t->file->log, .index = index };
-	c->check = continued_sum(c);
+	c->check = continued_sum(c, table_slot(t, slot)->tenant);
 	in_this_order();
+}
+
+static void load_identity(struct run *run, const struct identity *id)
+{
+	memset(run, 0, sizeof(*run));
+	memcpy(run->cell_id, id->cell_id, sizeof(id->cell_id));
+	memcpy(run->run_id, id->run_id, sizeof(id->run_id));
+	memcpy(run->spec, id->spec, sizeof(id->spec));
+	run->cell_id[sizeof(run->cell_id) - 1] = '\0';
+	run->run_id[sizeof(run->run_id) - 1] = '\0';
+	run->spec[sizeof(run->spec) - 1] = '\0';
+	run->bits = id->bits;
+	run->first_index = id->first_index;
+}
+
+static void load_counts(const struct table *t, int slot, const struct mark *m, struct run *run)
+{
+	const struct group *g = table_group(t, slot);
+	uint64_t kinds = table_slot(t, slot)->kinds, sum = 0;
+
+	for (int i = 0; i < EV_N_KINDS; i++) {
+		run->counts[i] = (kinds >> i & 1) != 0 ? g->counts[i][slot % TABLE_GROUP] : 0;
+		sum += run->counts[i];
+	}
+	/* Killed between the mark and its count: the mark has the kind. */
+	if (sum + 1 == run->sequence)
+		run->counts[m->kind]++;
 }
 
 bool table_load(struct table *t, int slot, struct run *run, struct frames_left *left)
 {
-	const struct slot *s = &t->file->slots[slot];
+	const struct identity *id = &table_group(t, slot)->identities[slot % TABLE_GROUP];
+	const struct continued *c = &table_past(t, slot)->continued;
+	const struct slot *s = table_slot(t, slot);
 	const struct mark *m = table_newest_mark(s);
-	uint64_t sum = 0;
 
-	if (m == NULL || s->identity_check != table_identity_sum(s)) {
+	if (m == NULL || id->check != table_identity_sum(id) || id->bits.c != s->tenant) {
 		table_remove(t, slot);
 		return false;
 	}
-	memset(run, 0, sizeof(*run));
-	memcpy(run->cell_id, s->cell_id, sizeof(s->cell_id));
-	memcpy(run->run_id, s->run_id, sizeof(s->run_id));
-	memcpy(run->spec, s->spec, sizeof(s->spec));
-	run->cell_id[sizeof(run->cell_id) - 1] = '\0';
-	run->run_id[sizeof(run->run_id) - 1] = '\0';
-	run->spec[sizeof(run->spec) - 1] = '\0';
-	run->bits = s->bits;
-	run->first_index = s->first_index;
-	if (s->continued.log == t->file->log && s->continued.check == continued_sum(&s->continued))
-		run->first_index = s->continued.index;
+	load_identity(run, id);
+	if (c->log == t->file->log && c->check == continued_sum(c, s->tenant))
+		run->first_index = c->index;
 	run->sequence = m->sequence;
-	memcpy(run->counts, s->counts, sizeof(run->counts));
-	/* Killed between the mark and its count: the mark has the kind. */
-	for (int i = 0; i < EV_N_KINDS; i++)
-		sum += run->counts[i];
-	if (sum + 1 == run->sequence)
-		run->counts[m->kind]++;
-	load_frames(s, run, left);
+	load_counts(t, slot, m, run);
+	load_frames(t, slot, run, left);
 	return true;
-}
-
-static uint64_t hole_sum(const struct hole *h)
-{
-	const uint64_t words[] = { h->from, h->to };
-
-	return table_sum(words, sizeof(words) / sizeof(words[0]));
 }
 
 bool table_hole(const struct table *t, int slot, uint64_t *from, uint64_t *to)
 {
-	const struct hole *h = &t->file->slots[slot].hole;
+	const struct hole *h = &table_past(t, slot)->hole;
 
-	if (h->to == 0 || h->check != hole_sum(h))
+	if (h->to == 0 || h->check != hole_sum(h, table_slot(t, slot)->tenant))
 		return false;
 	*from = h->from;
 	*to = h->to;
@@ -175,11 +200,11 @@ static uint64_t count_owned(const struct table_file *f, uint16_t slot, uint64_t 
 
 /* A kill in the middle leaves no hole that holds, and the owners to find it again, which an
  * older hole has no more: so what is right already is not written again. */
-static void set_hole(struct hole *h, uint64_t from, uint64_t to)
+static void set_hole(struct hole *h, uint64_t from, uint64_t to, uint64_t tenant)
 {
 	struct hole made = { .from = from, .to = to };
 
-	made.check = hole_sum(&made);
+	made.check = hole_sum(&made, tenant);
 	if (h->from == from && h->to == to && h->check == made.check)
 		return;
 	h->check = ~made.check;
@@ -192,11 +217,11 @@ static void set_hole(struct hole *h, uint64_t from, uint64_t to)
 
 static void settle(struct table *t, int slot, uint64_t kept)
 {
-	struct slot *s = &t->file->slots[slot];
+	const struct slot *s = table_slot(t, slot);
 	const struct mark *m = table_newest_mark(s);
 	uint64_t lost, stored, from, to;
 
-	if (m == NULL || m->sequence == 0 || m->sequence <= carried_last(t->file, s))
+	if (m == NULL || m->sequence == 0 || m->sequence <= carried_last(t, slot))
 		return;
 	lost = m->index < kept ? 0 : count_owned(t->file, (uint16_t)slot, kept, m->index);
 	if (lost > m->sequence)
@@ -208,12 +233,12 @@ static void settle(struct table *t, int slot, uint64_t kept)
 		from = stored + 1, to = m->sequence;
 	else
 		from = to = 0;
-	set_hole(&s->hole, from, to);
+	set_hole(&table_past(t, slot)->hole, from, to, s->tenant);
 }
 
 bool table_is_sealed(const struct table *t, int slot)
 {
-	const struct mark *m = table_newest_mark(&t->file->slots[slot]);
+	const struct mark *m = table_newest_mark(table_slot(t, slot));
 	uint64_t from, to;
 
 	return m != NULL && m->kind == EV_RUN_SEALED && !table_hole(t, slot, &from, &to);
@@ -250,12 +275,13 @@ bool table_succeed(struct table *t, const char *origin, uint64_t kept)
 	    (f->newest_index >= kept && f->newest_index - kept >= TABLE_OWNERS))
 		return false;
 	for (int at = -1; table_next(t, &at);) {
-		struct carried *c = &f->slots[at].carried;
-		const struct mark *m = table_newest_mark(&f->slots[at]);
+		struct carried *c = &table_past(t, at)->carried;
+		const struct slot *s = table_slot(t, at);
+		const struct mark *m = table_newest_mark(s);
 
 		settle(t, at, kept);
 		*c = (struct carried){ .log = f->log + 1, .last = m != NULL ? m->sequence : 0 };
-		c->check = carried_sum(c);
+		c->check = carried_sum(c, s->tenant);
 	}
 	memcpy(f->origins[(f->log + 1) & 1], origin, n + 1);
 	in_this_order();
@@ -267,9 +293,8 @@ bool table_succeed(struct table *t, const char *origin, uint64_t kept)
 
 bool table_is_carried(const struct table *t, int slot, uint64_t *stored)
 {
-	const struct slot *s = &t->file->slots[slot];
-	const struct mark *m = table_newest_mark(s);
-	uint64_t last = carried_last(t->file, s), from, to, n;
+	const struct mark *m = table_newest_mark(table_slot(t, slot));
+	uint64_t last = carried_last(t, slot), from, to, n;
 
 	if (m == NULL || last == 0)
 		return false;

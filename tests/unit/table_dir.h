@@ -56,6 +56,16 @@ static struct run must_run(const char *cell)
 	return run;
 }
 
+static int must_add(struct table *t, const struct run *run)
+{
+	struct cht_err err = { 0 };
+	int slot = table_add(t, run, &err);
+
+	if (slot < 0)
+		fail_msg("%s", err.text);
+	return slot;
+}
+
 /* Stamps n events of the run at indices from *index on. */
 static void note(struct table *t, int slot, struct run *run, uint64_t n, uint64_t *index)
 {

@@ -26,8 +26,8 @@ static void leave(struct table *t, struct run *a, struct run *b, int *sa, int *s
 	*b = must_run("b");
 	must_open(t, boot, &found);
 	table_discard(t, "o/1");
-	*sa = table_add(t, a);
-	*sb = table_add(t, b);
+	*sa = must_add(t, a);
+	*sb = must_add(t, b);
 	note(t, *sa, a, 8, &index);
 	note(t, *sb, b, 3, &index);
 	note(t, *sa, a, 2, &index); /* 1011, 1012 */
@@ -58,7 +58,7 @@ static void test_runs_go_on_in_the_log_after(void **state)
 	CHECK_STR(str_of(table_origin(&t)), "o/2");
 	expect(&t, sa, "a", 9, 10, 10);
 	expect(&t, sb, "b", 3, 4, 5);
-	sc = table_add(&t, &c);
+	sc = must_add(&t, &c);
 	expect(&t, sc, "c begins here", 0, 0, 0);
 	CHECK(table_load(&t, sa, &back, &left));
 	CHECK_INT(back.sequence, 10);
@@ -165,7 +165,7 @@ static void test_more_than_the_owners_reach_is_not_guessed(void **state)
 	(void)state;
 	must_open(&t, boot, &found);
 	table_discard(&t, "o/1");
-	sa = table_add(&t, &a);
+	sa = must_add(&t, &a);
 	note(&t, sa, &a, TABLE_OWNERS + 10, &index);
 	CHECK(!table_succeed(&t, "o/2", 9));
 	CHECK_STR(str_of(table_origin(&t)), "o/1");

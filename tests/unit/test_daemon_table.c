@@ -17,9 +17,10 @@ static void test_a_killed_process_leaves_exact_numbers(void **state)
 	(void)state;
 	must_open(&t, boot, &found);
 	CHECK(found.is_new && found.lost && !found.was_stopped);
-	sa = table_add(&t, &a);
-	sb = table_add(&t, &b);
-	CHECK(sa >= 0 && sb >= 0 && sa != sb);
+	a.first_index = 1000;
+	sa = must_add(&t, &a);
+	sb = must_add(&t, &b);
+	CHECK(sa != sb);
 	note(&t, sa, &a, 10, &index); /* 1000..1009 */
 	note(&t, sb, &b, 5, &index);  /* 1010..1014 */
 	table_note_host(&t, index++); /* 1015 */
@@ -81,8 +82,8 @@ static void test_what_the_ledger_kept_decides_the_holes(void **state)
 
 		(void)unlinkat(dirfd_, "table", 0);
 		must_open(&t, boot, &found);
-		sa = table_add(&t, &a);
-		sb = table_add(&t, &b);
+		sa = must_add(&t, &a);
+		sb = must_add(&t, &b);
 		note(&t, sa, &a, 10, &index); /* 1000..1009 */
 		note(&t, sb, &b, 5, &index);  /* 1010..1014 */
 		table_note_host(&t, index++); /* 1015 */
@@ -103,7 +104,7 @@ static void test_a_hole_stays_until_its_declaration_is_stored(void **state)
 
 	(void)state;
 	must_open(&t, boot, &found);
-	s = table_add(&t, &a);
+	s = must_add(&t, &a);
 	note(&t, s, &a, 10, &index);
 	check_hole(&t, s, 6, 7, 10);
 	/* Killed before a word: the same again. */
@@ -136,7 +137,7 @@ static void test_a_torn_mark_gives_the_one_before(void **state)
 
 	(void)state;
 	must_open(&t, boot, &found);
-	slot = table_add(&t, &a);
+	slot = must_add(&t, &a);
 	note(&t, slot, &a, 9, &index);
 	table_close(&t, false);
 	fd = openat(dirfd_, "table", O_RDWR | O_CLOEXEC);
@@ -178,7 +179,7 @@ static void test_an_event_killed_before_its_number_is_no_loss(void **state)
 
 	(void)state;
 	must_open(&t, boot, &found);
-	s = table_add(&t, &a);
+	s = must_add(&t, &a);
 	note(&t, s, &a, 9, &index); /* 100..108 */
 	before = snapshot(&len);
 	note(&t, s, &a, 1, &index); /* 109: its owner stands, its number does not */
@@ -204,7 +205,7 @@ static void test_a_seal_that_is_stored_ends_the_run(void **state)
 
 	(void)state;
 	must_open(&t, boot, &found);
-	s = table_add(&t, &a);
+	s = must_add(&t, &a);
 	note(&t, s, &a, 4, &index);
 	CHECK(!table_is_sealed(&t, s));
 	a.sequence++;
@@ -237,7 +238,7 @@ static void test_a_boot_ends_what_no_orderly_stop_saved(void **state)
 
 		(void)unlinkat(dirfd_, "table", 0);
 		must_open(&t, boot, &found);
-		note(&t, table_add(&t, &a), &a, 3, &index);
+		note(&t, must_add(&t, &a), &a, 3, &index);
 		table_close(&t, rows[i].stopped);
 		must_open(&t, other_boot, &found);
 		CHECK(found.lost == rows[i].lost && found.other_boot == !rows[i].lost);
@@ -278,8 +279,9 @@ static void test_a_discarded_table_is_empty(void **state)
 	(void)state;
 	must_open(&t, boot, &found);
 	CHECK(fstat(t.fd, &st) == 0);
-	CHECK(st.st_blocks * 512 >= st.st_size); /* no page of it can fail to be written */
-	CHECK(table_add(&t, &a) >= 0);
+	check_row = "no page of it can fail to be written";
+	CHECK(st.st_blocks * 512 >= st.st_size);
+	CHECK(must_add(&t, &a) >= 0);
 	table_discard(&t, "o/1");
 	CHECK(!table_next(&t, &at));
 	CHECK_STR(str_of(table_origin(&t)), "o/1");
@@ -299,7 +301,7 @@ static void test_a_spoiled_file_is_lost_and_made_anew(void **state)
 
 	(void)state;
 	must_open(&t, boot, &found);
-	CHECK(table_add(&t, &a) >= 0);
+	CHECK(must_add(&t, &a) >= 0);
 	table_close(&t, true);
 	fd = openat(dirfd_, "table", O_WRONLY | O_CLOEXEC);
 	CHECK(fd >= 0 && pwrite(fd, "XXXX", 4, 0) == 4);
@@ -310,7 +312,7 @@ static void test_a_spoiled_file_is_lost_and_made_anew(void **state)
 	CHECK(ftruncate(fd, 100) == 0);
 	must_open(&t, boot, &found);
 	CHECK(found.lost && !found.is_new);
-	CHECK(table_add(&t, &a) >= 0);
+	CHECK(must_add(&t, &a) >= 0);
 	table_close(&t, true);
 	fd_close(&fd);
 }
@@ -320,16 +322,68 @@ static void test_slots_come_back(void **state)
 	struct run a = must_run("a");
 	struct table t = TABLE_NULL;
 	struct table_found found;
-	int last = -1;
+	struct stat st;
+	int last = -1, n = 0;
 
 	(void)state;
 	must_open(&t, boot, &found);
 	for (int i = 0; i < TABLE_SLOTS; i++)
-		last = table_add(&t, &a);
+		last = must_add(&t, &a);
 	CHECK(last == TABLE_SLOTS - 1);
-	CHECK_INT(table_add(&t, &a), -1);
+	CHECK_INT(table_add(&t, &a, NULL), CHT_E_LIMIT);
+	table_remove(&t, 9000);
 	table_remove(&t, 77);
-	CHECK_INT(table_add(&t, &a), 77);
+	CHECK_INT(must_add(&t, &a), 77);
+	CHECK_INT(must_add(&t, &a), 9000);
+	CHECK_INT(table_add(&t, &a, NULL), CHT_E_LIMIT);
+	table_close(&t, false);
+	check_row = "all of them are there at the next start, and none is free";
+	must_open(&t, boot, &found);
+	CHECK(fstat(t.fd, &st) == 0 && st.st_blocks * 512 >= st.st_size);
+	for (int at = -1; table_next(&t, &at);)
+		n++;
+	CHECK_INT(n, TABLE_SLOTS);
+	CHECK_INT(table_add(&t, &a, NULL), CHT_E_LIMIT);
+	table_close(&t, true);
+}
+
+/* What an earlier run of a slot left is nothing of the next one's. */
+static void test_a_slot_keeps_nothing_of_its_last_tenant(void **state)
+{
+	struct run a = must_run("a"), b = must_run("b"), back;
+	struct frames_left left = { { 100, 0, 3, 2, 1 }, 7, 8, 9, 10, 11, 12 }, back_left;
+	struct table t = TABLE_NULL;
+	struct table_found found;
+	uint64_t index = 0, n, m;
+	int s;
+
+	(void)state;
+	must_open(&t, boot, &found);
+	table_discard(&t, "o/1");
+	s = must_add(&t, &a);
+	note(&t, s, &a, 10, &index);
+	for (int i = 0; i < 3; i++)
+		table_note_frames(&t, s, &left);
+	CHECK(table_succeed(&t, "o/2", 5));
+	CHECK(table_is_carried(&t, s, &n) && table_hole(&t, s, &n, &m));
+	a.sequence++;
+	table_note(&t, s, &a, EV_RUN_CONTINUED, 0);
+	table_remove(&t, s);
+	b.first_index = 7;
+	CHECK_INT(must_add(&t, &b), s);
+	b.sequence++;
+	b.counts[EV_RUN_OPENED]++;
+	table_note(&t, s, &b, EV_RUN_OPENED, 7);
+	CHECK(!table_is_carried(&t, s, &n) && !table_hole(&t, s, &n, &m));
+	CHECK(table_load(&t, s, &back, &back_left));
+	CHECK_STR(str_of(back.cell_id), "b");
+	CHECK_INT(back.first_index, 7);
+	CHECK_INT(back.sequence, 1);
+	for (int kind = 0; kind < EV_N_KINDS; kind++)
+		CHECK_INT(back.counts[kind], kind == EV_RUN_OPENED);
+	CHECK_INT(back_left.frames.received, 0);
+	CHECK_INT(back_left.connections, 0);
+	CHECK_INT(back_left.told_sequence, 0);
 	table_close(&t, true);
 }
 
@@ -395,6 +449,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_spoiled_file_is_lost_and_made_anew, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_slots_come_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_slot_keeps_nothing_of_its_last_tenant,
+						set_up, tear_down),
 		cmocka_unit_test(test_the_earliest_deadline_is_first),
 		cmocka_unit_test(test_a_budget_is_spent_and_comes_back),
 	};
