@@ -97,31 +97,6 @@ void cell_note_refused(struct cht_cell *cell, const struct cht_frame_facts *fact
 	mark(cell, &cell->refused_p);
 }
 
-/* Life: the first good frame ends the wait for the agent, any ends an episode of silence. */
-static void note_life(struct cht_cell *cell, uint64_t now_ns)
-{
-	uint64_t paused_ns = cell->silence.paused_ns;
-
-	if (cell->heard && !cell->is_silent) {
-		cht_silence_heard(&cell->silence, now_ns);
-		return;
-	}
-	if (cell->is_silent) {
-		uint64_t before = cell->silence.heard_ns;
-
-		cell->is_silent = false;
-		cell->resumed.episode = cell->episode;
-		cell->resumed.silent_ns = now_ns > before ? now_ns - before : 0;
-		mark(cell, &cell->resumed_p);
-	}
-	cell->heard = true;
-	if (cell->silence_once && cell->silence.fired)
-		return;
-	cht_silence_init(&cell->silence, cell->keepalive_window_ns, now_ns);
-	cell->silence.paused_ns = paused_ns;
-	cell->next_ns = 0; /* the new window may end before the one that ran */
-}
-
 /* A hello promises heartbeats unless it says that none are sent, or not within the window. */
 static void note_hello(struct cht_cell *cell, const struct cht_declaration *d)
 {
@@ -155,7 +130,10 @@ void cell_note_frame(struct cht_cell *cell, const struct cht_declaration *declar
 {
 	struct gap gap;
 
-	note_life(cell, now->monotonic_ns);
+	if (cell->state == CELL_LIVE && facts->epoch >= cell->epoch)
+		cht_silence_heard(&cell->silence, now->monotonic_ns);
+	else
+		cell_come_to_life(cell, facts, now->monotonic_ns);
 	if (declaration->source == CHT_SOURCE_AGENT_HELLO)
 		note_hello(cell, declaration);
 	if (gap_account(cell->boots, declaration, cell->run.is_continued, now->monotonic_ns, &gap))
@@ -171,19 +149,35 @@ void cell_note_frame(struct cht_cell *cell, const struct cht_declaration *declar
 
 void cell_note_paused(struct cht_cell *cell, bool paused, const struct cht_now *now)
 {
+	uint64_t at = now->monotonic_ns;
+
 	if (paused) {
-		cht_silence_pause(&cell->silence, now->monotonic_ns);
+		if (cell->unread_ns == 0)
+			cell->unread_ns = at != 0 ? at : 1;
+		cell_hold(cell, HELD_UNREAD, at);
 		return;
 	}
 	cell->pauses = cell_pauses(cell, now);
-	cht_silence_resume(&cell->silence, now->monotonic_ns);
-	cell->next_ns = 0;
+	cell->unread_ns = 0;
+	cell_release(cell, HELD_UNREAD, at);
+}
+
+void cell_note_late(struct cht_cell *cell, uint64_t since_ns, const struct cht_now *now)
+{
+	uint64_t at = now->monotonic_ns, late = at > since_ns ? at - since_ns : 0;
+
+	if (late == 0 || (cell->held & HELD_UNREAD) != 0)
+		return;
+	cell->pauses.n++;
+	cell->pauses.ns = sum(cell->pauses.ns, late);
+	cell_hold(cell, HELD_UNREAD, since_ns);
+	cell_release(cell, HELD_UNREAD, sum(at, late));
 }
 
 struct pauses cell_pauses(const struct cht_cell *cell, const struct cht_now *now)
 {
 	struct pauses pauses = cell->pauses;
-	uint64_t since = cell->silence.paused_ns;
+	uint64_t since = cell->unread_ns;
 
 	if (since == 0)
 		return pauses;

@@ -13,6 +13,9 @@
  * An event must be emitted once it is stamped: its number is taken. Silence is judged in
  * cell_next alone: a loop that reads what waits before it judges deadlines never calls a cell
  * silent whose frame was already in the kernel.
+ *
+ * What is not in frames comes by cell_note_told (what an orchestrator states of the VM) and
+ * cell_note_witness (what the host sees of it); state.c has what follows from both.
  */
 #ifndef CELL_CELL_H
 #define CELL_CELL_H
@@ -25,6 +28,50 @@
 enum {
 	CELL_BOOTS = 64,         /* agents of one run that are told apart: as many as connections */
 	CELL_CHANNEL_MAX = 1023, /* bytes of what the attribution rests on: a socket's path */
+};
+
+/* Where a cell is, as far as the host can tell: the table in state.c. */
+enum cell_state {
+	CELL_EXPECTED,
+	CELL_LIVE,
+	CELL_IDLE,
+	CELL_STARVED,
+	CELL_PAUSED,
+	CELL_RESTORED,
+	CELL_SILENT,
+	CELL_HUNG,
+	CELL_GONE,
+	CELL_N_STATES
+};
+
+/* What an orchestrator states of a cell's VM. */
+enum cell_told {
+	TOLD_NOTHING, /* it has not yet */
+	TOLD_PAUSED,
+	TOLD_SNAPSHOTTING, /* paused, to be written to a file */
+	TOLD_RESUMED,
+	TOLD_RESTORED, /* it comes back from such a file: perhaps elsewhere, and earlier in its life
+			*/
+	N_TOLD
+};
+
+/* Whom the host can ask about a VM beside its frames and connections. */
+enum witness {
+	WITNESS_VCPU_EXITS,  /* the VMM's metrics: its vCPUs left the guest */
+	WITNESS_CGROUP_CPU,  /* processor time and throttling of the VM's cgroup */
+	WITNESS_VMM_TASKS,   /* processor time and waiting of the VMM's threads */
+	WITNESS_VMM_PROCESS, /* its pidfd: SAID_RUNS while it lives, or SAID_GONE */
+	N_WITNESSES
+};
+
+/* What it said, of the time since it was asked before. */
+enum witness_said {
+	SAID_NOTHING, /* there is none, or it can no longer be asked */
+	SAID_RUNS,    /* the VM got on */
+	SAID_STILL,   /* it did nothing */
+	SAID_STARVED, /* it wanted the processor and was not given it: throttled, or waiting */
+	SAID_GONE,    /* what was asked about has ended */
+	N_SAID
 };
 
 /* What one agent boot has told of itself. */
@@ -54,8 +101,19 @@ struct cht_cell {
 	uint64_t next_ns; /* never later than cell_deadline(): before it cell_next is one compare */
 	struct cht_silence silence;
 	bool heard, has_heartbeat; /* a good frame; a hello that promised a heartbeat in time */
-	bool is_silent;
-	uint64_t episode; /* silences so far */
+	bool is_silent;            /* the window ran out, and no good frame since */
+	uint64_t episode;          /* silences so far */
+
+	/* state.c */
+	uint8_t state;             /* enum cell_state: what follows from the rest */
+	uint8_t verdict;           /* the one that is_silent gave rise to */
+	uint8_t told;              /* enum cell_told: the newest */
+	uint8_t held;              /* why the silence clock stands still, if it does */
+	bool is_restored, is_gone; /* and no good frame of the new VM yet */
+	uint8_t said[N_WITNESSES]; /* enum witness_said */
+	uint64_t said_ns[N_WITNESSES];
+	uint64_t gone_connections; /* opened before it was gone */
+	uint64_t unread_ns;        /* since when we do not read it; 0: we do */
 
 	struct frame_counts frames;
 	struct pauses pauses; /* those that are over */
@@ -134,6 +192,9 @@ void cell_note_frame(struct cht_cell *cell, const struct cht_declaration *declar
 /* We stopped or resumed reading this cell: its silence clock stands still meanwhile, and it is
  * counted as our doing. Being told what is so already does nothing. */
 void cell_note_paused(struct cht_cell *cell, bool paused, const struct cht_now *now);
+/* We were kept from the processor from since_ns to now, and read nobody: counted as our doing. Who
+ * kept us may have kept the VM as well: it gets as long again. */
+void cell_note_late(struct cht_cell *cell, uint64_t since_ns, const struct cht_now *now);
 /* n bytes of this run went to the ledger. */
 void cell_note_stored(struct cht_cell *cell, size_t n);
 
@@ -149,6 +210,37 @@ bool cell_stamp(struct cht_cell *cell, const struct cht_declaration *declaration
 void cell_drop(struct cht_cell *cell, const struct cht_declaration *declaration);
 /* An earlier process of this run dropped so many and did not tell. */
 void cell_note_untold(struct cht_cell *cell, uint64_t over_quota, uint64_t no_space);
+
+/* state.c */
+
+/* An orchestrator states what it does to the VM. From TOLD_PAUSED or TOLD_SNAPSHOTTING on the
+ * silence clock stands still; TOLD_RESUMED gives the agent a whole window to come back.
+ * TOLD_RESTORED begins the next epoch: frames of connections opened before are stale and no life,
+ * a silence or an end of the VM is over, and the agent has the boot window to connect again. The
+ * witnesses of the VM that was are forgotten. */
+void cell_note_told(struct cht_cell *cell, enum cell_told what, const struct cht_now *now);
+/* What the host sees of the VM. SAID_STARVED stops the silence clock until the same witness says
+ * otherwise, or nothing for a keep-alive window. SAID_GONE holds until a good frame of a connection
+ * opened afterwards, or TOLD_RESTORED. The rest is weighed when a window runs out. */
+void cell_note_witness(struct cht_cell *cell, enum witness witness, enum witness_said said,
+		       const struct cht_now *now);
+/* What it said, if that is of the time after the last good frame and not older than a keep-alive
+ * window; SAID_NOTHING otherwise. */
+enum witness_said cell_witness(const struct cht_cell *cell, enum witness witness,
+			       const struct cht_now *now);
+/* "expected", "live": as they stand in data and in what readers are told. */
+const char *cell_state_name(enum cell_state state);
+
+/* What cell.c and next.c leave to state.c: a good frame where more than the clock moves; reasons
+ * why the silence clock stands still, which are over when none is left; a window that ran out;
+ * what is due at now; and when that is. */
+enum { HELD_UNREAD = 1, HELD_TOLD = 2, HELD_STARVED = 4 };
+void cell_come_to_life(struct cht_cell *cell, const struct cht_frame_facts *facts, uint64_t now_ns);
+void cell_hold(struct cht_cell *cell, unsigned why, uint64_t since_ns);
+void cell_release(struct cht_cell *cell, unsigned why, uint64_t now_ns);
+void cell_fall_silent(struct cht_cell *cell, const struct cht_now *now);
+void cell_state_on_time(struct cht_cell *cell, const struct cht_now *now);
+uint64_t cell_state_deadline(const struct cht_cell *cell);
 
 /* next.c */
 

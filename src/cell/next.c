@@ -116,7 +116,7 @@ static bool judge_silence(struct cht_cell *cell, const struct cht_now *now, stru
 	else
 		facts.basis = STR("frames-only");
 	cell->episode++;
-	cell->is_silent = !cell->silence_once;
+	cell_fall_silent(cell, now);
 	run_stamp(&cell->run, EV_GUEST_AGENT_SILENCED, now, out);
 	out->facts.silenced = facts;
 	return true;
@@ -137,6 +137,7 @@ bool cell_next(struct cht_cell *cell, const struct cht_now *now, struct cht_stam
 {
 	if (now->monotonic_ns < cell->next_ns)
 		return false;
+	cell_state_on_time(cell, now);
 	if (take_any(cell, false, now, out) || judge_silence(cell, now, out))
 		return true;
 	cell->next_ns = cell_deadline(cell);
@@ -154,11 +155,14 @@ uint64_t cell_deadline(const struct cht_cell *cell)
 					       &cell->forged_p };
 	uint64_t at = cht_silence_deadline(&cell->silence);
 	uint64_t dropped = due_ns(&cell->dropped_p, dropped_window(cell));
+	uint64_t state = cell_state_deadline(cell);
 
 	if (cell->resumed_p.due || cell->dropped.no_space > 0)
 		return 0;
 	if (dropped < at)
 		at = dropped;
+	if (state < at)
+		at = state;
 	for (size_t i = 0; i < sizeof(each) / sizeof(each[0]); i++) {
 		uint64_t due = due_ns(each[i], LIMIT_PROVOKED_EVENT_NS);
 

@@ -8,6 +8,7 @@
  * moves.c   cells that come and go
  * hub.c     what is asked over the control socket
  * cells.c   accept, limits, deadlines
+ * witness.c what is known of a VM beside its frames
  * conns.c   connections: one's turn, from bytes to events
  * start.c   the scribe, the sockets
  * host.c    what the host says of itself and its ledger
@@ -310,6 +311,10 @@ uint64_t cells_deadline(const struct line *line);
 /* The cells are not being read since that time, or are again: their silence clocks stand still
  * meanwhile. */
 void cells_note_paused(struct line *line, bool paused, uint64_t since_ns);
+
+/* witness.c */
+/* An orchestrator states something of a cell that is open (cell_note_told). */
+void witness_told(struct line *line, uint32_t i, enum cell_told what);
 
 /* conns.c */
 /* A free place; NOBODY when there is none. */

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where a cell is. Its state follows from a few facts, and is looked up anew when one of them
+ * changes: so no order of frames, statements and witnesses can leave it in a wrong one. The first
+ * of these that holds, from above:
+ *
+ * state     holds while                          clock   a frame    moved on by
+ * GONE      the VMM has ended                    runs    (new only) a new connection's frame;
+ * restored PAUSED    told that it is paused, or           stands  is life    resumed; restored
+ *           snapshotted
+ * SILENT    the window ran out                   fired   is life    a frame; restored
+ * HUNG      the same, and the VM stands still    fired   is life    the same; SILENT when it moves
+ * IDLE      the same, but no heartbeat was       fired   is life    the same
+ *           promised and a connection is open
+ * STARVED   a witness says that the VM wanted    stands  is life    the witness's next word, or
+ *           to run and could not                                    none for a window
+ * RESTORED  told so, and nothing heard since     runs    (new only) a frame; the boot window's end
+ * EXPECTED  nothing was ever heard               runs    is life    a frame; the boot window's end
+ * LIVE      otherwise                            runs    is life    the keep-alive window's end
+ *
+ * "New only": frames of connections that the VM before had opened lay in the kernel; they are
+ * stamped, and are no life. In PAUSED and STARVED a frame counts, and the clock stands still all
+ * the same. While we do not read the cell its clock stands still in every state.
+ *
+ * A frame in LIVE stores a time and comes here never. Nothing else is touched by one: deadlines
+ * are found to have moved when the old one comes.
+ */
+#include "cell/cell.h"
+
+#include "base/bytes.h"
+
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+const char *cell_state_name(enum cell_state state)
+{
+	static const char *const names[CELL_N_STATES] = {
+		[CELL_EXPECTED] = "expected", [CELL_LIVE] = "live",
+		[CELL_IDLE] = "idle",         [CELL_STARVED] = "starved",
+		[CELL_PAUSED] = "paused",     [CELL_RESTORED] = "restored",
+		[CELL_SILENT] = "silent",     [CELL_HUNG] = "hung",
+		[CELL_GONE] = "gone",
+	};
+
+	return names[state];
+}
+
+static enum cell_state state_of(const struct cht_cell *cell)
+{
+	if (cell->is_gone)
+		return CELL_GONE;
+	if ((cell->held & HELD_TOLD) != 0)
+		return CELL_PAUSED;
+	if (cell->is_silent)
+		return (enum cell_state)cell->verdict;
+	if ((cell->held & HELD_STARVED) != 0)
+		return CELL_STARVED;
+	if (cell->is_restored)
+		return CELL_RESTORED;
+	return cell->heard ? CELL_LIVE : CELL_EXPECTED;
+}
+
+static void settle(struct cht_cell *cell)
+{
+	cell->state = (uint8_t)state_of(cell);
+	cell->next_ns = 0; /* a window may end before the one that ran */
+}
+
+void cell_hold(struct cht_cell *cell, unsigned why, uint64_t since_ns)
+{
+	if (cell->held == 0)
+		cht_silence_pause(&cell->silence, since_ns);
+	else if (since_ns < cell->silence.paused_ns)
+		cell->silence.paused_ns = since_ns != 0 ? since_ns : 1;
+	cell->held |= (uint8_t)why;
+}
+
+void cell_release(struct cht_cell *cell, unsigned why, uint64_t now_ns)
+{
+	cell->held &= (uint8_t)~why;
+	if (cell->held == 0)
+		cht_silence_resume(&cell->silence, now_ns);
+	cell->next_ns = 0;
+}
+
+/* A new trigger, unless one is to fire once for ever and has. */
+static void begin_window(struct cht_cell *cell, uint64_t window_ns, uint64_t now_ns)
+{
+	uint64_t paused_ns = cell->silence.paused_ns;
+
+	if (cell->silence_once && cell->silence.fired)
+		return;
+	cht_silence_init(&cell->silence, window_ns, now_ns);
+	cell->silence.paused_ns = paused_ns;
+}
+
+/* Of a VM that was before the one that is to come: it lay in the kernel. */
+static bool is_left_over(const struct cht_cell *cell, const struct cht_frame_facts *facts)
+{
+	return facts->epoch < cell->epoch ||
+	       (cell->is_gone && facts->connection <= cell->gone_connections);
+}
+
+static void end_episode(struct cht_cell *cell, uint64_t now_ns)
+{
+	uint64_t before = cell->silence.heard_ns;
+
+	cell->is_silent = false;
+	if (cell->silence_once)
+		return;
+	cell->resumed.episode = cell->episode;
+	cell->resumed.silent_ns = now_ns > before ? now_ns - before : 0;
+	cell->resumed_p.due = true;
+}
+
+void cell_come_to_life(struct cht_cell *cell, const struct cht_frame_facts *facts, uint64_t now_ns)
+{
+	bool is_new = !cell->heard || cell->is_silent || cell->is_restored;
+
+	if (is_left_over(cell, facts))
+		return;
+	if (cell->is_silent)
+		end_episode(cell, now_ns);
+	cell->heard = true;
+	cell->is_restored = cell->is_gone = false;
+	if (is_new)
+		begin_window(cell, cell->keepalive_window_ns, now_ns);
+	else
+		cht_silence_heard(&cell->silence, now_ns);
+	settle(cell);
+}
+
+void cell_note_told(struct cht_cell *cell, enum cell_told what, const struct cht_now *now)
+{
+	uint64_t at = now->monotonic_ns;
+	bool was_held = (cell->held & HELD_TOLD) != 0;
+
+	cell->told = (uint8_t)what;
+	switch (what) {
+	case TOLD_PAUSED:
+	case TOLD_SNAPSHOTTING: cell_hold(cell, HELD_TOLD, at); break;
+	case TOLD_RESUMED:
+		cell_release(cell, HELD_TOLD, at);
+		if (was_held)
+			cht_silence_heard(&cell->silence, at);
+		break;
+	case TOLD_RESTORED:
+		cell_release(cell, HELD_TOLD | HELD_STARVED, at);
+		cell->epoch++;
+		cell->is_restored = true;
+		cell->is_gone = cell->is_silent = false;
+		memset(cell->said, SAID_NOTHING, sizeof(cell->said));
+		begin_window(cell, cell->boot_window_ns, at);
+		break;
+	case TOLD_NOTHING:
+	case N_TOLD: break;
+	}
+	settle(cell);
+}
+
+enum witness_said cell_witness(const struct cht_cell *cell, enum witness witness,
+			       const struct cht_now *now)
+{
+	uint64_t at = cell->said_ns[witness];
+	bool is_reading = witness != WITNESS_VMM_PROCESS;
+
+	if (is_reading &&
+	    (at < cell->silence.heard_ns || sum(at, cell->keepalive_window_ns) < now->monotonic_ns))
+		return SAID_NOTHING;
+	return (enum witness_said)cell->said[witness];
+}
+
+/* What the window's end says, by who can be asked. */
+static enum cell_state judge(const struct cht_cell *cell, const struct cht_now *now)
+{
+	bool is_still = false, runs = false;
+
+	if (cell->heard && !cell->has_heartbeat && !cell->is_restored && cell->open > 0)
+		return CELL_IDLE;
+	for (int w = 0; w < WITNESS_VMM_PROCESS; w++) {
+		enum witness_said said = cell_witness(cell, (enum witness)w, now);
+
+		is_still = is_still || said == SAID_STILL;
+		runs = runs || said == SAID_RUNS;
+	}
+	return is_still && !runs ? CELL_HUNG : CELL_SILENT;
+}
+
+void cell_fall_silent(struct cht_cell *cell, const struct cht_now *now)
+{
+	cell->is_silent = true;
+	cell->verdict = (uint8_t)judge(cell, now);
+	settle(cell);
+}
+
+/* Until when what witnesses said keeps the clock; 0: none said so. */
+static uint64_t starved_until(const struct cht_cell *cell)
+{
+	uint64_t until = 0;
+
+	for (int w = 0; w < N_WITNESSES; w++) {
+		uint64_t end = sum(cell->said_ns[w], cell->keepalive_window_ns);
+
+		if (cell->said[w] == SAID_STARVED && end > until)
+			until = end;
+	}
+	return until;
+}
+
+void cell_note_witness(struct cht_cell *cell, enum witness witness, enum witness_said said,
+		       const struct cht_now *now)
+{
+	uint64_t at = now->monotonic_ns;
+	bool was_starved = (cell->held & HELD_STARVED) != 0;
+
+	cell->said[witness] = (uint8_t)said;
+	cell->said_ns[witness] = at;
+	if (said == SAID_GONE && !cell->is_gone) {
+		cell->is_gone = true;
+		cell->gone_connections = cell->connections;
+	}
+	if (!was_starved && said == SAID_STARVED)
+		cell_hold(cell, HELD_STARVED, at);
+	else if (was_starved && starved_until(cell) <= at)
+		cell_release(cell, HELD_STARVED, at);
+	if (cell->is_silent)
+		cell->verdict = (uint8_t)judge(cell, now);
+	if (state_of(cell) != cell->state || was_starved)
+		settle(cell);
+}
+
+void cell_state_on_time(struct cht_cell *cell, const struct cht_now *now)
+{
+	if ((cell->held & HELD_STARVED) == 0 || starved_until(cell) > now->monotonic_ns)
+		return;
+	cell_release(cell, HELD_STARVED, now->monotonic_ns);
+	settle(cell);
+}
+
+uint64_t cell_state_deadline(const struct cht_cell *cell)
+{
+	return (cell->held & HELD_STARVED) != 0 ? starved_until(cell) : UINT64_MAX;
+}
