@@ -19,6 +19,7 @@ enum cli_status {
 	CLI_INCOMPLETE = 10,  /* cht verify: intact, something is missing */
 	CLI_DAMAGED = 11,     /* stored evidence is not as it was written */
 	CLI_CANNOT_TELL = 12, /* cht verify: an input is missing */
+	CLI_CONFIG = 78,      /* cht config: what chtd would refuse */
 };
 
 struct cli_command {
@@ -29,6 +30,9 @@ struct cli_command {
 	int (*run)(int argc, char **argv);
 };
 
+/* The usage texts that stand with their commands. */
+extern const char config_usage[];
+
 /* In the order of cht --help; ends with a null name. */
 extern const struct cli_command cli_commands[];
 
@@ -37,6 +41,7 @@ const struct cli_command *cli_command_find(const char *name);
 
 int cmd_cat(int argc, char **argv);
 int cmd_cell(int argc, char **argv);
+int cmd_config(int argc, char **argv);
 int cmd_decode(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_key(int argc, char **argv);
@@ -89,9 +94,6 @@ bool cli_format(struct cli_args *args, bool *json);
 
 /* "cht CMD: error: ..." and a pointer to --help, on stderr. Returns CLI_USAGE. */
 int cli_usage_error(struct cli_args *args, const char *fmt, ...) CHT_PRINTF(2, 3);
-
-/* The one of n words that is most likely meant by word; null when none is near. */
-const char *cli_nearest(const char *word, const char *const *words, size_t n);
 
 /* out.c: standard output, one buffer. Nothing fails here; a reader that went away or a full
  * disk is remembered, and what follows is dropped. */

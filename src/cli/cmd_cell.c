@@ -7,6 +7,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "base/words.h"
 #include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/newfile.h"
@@ -228,7 +229,7 @@ static void check(struct cli_args *args, const struct request *q)
 	if (q->action == NULL) {
 		(void)cli_usage_error(args, "what should it do: add, ls, rm or show");
 	} else if (!is_known) {
-		near = cli_nearest(q->action, actions, 4);
+		near = words_nearest(q->action, actions, 4);
 		(void)cli_usage_error(args, "it takes add, ls, rm or show, not '%s'%s%s", q->action,
 				      near != NULL ? "; did you mean " : "",
 				      near != NULL ? near : "");

@@ -9,6 +9,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "base/words.h"
 #include "cli/cli.h"
 #include "sign/sign.h"
 #include "tlog/tlog.h"
@@ -118,7 +119,7 @@ static void check(struct cli_args *args, const struct request *q, const char *ou
 			(void)cli_usage_error(args, "--origin: '%s' can be no log's name",
 					      q->origin);
 	} else {
-		near = cli_nearest(q->action, actions, 2);
+		near = words_nearest(q->action, actions, 2);
 		(void)cli_usage_error(args, "it takes gen or show, not '%s'%s%s", q->action,
 				      near != NULL ? "; did you mean " : "",
 				      near != NULL ? near : "");

@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "base/words.h"
 #include "cli/cli.h"
 #include "cli/ledger_cmd.h"
 
@@ -41,7 +42,7 @@ static void check_reason(struct cli_args *args)
 	static const char *const reasons[] = { "rotation", "compromise", "damage",
 					       "restore",  "lost-state", "format" };
 	const size_t n = sizeof(reasons) / sizeof(reasons[0]);
-	const char *near = cli_nearest(args->value, reasons, n);
+	const char *near = words_nearest(args->value, reasons, n);
 
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(args->value, reasons[i]) == 0)
@@ -85,7 +86,7 @@ static void on_option(struct cli_args *args, int option, struct ledger_request *
 static void check(struct cli_args *args, const struct ledger_request *q)
 {
 	static const char *const actions[] = { "init", "succeed" };
-	const char *near = q->action != NULL ? cli_nearest(q->action, actions, 2) : NULL;
+	const char *near = q->action != NULL ? words_nearest(q->action, actions, 2) : NULL;
 
 	if (q->action == NULL) {
 		(void)cli_usage_error(args, "what should it do, init or succeed");

@@ -7,6 +7,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include "base/words.h"
 #include "cli/cli.h"
 #include "cli/send.h"
 
@@ -72,7 +73,7 @@ static void read_fault(struct cli_args *args, struct request *q)
 		q->send.faults[f] += count;
 		return;
 	}
-	near = cli_nearest(kind, send_fault_names, SEND_N_FAULTS);
+	near = words_nearest(kind, send_fault_names, SEND_N_FAULTS);
 	if (near != NULL)
 		(void)cli_usage_error(args, "unknown fault '%s' (did you mean %s?)", kind, near);
 	else

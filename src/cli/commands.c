@@ -350,6 +350,8 @@ const struct cli_command cli_commands[] = {
 	{ "verify", "is a ledger as it was written, and is all of it there", verify_usage,
 	  cmd_verify },
 	{ "cell", "register and remove cells while chtd runs", cell_usage, cmd_cell },
+	{ "config", "check and show what chtd would use, and where it is from", config_usage,
+	  cmd_config },
 	{ "key", "make a signing key, or show what a verifier needs of one", key_usage, cmd_key },
 	{ "ledger", "begin a log, or the one that follows it", ledger_usage, cmd_ledger },
 	{ "version", "version, wire version and cryptographic libraries", version_usage,

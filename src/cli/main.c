@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/diag.h"
+#include "base/words.h"
 #include "cli/cli.h"
 
 static const char head[] =
@@ -41,7 +42,7 @@ static int unknown(const char *word)
 	for (const struct cli_command *c = cli_commands; c->name != NULL && n < 31; c++)
 		words[n++] = c->name;
 	words[n++] = "help";
-	near = cli_nearest(word, words, n);
+	near = words_nearest(word, words, n);
 	if (near != NULL)
 		diag(DIAG_ERROR, "unknown command '%s', did you mean '%s'?", word, near);
 	else

@@ -13,21 +13,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "cell/value.h"
-
-enum key_kind {
-	TEXT,
-	SHAPE,
-	ON_FULL,
-	ALGORITHM,
-	SILENCE,
-	ORDER,
-	DURATION,
-	COUNT,
-	SIZE,
-	ATTRIBUTION,
-	ID,
-	MODE
-};
+#include "conf/keys.h"
 
 static const char *const expected[] = {
 	[TEXT] = "a text that is not empty",
@@ -44,43 +30,12 @@ static const char *const expected[] = {
 	[MODE] = "an octal mode such as 0600",
 };
 
-struct key {
-	const char *section, *name;
-	enum key_kind kind;
-	size_t at; /* offset in struct conf or struct conf_cell */
-	uint64_t least, most;
-};
-
-static const struct key keys[] = {
-#define KEY(section, name, kind, member, least, most)                                              \
-	{ section, name, kind, offsetof(struct conf, member), least, most },
-#define CELL_KEY(name, kind, member, least, most)
-#include "conf/keys.def"
-#undef KEY
-#undef CELL_KEY
-};
-
-static const struct key cell_keys[] = {
-#define KEY(section, name, kind, member, least, most)
-#define CELL_KEY(name, kind, member, least, most)                                                  \
-	{ "cell", name, kind, offsetof(struct conf_cell, member), least, most },
-#include "conf/keys.def"
-#undef KEY
-#undef CELL_KEY
-};
-
-enum {
-	N_KEYS = sizeof(keys) / sizeof(keys[0]),
-	N_CELL_KEYS = sizeof(cell_keys) / sizeof(cell_keys[0])
-};
-
-_Static_assert(N_KEYS <= 64 && N_CELL_KEYS <= 64, "seen is a 64-bit set");
-
 /* One text being read. */
 struct reading {
 	struct conf *conf;
 	const char *name;
 	struct cht_bytes left;
+	uint16_t file;
 	unsigned line, section_line;
 	bool section_has_keys;
 	char section[64 + CHT_CELL_ID_MAX];
@@ -205,6 +160,9 @@ static int set_key(struct reading *r, const struct key *key, unsigned at, void *
 	if ((*seen & UINT64_C(1) << at) != 0)
 		return bad(r, r->line, "the key stands twice: ", key->name);
 	*seen |= UINT64_C(1) << at;
+	if (base == r->conf)
+		r->conf->origins[at] =
+			(struct conf_origin){ CONF_FROM_FILE, r->file, (uint32_t)r->line };
 	if (store(key, base, str_of(value)))
 		return 0;
 	buf_put_str(&b, str_of(key->name));
@@ -234,6 +192,21 @@ static struct conf_cell *cell_of_section(const struct reading *r, const char *se
 	return strncmp(newest->id, id, strlen(id)) == 0 ? newest : NULL;
 }
 
+/* Said with the name that was meant, or where to look. */
+static int unknown_key(struct reading *r, const struct key *table, unsigned n, const char *section,
+		       const char *name)
+{
+	const char *near = keys_nearest(table, n, section, name);
+
+	if (r->result == 0)
+		r->result = cht_fail_value(r->err, CHT_E_CONFIG, r->line,
+					   "%s:%u: unknown key in [%s]: %s%s%s", r->name, r->line,
+					   section != NULL ? section : "cell", name,
+					   near != NULL ? "; did you mean " : "; see chtd.conf(5)",
+					   near != NULL ? near : "");
+	return r->result;
+}
+
 static int on_cell_key(struct reading *r, const char *section, const char *name, const char *value)
 {
 	struct conf_cell *cell = cell_of_section(r, section);
@@ -243,7 +216,7 @@ static int on_cell_key(struct reading *r, const char *section, const char *name,
 	for (unsigned i = 0; i < N_CELL_KEYS; i++)
 		if (strcmp(name, cell_keys[i].name) == 0)
 			return set_key(r, &cell_keys[i], i, cell, value);
-	return bad(r, r->line, "unknown key in a [cell] section: ", name);
+	return unknown_key(r, cell_keys, N_CELL_KEYS, NULL, name);
 }
 
 /* libinih's handler: 1 to go on. */
@@ -251,6 +224,7 @@ static int on_key(void *context, const char *section, const char *name, const ch
 {
 	struct reading *r = context;
 	bool in_cell = strncmp(section, "cell ", 5) == 0;
+	unsigned at;
 
 	r->section_has_keys = true;
 	if (r->result < 0)
@@ -259,10 +233,10 @@ static int on_key(void *context, const char *section, const char *name, const ch
 		return bad(r, r->line, "a key before the first [section]: ", name), 0;
 	if (in_cell)
 		return on_cell_key(r, section, name, value) == 0;
-	for (unsigned i = 0; i < N_KEYS; i++)
-		if (strcmp(section, keys[i].section) == 0 && strcmp(name, keys[i].name) == 0)
-			return set_key(r, &keys[i], i, r->conf, value) == 0;
-	return bad(r, r->line, "unknown key: ", name), 0;
+	at = keys_find(section, name);
+	if (at < N_KEYS)
+		return set_key(r, &keys[at], at, r->conf, value) == 0;
+	return unknown_key(r, keys, N_KEYS, section, name), 0;
 }
 
 static bool is_section(struct cht_str name)
@@ -304,6 +278,7 @@ static void on_section(struct reading *r, struct cht_str name)
 	} else {
 		memcpy(cell->id, name.ptr, name.len);
 		cell->line = r->line;
+		cell->file = r->file;
 		r->seen_cell = 0;
 	}
 }
@@ -351,11 +326,33 @@ static char *next_line(char *out, int cap, void *context)
 	return r->result < 0 ? NULL : out;
 }
 
+/* Keeps the name, for those who ask where a value is from. */
+static int add_file(struct conf *conf, const char *name, struct cht_err *err)
+{
+	char *copy = strdup(name);
+	char **grown = copy != NULL && conf->n_files < UINT16_MAX
+			       ? reallocarray(conf->files, conf->n_files + 1u, sizeof(*grown))
+			       : NULL;
+
+	if (grown == NULL) {
+		free(copy);
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for the configuration");
+	}
+	conf->files = grown;
+	conf->files[conf->n_files++] = copy;
+	return 0;
+}
+
 int conf_read(struct conf *conf, const char *name, struct cht_bytes text, struct cht_err *err)
 {
-	struct reading r = { .conf = conf, .name = name, .left = text, .err = err };
-	int at = ini_parse_stream(next_line, &r, on_key, &r);
+	struct reading r = {
+		.conf = conf, .name = name, .file = conf->n_files, .left = text, .err = err
+	};
+	int at = add_file(conf, name, err);
 
+	if (at < 0)
+		return at;
+	at = ini_parse_stream(next_line, &r, on_key, &r);
 	if (r.result < 0)
 		return r.result;
 	if (at != 0)

@@ -12,7 +12,14 @@
 
 #include "base/buf.h"
 
-enum { CONF_TEXT_MAX = 4095 };
+enum { CONF_TEXT_MAX = 4095, CONF_KEYS_MAX = 64 };
+
+/* Where a value came from. */
+enum conf_from { CONF_FROM_DEFAULT, CONF_FROM_FILE, CONF_FROM_OPTION };
+struct conf_origin {
+	uint16_t from, file; /* CONF_FROM_FILE: the number of its name in conf.files */
+	uint32_t line;
+};
 
 struct conf_cell {
 	char id[CHT_CELL_ID_MAX + 1];
@@ -24,6 +31,7 @@ struct conf_cell {
 	int64_t uid;                        /* that may connect; -1: any */
 	int64_t owner, group;               /* of the socket; -1: ours */
 	unsigned line;                      /* where it began in the file; 0: --cell */
+	uint16_t file;                      /* the number of its name in conf.files */
 };
 
 /* Copies one, its texts too. CHT_E_NOMEM. */
@@ -51,6 +59,9 @@ struct conf {
 	uint64_t cells_max; /* with it: so many cells at a time */
 	struct conf_cell *cells;
 	size_t n_cells, cells_cap;
+	char **files; /* names of what was read */
+	uint16_t n_files;
+	struct conf_origin origins[CONF_KEYS_MAX]; /* of each key outside [cell] */
 };
 
 enum conf_result { CONF_RUN = 0, CONF_DONE = 1 };
@@ -61,7 +72,7 @@ enum conf_result { CONF_RUN = 0, CONF_DONE = 1 };
 int conf_load(struct conf *conf, int argc, char **argv, struct cht_err *err) CHT_CHECKED;
 void conf_free(struct conf *conf);
 
-/* One configuration text, for conf_load and the fuzzer; name is used in errors. */
+/* One configuration text, for conf_load and the fuzzer; name is used in errors and kept. */
 int conf_read(struct conf *conf, const char *name, struct cht_bytes text,
 	      struct cht_err *err) CHT_CHECKED;
 /* Defaults: everything unset. */
@@ -71,8 +82,21 @@ int conf_add_cell(struct conf *conf, const char *text, struct cht_err *err) CHT_
 /* What only the whole can show: cells there, each with one channel, no id or path twice. */
 int conf_check(const struct conf *conf, struct cht_err *err) CHT_CHECKED;
 
-/* The effective configuration as canonical JSON, the same for the same meaning: its SHA-256 is
- * the spec of the host's own run. b->full when it did not fit. */
+/* The effective configuration as a line of canonical JSON, the same for the same meaning: the
+ * SHA-256 of these bytes is the spec of the host's own run, and they are what cht config show -o
+ * json prints. b->full when it did not fit: in conf_render_max() bytes it does. */
 void conf_render(const struct conf *conf, struct buf *b);
+size_t conf_render_max(const struct conf *conf);
+
+/* A value as it would stand in the file, and its origin. Texts borrow from conf. */
+struct conf_value {
+	const char *section, *name;
+	const struct conf_cell *cell; /* null: not of a cell */
+	struct conf_origin origin;
+	bool is_set; /* false: there is none, and no default but what the reader of it takes */
+};
+/* The values one after the other, those of the cells last: *at is 0 at first. False: that was all.
+ * The value is put into text, which has room for CONF_TEXT_MAX. */
+bool conf_next_value(const struct conf *conf, size_t *at, struct conf_value *out, struct buf *text);
 
 #endif

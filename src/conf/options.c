@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/text.h"
-#include "conf/conf.h"
+#include "conf/keys.h"
 
 enum { CONF_FILE_MAX = 1 << 20 };
 
@@ -99,9 +99,16 @@ static int set_text(char **slot, const char *text, struct cht_err *err)
 	return 0;
 }
 
+/* An option that is a key of the file too. */
+static int set_key_text(struct conf *conf, unsigned key, const char *text, struct cht_err *err)
+{
+	conf->origins[key] = (struct conf_origin){ .from = CONF_FROM_OPTION };
+	return set_text((char **)((uint8_t *)conf + keys[key].at), text, err);
+}
+
 static int set_state(struct conf *conf, const char *dir, struct cht_err *err)
 {
-	int r = set_text(&conf->state, dir, err);
+	int r = set_key_text(conf, keys_find("daemon", "state"), dir, err);
 
 	if (r == 0 && *dir == '\0')
 		r = cht_fail(err, CHT_E_RANGE, 0, "--state: expected a directory");
@@ -130,7 +137,7 @@ static int set_option(struct conf *conf, int option, const char *argument, struc
 	case OPT_CLOSE_FOR: return set_text(&conf->close_for, argument, err);
 	case OPT_CLOSE_REASON: return set_text(&conf->close_reason, argument, err);
 	case OPT_CONFIG: return read_config_file(conf, argument, err);
-	case OPT_CONTROL: return set_text(&conf->control, argument, err);
+	case OPT_CONTROL: return set_key_text(conf, keys_find("control", "socket"), argument, err);
 	case OPT_CELL: return conf_add_cell(conf, argument, err);
 	case OPT_INIT: conf->init = true; return 0;
 	case OPT_REPLACE: conf->replace = true; return 0;

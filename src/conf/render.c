@@ -74,13 +74,20 @@ void conf_render(const struct conf *conf, struct buf *b)
 	buf_put_lit(b, ",\"shape\":");
 	json_put_str(b, conf->shape == CHT_SHAPE_RUST ? STR("rust") : STR("full"));
 	buf_put_lit(b, ",\"sign\":{");
-	text(b, STR("alg"), conf->sign_alg);
+	text(b, STR("alg"), conf->sign_alg != NULL ? conf->sign_alg : "off");
 	text(b, STR("keyFile"), conf->sign_key_file);
 	text(b, STR("kid"), conf->sign_kid);
-	text(b, STR("order"), conf->sign_order);
+	text(b, STR("order"), conf->sign_order != NULL ? conf->sign_order : "struct");
 	buf_put_lit(b, "},\"silence\":{");
 	number(b, STR("bootWindowMs"), (int64_t)(conf->boot_window_ns / 1000000));
 	number(b, STR("keepaliveWindowMs"), (int64_t)(conf->keepalive_window_ns / 1000000));
 	text(b, STR("told"), conf->silence != NULL ? conf->silence : "each");
-	buf_put_lit(b, "},\"version\":\"" CHT_VERSION "\"}");
+	buf_put_lit(b, "},\"version\":\"" CHT_VERSION "\"}\n");
+}
+
+size_t conf_render_max(const struct conf *conf)
+{
+	enum { CONFIG_TEXT_MAX = 64 << 10, CONFIG_CELL_TEXT_MAX = 32 << 10 };
+
+	return CONFIG_TEXT_MAX + conf->n_cells * (size_t)CONFIG_CELL_TEXT_MAX;
 }

@@ -170,6 +170,11 @@ void conf_free(struct conf *conf)
 	}
 	for (size_t i = 0; i < conf->n_cells; i++)
 		conf_cell_free(&conf->cells[i]);
+	for (size_t i = 0; i < conf->n_files; i++)
+		free(conf->files[i]);
+	free(conf->files);
+	conf->files = NULL;
+	conf->n_files = 0;
 	free(conf->cells);
 	conf->cells = NULL;
 	conf->n_cells = conf->cells_cap = 0;

@@ -17,8 +17,6 @@
 #include "base/text.h"
 #include "daemon/line.h"
 
-enum { CONFIG_TEXT_MAX = 64 << 10, CONFIG_CELL_TEXT_MAX = 32 << 10 };
-
 static int send_ring(struct line *line, struct cht_err *err)
 {
 	const struct handoff_msg hello = { .kind = HANDOFF_RING, .version = HANDOFF_VERSION };
@@ -106,7 +104,7 @@ static int open_table(struct line *line, struct table_found *found, struct cht_e
 /* The host's own run: its spec is the digest of the effective configuration. */
 static int start_host_run(struct line *line, struct cht_err *err)
 {
-	size_t cap = CONFIG_TEXT_MAX + line->conf->n_cells * (size_t)CONFIG_CELL_TEXT_MAX;
+	size_t cap = conf_render_max(line->conf);
 	char spec[7 + 64] = "sha256:";
 	struct buf hex = buf_init(spec + 7, 64), text;
 	uint8_t digest[32], *mem = malloc(cap);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
 
+#include "base/words.h"
 #include "cli/cli.h"
 #include "cli/visible.h"
 
@@ -28,7 +29,7 @@ static void test_a_slip_finds_the_word_that_was_meant(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const char *got =
-			cli_nearest(rows[i].typed, words, sizeof(words) / sizeof(words[0]));
+			words_nearest(rows[i].typed, words, sizeof(words) / sizeof(words[0]));
 
 		check_row = rows[i].typed;
 		CHECK_STRS(str_of(got != NULL ? got : "(none)"),

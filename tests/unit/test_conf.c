@@ -70,7 +70,7 @@ static const struct {
 	const char *text, *want;
 	uint32_t line;
 } bad_texts[] = {
-	{ "[daemon]\nstat = x\n", "f:2: unknown key: stat", 2 },
+	{ "[daemon]\nstat = x\n", "f:2: unknown key in [daemon]: stat; did you mean state", 2 },
 	{ "[dæmon]\nstate = x\n",
 	  "f:1: unknown section: expected daemon, silence, limits, control, ledger, sign "
 	  "or cell ID",
@@ -105,7 +105,7 @@ static const struct {
 	  3 },
 	{ "[cell a]\nmode = 660\n", "f:2: mode: expected an octal mode such as 0600", 2 },
 	{ "[cell a]\nrun = a b\n", "f:2: run: expected 1 to 128 of A-Z a-z 0-9 . _ : + / = -", 2 },
-	{ "[cell a]\nstate = x\n", "f:2: unknown key in a [cell] section: state", 2 },
+	{ "[cell a]\nstate = x\n", "f:2: unknown key in [cell]: state; see chtd.conf(5)", 2 },
 	{ "[cell a]\n[cell b]\nbase = x\n", "f:1: a section without keys", 1 },
 	{ "[cell b]\nbase = x\n\n[sign]\n", "f:4: a section without keys", 4 },
 	{ "[daemon]\nstate = x\n  y\n", "f:3: a line may not begin with white space", 3 },

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * chtd's own reader reads it, and its own renderer prints it: what stands here is what it would
+ * use, and -o json prints the bytes that its run's spec is the digest of.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/diag.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "base/words.h"
+#include "cli/cli.h"
+#include "cli/visible.h"
+#include "conf/conf.h"
+
+#define CONFIG_FILE "/etc/cht/chtd.conf"
+
+const char config_usage[] =
+	"usage: cht config check [FILE] [CHTD-OPTION...] [-o json]\n"
+	"       cht config show [FILE] [CHTD-OPTION...] [--origins] [-o json]\n"
+	"\n"
+	"check says whether chtd would take this configuration, and if not, which line is wrong\n"
+	"and what was expected there. show prints what it would use, defaults too, and behind\n"
+	"each value where it is from. FILE is as chtd --config takes it. Without it, and without\n"
+	"--state, it is /etc/cht/chtd.conf. Nothing is opened but FILE, and chtd is not asked.\n"
+	"\n"
+	"options of chtd, which win over the file:\n"
+	"      --state DIR        where the ledger is\n"
+	"      --control PATH     the control socket\n"
+	"      --cell ID=BASE     a cell; may be given many times\n"
+	"\n"
+	"      --origins          with -o json: an object a value, with its origin\n"
+	"  -o, --output json      show: one line, whose SHA-256 is the spec of the host's own run\n"
+	"                         when chtd uses this; check: {\"ok\":...}\n"
+	"  -h, --help             this text\n"
+	"\n"
+	"exit: 0, 1 no memory or the like, 2 usage, 78 chtd would refuse it, which is said\n"
+	"\n"
+	"examples:\n"
+	"  cht config check /etc/cht/chtd.conf && systemctl reload chtd\n"
+	"  cht config show --state /var/lib/cht --cell web-1=/run/vms/web-1/v.sock\n"
+	"  cht config show -o json | sha256sum    # is it what runs? cht cat --type host.started\n";
+
+enum { OPT_STATE, OPT_CONTROL, OPT_CELL, OPT_ORIGINS, OPT_OUTPUT };
+
+static const struct cli_option options[] = {
+	[OPT_STATE] = { "state", 0, true },     [OPT_CONTROL] = { "control", 0, true },
+	[OPT_CELL] = { "cell", 0, true },       [OPT_ORIGINS] = { "origins", 0, false },
+	[OPT_OUTPUT] = { "output", 'o', true }, { NULL, 0, false },
+};
+
+struct request {
+	const char *action, *file;
+	bool json, origins, has_state;
+	char **argv; /* what chtd would be given */
+	int argc;
+};
+
+/* Handed to what is no secret of ours to show: only that they are there. */
+static const char *const variables[] = {
+	"CELLOS_HOST_TELEMETRY_SIGN_ALG",       "CELLOS_HOST_TELEMETRY_SIGN_KID",
+	"CELLOS_HOST_TELEMETRY_SIGN_HMAC_KEY",  "CELLOS_HOST_TELEMETRY_SIGN_ED25519_SK",
+	"CELLOS_HOST_TELEMETRY_LOG_ED25519_SK",
+};
+enum { N_VARIABLES = sizeof(variables) / sizeof(variables[0]) };
+
+/* ---- what is printed */
+
+enum { ORIGIN_MAX = 4096 };
+
+static void put_origin(struct buf *b, const struct conf *conf, const struct conf_value *value)
+{
+	switch ((enum conf_from)value->origin.from) {
+	case CONF_FROM_DEFAULT: buf_put_lit(b, "default"); break;
+	case CONF_FROM_FILE:
+		put_visible(b, str_of(conf->files[value->origin.file]));
+		buf_put_byte(b, ':');
+		put_u64(b, value->origin.line);
+		break;
+	case CONF_FROM_OPTION:
+		buf_put_lit(b, "option --");
+		buf_put_str(b, str_of(value->cell != NULL                      ? "cell"
+				      : strcmp(value->section, "control") == 0 ? "control"
+									       : value->name));
+		break;
+	}
+}
+
+/* Whether anything is set there: a section without keys is none that chtd takes. */
+static bool has_values(const struct conf *conf, const char *section)
+{
+	static char raw[CONF_TEXT_MAX];
+	struct buf text = buf_init(raw, sizeof(raw));
+	struct conf_value v;
+
+	for (size_t at = 0; conf_next_value(conf, &at, &v, &text);
+	     text = buf_init(raw, sizeof(raw)))
+		if (v.is_set && strcmp(v.section, section) == 0)
+			return true;
+	return false;
+}
+
+static void print_section(const struct conf *conf, const char *section, const char *id,
+			  bool is_first)
+{
+	bool is_empty = *id == '\0' && !has_values(conf, section);
+
+	cli_printf("%s%s[%s%s%s]%s\n", is_first ? "" : "\n", is_empty ? "; " : cli_colour(CLI_BOLD),
+		   section, *id != '\0' ? " " : "", id, is_empty ? "" : cli_colour(CLI_PLAIN));
+}
+
+/* A section and a line for each value, as they could stand in the file. */
+static void print_text(const struct conf *conf)
+{
+	static char value[4 * CONF_TEXT_MAX], origin[ORIGIN_MAX], raw[CONF_TEXT_MAX];
+	const char *section = "", *cell = "";
+	struct buf text = buf_init(raw, sizeof(raw)), shown, from;
+	struct conf_value v;
+
+	for (size_t at = 0; conf_next_value(conf, &at, &v, &text);
+	     text = buf_init(raw, sizeof(raw))) {
+		const char *id = v.cell != NULL ? v.cell->id : "";
+
+		if (strcmp(section, v.section) != 0 || strcmp(cell, id) != 0)
+			print_section(conf, v.section, id, *section == '\0');
+		section = v.section;
+		cell = id;
+		if (v.cell != NULL && !v.is_set)
+			continue;
+		shown = buf_init(value, sizeof(value));
+		put_visible(&shown, (struct cht_str){ raw, buf_len(&text) });
+		from = buf_init(origin, sizeof(origin));
+		put_origin(&from, conf, &v);
+		if (v.is_set)
+			cli_printf("%s = %-*.*s %s; %.*s%s\n", v.name,
+				   strlen(v.name) < 36 ? 36 - (int)strlen(v.name) : 0,
+				   (int)buf_len(&shown), value, cli_colour(CLI_DIM),
+				   (int)buf_len(&from), origin, cli_colour(CLI_PLAIN));
+		else
+			cli_printf("%s; %s is not set%s\n", cli_colour(CLI_DIM), v.name,
+				   cli_colour(CLI_PLAIN));
+	}
+	for (size_t i = 0; i < N_VARIABLES; i++)
+		if (getenv(variables[i]) != NULL)
+			cli_printf(
+				"\n; %s is in this environment: where chtd has it too, cht-scribe "
+				"takes it\n",
+				variables[i]);
+}
+
+static void put_member(struct buf *b, const char *name, struct cht_str value)
+{
+	buf_put_str(b, str_of(name));
+	json_put_str(b, value);
+}
+
+/* An object a line. */
+static void print_origins(const struct conf *conf)
+{
+	static const char *const words[] = { "default", "file", "option" };
+	static char line[8 * CONF_TEXT_MAX], raw[CONF_TEXT_MAX];
+	struct buf text = buf_init(raw, sizeof(raw)), b;
+	struct conf_value v;
+
+	for (size_t at = 0; conf_next_value(conf, &at, &v, &text);
+	     text = buf_init(raw, sizeof(raw))) {
+		b = buf_init(line, sizeof(line));
+		put_member(&b, "{\"section\":", str_of(v.section));
+		if (v.cell != NULL)
+			put_member(&b, ",\"cell\":", str_of(v.cell->id));
+		put_member(&b, ",\"key\":", str_of(v.name));
+		if (v.is_set)
+			put_member(&b, ",\"value\":", (struct cht_str){ raw, buf_len(&text) });
+		put_member(&b, ",\"from\":", str_of(words[v.origin.from]));
+		if (v.origin.from == CONF_FROM_FILE) {
+			put_member(&b, ",\"file\":", str_of(conf->files[v.origin.file]));
+			buf_put_lit(&b, ",\"line\":");
+			put_u64(&b, v.origin.line);
+		}
+		buf_put_lit(&b, "}\n");
+		cli_put(line, buf_len(&b));
+	}
+	for (size_t i = 0; i < N_VARIABLES; i++)
+		if (getenv(variables[i]) != NULL)
+			cli_printf("{\"variable\":\"%s\",\"from\":\"environment\"}\n",
+				   variables[i]);
+}
+
+static int print_json(const struct conf *conf, struct cht_err *err)
+{
+	size_t cap = conf_render_max(conf);
+	uint8_t *mem = malloc(cap);
+	struct buf b;
+
+	if (mem == NULL)
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory to render the configuration");
+	b = buf_init(mem, cap);
+	conf_render(conf, &b);
+	if (!b.full)
+		cli_put(mem, buf_len(&b));
+	free(mem);
+	return b.full ? cht_fail(err, CHT_E_CONFIG, 0, "the configuration is too long") : 0;
+}
+
+/* ---- what is done */
+
+static void print_verdict(const struct request *q, const struct conf *conf, const char *why)
+{
+	static char line[8 * CONF_TEXT_MAX];
+	struct buf b = buf_init(line, sizeof(line));
+
+	if (!q->json) {
+		if (why == NULL)
+			cli_printf("%s: ok, %zu cell%s\n", q->file != NULL ? q->file : "options",
+				   conf->n_cells, conf->n_cells == 1 ? "" : "s");
+		return;
+	}
+	buf_put_str(&b, why == NULL ? STR("{\"ok\":true,\"cells\":") : STR("{\"ok\":false"));
+	if (why == NULL)
+		put_u64(&b, conf->n_cells);
+	else
+		put_member(&b, ",\"message\":", str_of(why));
+	buf_put_lit(&b, "}\n");
+	cli_put(line, buf_len(&b));
+}
+
+static int run(const struct request *q)
+{
+	struct cht_err err = { 0 };
+	struct conf conf;
+	bool is_check = q->action[0] == 'c';
+	int r = conf_load(&conf, q->argc, q->argv, &err);
+
+	if (r == 0 && is_check)
+		print_verdict(q, &conf, NULL);
+	else if (r == 0 && q->json && !q->origins)
+		r = print_json(&conf, &err);
+	else if (r == 0 && q->json)
+		print_origins(&conf);
+	else if (r == 0)
+		print_text(&conf);
+	if (r < 0 && is_check)
+		print_verdict(q, &conf, err.text);
+	conf_free(&conf);
+	if (r < 0)
+		diag_err(&err);
+	return r == 0 ? CLI_OK : r == CHT_E_NOMEM ? CLI_FAILED : CLI_CONFIG;
+}
+
+/* ---- what is asked for */
+
+static void pass(struct request *q, const char *option, const char *value)
+{
+	q->argv[q->argc++] = (char *)(uintptr_t)option;
+	q->argv[q->argc++] = (char *)(uintptr_t)value;
+}
+
+static void on_option(struct cli_args *args, int option, struct request *q)
+{
+	switch (option) {
+	case OPT_STATE:
+		q->has_state = true;
+		pass(q, "--state", args->value);
+		break;
+	case OPT_CONTROL: pass(q, "--control", args->value); break;
+	case OPT_CELL: pass(q, "--cell", args->value); break;
+	case OPT_ORIGINS: q->origins = true; break;
+	case OPT_OUTPUT: (void)cli_format(args, &q->json); break;
+	default:
+		if (q->action == NULL)
+			q->action = args->value;
+		else if (q->file == NULL)
+			q->file = args->value;
+		else
+			(void)cli_usage_error(args, "'%s' is one too many", args->value);
+	}
+}
+
+static void check(struct cli_args *args, const struct request *q)
+{
+	static const char *const actions[] = { "check", "show" };
+	const char *near = q->action != NULL ? words_nearest(q->action, actions, 2) : NULL;
+
+	if (q->action == NULL)
+		(void)cli_usage_error(args, "what should it do: check or show");
+	else if (strcmp(q->action, "check") != 0 && strcmp(q->action, "show") != 0)
+		(void)cli_usage_error(args, "it takes check or show, not '%s'%s%s", q->action,
+				      near != NULL ? "; did you mean " : "",
+				      near != NULL ? near : "");
+	else if (q->origins && (q->action[0] == 'c' || !q->json))
+		(void)cli_usage_error(args, "--origins is for show -o json: the text has them");
+}
+
+int cmd_config(int argc, char **argv)
+{
+	static char name[] = "chtd";
+	struct cli_args args = cli_args_init(argc, argv, options);
+	struct request q = { .argv = calloc((size_t)argc * 2 + 4, sizeof(char *)), .argc = 1 };
+	int o, status;
+
+	if (q.argv == NULL) {
+		diag(DIAG_ERROR, "no memory");
+		return CLI_FAILED;
+	}
+	q.argv[0] = name;
+	while ((o = cli_next(&args)) != CLI_END)
+		on_option(&args, o, &q);
+	if (args.status < 0)
+		check(&args, &q);
+	if (q.file == NULL && !q.has_state)
+		q.file = CONFIG_FILE;
+	if (q.file != NULL)
+		pass(&q, "--config", q.file);
+	status = args.status;
+	if (status < 0)
+		status = run(&q);
+	free(q.argv);
+	return status;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * keys.h - the table keys.def, for who reads a value and who shows one. Of this module alone.
+ */
+#ifndef CONF_KEYS_H
+#define CONF_KEYS_H
+
+#include "conf/conf.h"
+
+enum key_kind {
+	TEXT,
+	SHAPE,
+	ON_FULL,
+	ALGORITHM,
+	SILENCE,
+	ORDER,
+	DURATION,
+	COUNT,
+	SIZE,
+	ATTRIBUTION,
+	ID,
+	MODE
+};
+
+struct key {
+	const char *section, *name;
+	enum key_kind kind;
+	size_t at; /* offset in struct conf or struct conf_cell */
+	uint64_t least, most;
+};
+
+#define KEY(section, name, kind, member, least, most) +1
+#define CELL_KEY(name, kind, member, least, most)
+enum {
+	N_KEYS = 0
+#include "conf/keys.def"
+};
+#undef KEY
+#undef CELL_KEY
+
+#define KEY(section, name, kind, member, least, most)
+#define CELL_KEY(name, kind, member, least, most) +1
+enum {
+	N_CELL_KEYS = 0
+#include "conf/keys.def"
+};
+#undef KEY
+#undef CELL_KEY
+
+extern const struct key keys[N_KEYS];
+extern const struct key cell_keys[N_CELL_KEYS];
+
+/* The key of a section [section]; N_KEYS when there is none. */
+unsigned keys_find(const char *section, const char *name);
+/* The name in a table of n that is most likely meant, in this section unless it is null; null when
+ * none is near. */
+const char *keys_nearest(const struct key *table, unsigned n, const char *section,
+			 const char *name);
+
+#endif

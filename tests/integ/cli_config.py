@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""cht config: what chtd would use, and where it is from."""
+
+import hashlib
+import json
+
+from rig import Daemon, check, cht, equal, events, main, put, short
+
+CONF = b"""# a host
+[daemon]
+state = %s/s
+
+[limits]
+stall = 1500ms
+
+[control]
+socket = %s/control
+
+[cell web-1]
+base = %s/v
+mode = 0660
+"""
+
+
+def conf(d, text=CONF):
+    path = d + "/chtd.conf"
+    put(path, text % ((d.encode(),) * text.count(b"%s")))
+    return path
+
+
+def test_the_spec_of_the_hosts_run_is_the_digest_of_what_is_printed(d):
+    for n, (args, file) in enumerate(((("--cell", f"b={d}/b,uid=7"), True), ((), True), (("--control", d + "/c"), False))):
+        given = [*(("--config", conf(d)) if file else ()), *args]
+        with Daemon(d + f"/s{n}", *given) as daemon:
+            daemon.stop()
+        started = [e for e in events(d + f"/s{n}") if short(e) == "host.started"][0]
+        said = cht("config", "show", *((conf(d),) if file else ()), "--state", d + f"/s{n}", *args, "-o", "json").stdout
+        equal(started["data"]["specSignatureHash"], "sha256:" + hashlib.sha256(said).hexdigest(), "the spec")
+        check(said.endswith(b"}\n") and said.count(b"\n") == 1 and json.loads(said), "a line of JSON")
+
+
+def test_every_value_says_where_it_is_from(d):
+    path = conf(d)
+    said = cht("config", "show", path, "--cell", "b=/b", "--control", "/run/c",
+               env={"CELLOS_HOST_TELEMETRY_LOG_ED25519_SK": "s3cr3t"}).stdout.decode()
+    rows = {line.split(" = ")[0]: line.split(" ; ")[1] for line in said.splitlines() if " ; " in line and " = " in line}
+    equal(rows["stall"], path + ":6", "from the file")
+    equal(rows["connections"], "default", "not given")
+    equal(rows["socket"], "option --control", "from an option")
+    check("[cell b]\nbase = /b" in said and "option --cell" in said, said)
+    check("LOG_ED25519_SK is in this environment" in said and "s3cr3t" not in said, "named, never shown")
+    # What is shown is a configuration: it means the same.
+    put(d + "/again.conf", said.encode())
+    equal(cht("config", "show", d + "/again.conf", "-o", "json").stdout,
+          cht("config", "show", path, "--cell", "b=/b", "--control", "/run/c", "-o", "json").stdout, "shown again")
+    told = [json.loads(line) for line in cht("config", "show", path, "--origins", "-o", "json").stdout.splitlines()]
+    stall = [t for t in told if t["key"] == "stall"][0]
+    equal(stall, {"section": "limits", "key": "stall", "value": "1500ms", "from": "file", "file": path, "line": 6}, "stall")
+
+
+def test_what_chtd_would_refuse_ends_with_78(d):
+    path = conf(d)
+    equal(cht("config", "check", path).stdout.decode(), f"{path}: ok, 1 cell\n", "a good one")
+    equal(json.loads(cht("config", "check", path, "-o", "json").stdout), {"ok": True, "cells": 1}, "a good one")
+    for text, words in ((b"[daemon]\nstate = /s\nstat = /t\n", (":3:", "unknown key", "stat", "did you mean state")),
+                        (b"[limits]\nconnections = 0\n", (":2:", "connections", "1 to 1023")),
+                        (b"[cell a b]\nbase = /b\n", (":1:", "A-Z a-z 0-9")),
+                        (b"[daemon]\nstate = /s\n[cell a]\nuid = 3\n", ("cell a", "base", "path")),
+                        (b"[cell a]\nbase = /b\n", ("--state",)), (b"hello\n", (":1:",))):
+        done = cht("config", "check", conf(d, text), want=78)
+        for word in words:
+            check(word in done.stderr.decode(), f"{word} in {done.stderr}")
+        check(not done.stdout, "nothing on stdout")
+        check(not json.loads(cht("config", "check", path, "-o", "json", want=78).stdout)["ok"], "so says JSON")
+        cht("config", "show", path, want=78)
+    check(b"No such file" in cht("config", "check", d + "/none", want=78).stderr, "no file")
+
+
+def test_a_hostile_path_does_not_reach_the_terminal(d):
+    said = cht("config", "show", "--state", "/s\x1b[31m\u202e").stdout
+    check(b"\x1b" not in said and b"\\x1b[31m\\u202e" in said, str(said))
+
+
+def test_wrong_usage_ends_with_2(_):
+    for args in ((), ("chek",), ("check", "a", "b"), ("check", "a", "--origins"), ("show", "a", "--origins"),
+                 ("show", "--cell")):
+        check(cht("config", *args, want=2).stderr, f"{args} is explained")
+
+
+if __name__ == "__main__":
+    main(globals())
