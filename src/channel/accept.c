@@ -5,6 +5,8 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include <linux/vm_sockets.h>
+
 #include "base/err.h"
 #include "base/fd.h"
 
@@ -30,24 +32,44 @@ void channel_spare_close(struct channel_spare *spare)
 }
 
 /* Again where nothing happened that concerns us: a signal, or a peer that went away. */
-static int accept_one(int listen_fd)
+static int accept_one(int listen_fd, struct channel_peer *peer)
 {
+	struct sockaddr_vm from = { .svm_family = AF_UNSPEC };
+	socklen_t len;
 	int fd;
 
-	do
-		fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+	do {
+		len = sizeof(from);
+		fd = accept4(listen_fd, (struct sockaddr *)&from, &len,
+			     SOCK_NONBLOCK | SOCK_CLOEXEC);
+	} while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+	*peer = (struct channel_peer){ .uid = UINT32_MAX, .gid = UINT32_MAX };
+	if (fd >= 0 && len >= sizeof(from) && from.svm_family == AF_VSOCK)
+		peer->cid = from.svm_cid;
 	return fd;
+}
+
+/* Of a VM there is no process that could be asked for. */
+static void ask_peer(int fd, struct channel_peer *peer)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (peer->cid != 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return;
+	peer->pid = (uint32_t)cred.pid;
+	peer->uid = cred.uid;
+	peer->gid = cred.gid;
 }
 
 /* Gives the spare up for long enough to take and close one connection. */
 static int accept_and_close(const struct channel_socket *s, struct channel_spare *spare,
-			    struct cht_err *err)
+			    struct channel_peer *peer, struct cht_err *err)
 {
 	int fd, sys;
 
 	fd_close(&spare->fd);
-	fd = accept_one(s->fd);
+	fd = accept_one(s->fd, peer);
 	sys = errno;
 	if (fd >= 0) {
 		fd_close(&fd);
@@ -63,20 +85,17 @@ static int accept_and_close(const struct channel_socket *s, struct channel_spare
 int channel_accept(const struct channel_socket *s, struct channel_spare *spare, int *fd,
 		   struct channel_peer *peer, struct cht_err *err)
 {
-	struct ucred cred = { .pid = 0, .uid = UINT32_MAX, .gid = UINT32_MAX };
-	socklen_t len = sizeof(cred);
 	int got;
 
 	refill(spare);
-	got = accept_one(s->fd);
+	got = accept_one(s->fd, peer);
 	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return 0;
 	if (got < 0 && (errno == EMFILE || errno == ENFILE) && spare->fd >= 0)
-		return accept_and_close(s, spare, err);
+		return accept_and_close(s, spare, peer, err);
 	if (got < 0)
 		return cht_fail(err, CHT_E_IO, errno, "accept");
-	(void)getsockopt(got, SOL_SOCKET, SO_PEERCRED, &cred, &len);
-	*peer = (struct channel_peer){ (uint32_t)cred.pid, cred.uid, cred.gid };
+	ask_peer(got, peer);
 	*fd = got;
 	return 1;
 }

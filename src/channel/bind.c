@@ -268,7 +268,8 @@ void channel_unbind(struct channel_socket *s)
 	struct stat st;
 
 	/* The name first: a connect finds the listener or nothing, never a dead socket. */
-	if (s->fd >= 0 && fstatat(s->dir_fd, s->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	if (s->fd >= 0 && s->dir_fd >= 0 &&
+	    fstatat(s->dir_fd, s->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    is_same(&st, s->dev, s->ino))
 		(void)unlinkat(s->dir_fd, s->name, 0);
 	fd_close(&s->fd);

@@ -10,10 +10,10 @@
 
 #include "wire/framer.h"
 
-/* Bound and listening. */
+/* Bound and listening. Of AF_VSOCK: without a directory and a name. */
 struct channel_socket {
 	int fd;     /* non-blocking; -1 when closed */
-	int dir_fd; /* of its directory: unlink is relative to it */
+	int dir_fd; /* of its directory: unlink is relative to it; -1: there is none */
 	char name[108];
 	uint64_t dev, ino; /* of the socket file: unlink removes only what was made */
 };
@@ -29,8 +29,15 @@ int channel_bind(struct channel_socket *s, const struct cht_listener_options *op
 /* Closes, and unlinks the file if it is still the one that was made. Safe on NULL. */
 void channel_unbind(struct channel_socket *s);
 
+/* The AF_VSOCK socket by which VMs on this host reach it, whatever their CID: made, and bound to
+ * nothing yet. CHT_E_UNSUPPORTED: the kernel has none; CHT_E_BIND. */
+int channel_vsock_open(struct channel_socket *s, struct cht_err *err) CHT_CHECKED;
+/* Listens on port 9001. Once. CHT_E_BIND: also when another process does. */
+int channel_vsock_listen(struct channel_socket *s, struct cht_err *err) CHT_CHECKED;
+
 struct channel_peer {
-	uint32_t pid, uid, gid; /* SO_PEERCRED at connect */
+	uint32_t pid, uid, gid; /* SO_PEERCRED at connect; of AF_VSOCK: 0, and UINT32_MAX twice */
+	uint32_t cid;           /* of AF_VSOCK: the VM, as the kernel says; else 0 */
 };
 
 /* A descriptor kept aside, an eventfd (nothing needs to be opened to make it again), so that at
@@ -46,7 +53,8 @@ int channel_spare_open(struct channel_spare *spare, struct cht_err *err) CHT_CHE
 void channel_spare_close(struct channel_spare *spare);
 
 /* Accepts one waiting connection, non-blocking and close-on-exec. 1: *fd and *peer. 0: none
- * waits. CHT_E_LIMIT: out of descriptors; one was closed by way of the spare. CHT_E_IO: also when
+ * waits. CHT_E_LIMIT: out of descriptors; one was closed by way of the spare, and of *peer the cid
+ * is known. CHT_E_IO: also when
  * out of descriptors and the spare is lost: the caller must wait before it tries again. */
 int channel_accept(const struct channel_socket *s, struct channel_spare *spare, int *fd,
 		   struct channel_peer *peer, struct cht_err *err) CHT_CHECKED;
