@@ -37,6 +37,7 @@ enum event_kind {
 	EV_LEDGER_ALIVE,
 	EV_LEDGER_PRUNED,
 	EV_CLOCK_STEPPED,
+	EV_CHANNEL_UNCLAIMED,
 	EV_N_KINDS
 };
 
@@ -89,7 +90,7 @@ struct pauses {
 
 /* Facts by kind. Everything that is a count is of the window that the event closes. */
 struct facts_opened {
-	struct cht_str socket; /* path as bound */
+	struct cht_str socket; /* path as bound, or "vsock:CID" */
 	int64_t expected_uid;  /* -1: any */
 	uint64_t keepalive_window_ns;
 	uint64_t boot_window_ns;
@@ -198,6 +199,11 @@ struct facts_clock_stepped {
 	int64_t before_ns, after_ns;
 	uint64_t steady_boot_ns; /* CLOCK_BOOTTIME of the last reading that gave before_ns */
 };
+/* Connections of VMs that no cell stands for. */
+struct facts_unclaimed {
+	uint64_t count;
+	uint32_t cid; /* of the newest */
+};
 
 struct cht_stamped {
 	enum event_kind kind;
@@ -228,6 +234,7 @@ struct cht_stamped {
 		struct facts_alive alive;
 		struct facts_pruned pruned;
 		struct facts_clock_stepped clock_stepped;
+		struct facts_unclaimed unclaimed;
 	} facts;
 };
 

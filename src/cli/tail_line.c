@@ -37,6 +37,7 @@ static const struct shown {
 	{ "channel.closed",
 	  false,
 	  { "connection", "open", "count", "frames", "bytes", "reasons" } },
+	{ "channel.unclaimed", true, { "count", "cid" } },
 	{ "frames.refused", true, { "count", "faults", "first.fault", "first.at" } },
 	{ "guest.attribution_forged", true, { "count", "connection", "keys" } },
 	{ "guest.telemetry.dropped",

@@ -359,6 +359,12 @@ static void put_clock_stepped(struct members *m, const struct cht_stamped *s)
 	members_i64(m, "stepNs", f->step_ns);
 }
 
+static void put_unclaimed(struct members *m, const struct cht_stamped *s)
+{
+	members_u64(m, "cid", s->facts.unclaimed.cid);
+	members_u64(m, "count", s->facts.unclaimed.count);
+}
+
 typedef void (*put_facts_fn)(struct members *m, const struct cht_stamped *s);
 
 /* Declarations have none: render_guest.c. */
@@ -382,6 +388,7 @@ static const put_facts_fn put_facts[EV_N_KINDS] = {
 	[EV_LEDGER_ALIVE] = put_alive,
 	[EV_LEDGER_PRUNED] = put_pruned,
 	[EV_CLOCK_STEPPED] = put_clock_stepped,
+	[EV_CHANNEL_UNCLAIMED] = put_unclaimed,
 };
 
 void render_facts(struct buf *b, const struct cht_stamped *s)

@@ -60,6 +60,7 @@ const struct event_type event_types[EV_N_KINDS] = {
 	     "[\"retention\",\"open_runs\"]"),
 	HOST(EV_CLOCK_STEPPED, "clock.stepped", "derived", "host.clock",
 	     "[\"clock_realtime\",\"clock_boottime\"]"),
+	HOST(EV_CHANNEL_UNCLAIMED, "channel.unclaimed", "observed", "host.channel", "[\"accept\"]"),
 };
 
 const struct event_type *event_type_find(struct cht_str type)

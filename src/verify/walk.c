@@ -150,7 +150,8 @@ static bool is_of_host(const struct event_view *view)
 	return is_kind(view, EV_HOST_STARTED) || is_kind(view, EV_HOST_STOPPED) ||
 	       is_kind(view, EV_LOG_OPENED) || is_kind(view, EV_LOG_CLOSED) ||
 	       is_kind(view, EV_LEDGER_ALIVE) || is_kind(view, EV_LEDGER_PRUNED) ||
-	       is_kind(view, EV_LEDGER_RECOVERED) || is_kind(view, EV_CLOCK_STEPPED);
+	       is_kind(view, EV_LEDGER_RECOVERED) || is_kind(view, EV_CLOCK_STEPPED) ||
+	       is_kind(view, EV_CHANNEL_UNCLAIMED);
 }
 
 /* Numbers that a run.resumed says were accepted and are not stored. */
