@@ -54,6 +54,9 @@ enum {
 	CLOCK_FRAMES = 16,
 	/* Connections taken from one listener before the next one's turn. */
 	ACCEPTS_PER_TURN = 64,
+	/* From the one listener of all cells by CID: a VM that floods it must not fill the backlog
+	 * before the others' connections were looked at. */
+	VSOCK_ACCEPTS_PER_TURN = 256,
 	/* One receive buffer serves all connections; what it can hold is one connection's turn:
 	 * some 200 of the shortest frames that decode. */
 	RECEIVE_BYTES = 16384,

@@ -41,6 +41,11 @@ bool value_is_cell_id(struct cht_str s)
 	return all_of(s, CHT_CELL_ID_MAX, "._-");
 }
 
+bool value_is_cid(uint64_t cid)
+{
+	return cid == 1 || (cid >= 3 && cid < UINT32_MAX);
+}
+
 bool value_is_attribution(struct cht_str s)
 {
 	return all_of(s, CHT_ATTRIBUTION_MAX, "._:+/=-");

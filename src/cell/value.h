@@ -13,5 +13,8 @@ bool value_mode(struct cht_str s, uint64_t *mode);
 bool value_is_cell_id(struct cht_str s);
 /* [A-Za-z0-9._:+/=-]{1,128} */
 bool value_is_attribution(struct cht_str s);
+/* A VM's CID over AF_VSOCK: 3 to 2^32 - 2; or 1, the host itself by vsock_loopback. 0 and 2 are the
+ * hypervisor and the host, 2^32 - 1 is anybody: none of them is a VM. */
+bool value_is_cid(uint64_t cid);
 
 #endif

@@ -17,6 +17,7 @@ enum {
 	OPT_CONTROL,
 	OPT_BASE,
 	OPT_PATH,
+	OPT_CID,
 	OPT_RUN,
 	OPT_SPEC,
 	OPT_UID,
@@ -34,12 +35,19 @@ struct request {
 };
 
 static const struct cli_option options[] = {
-	[OPT_CONTROL] = { "control", 0, true }, [OPT_BASE] = { "base", 0, true },
-	[OPT_PATH] = { "path", 0, true },       [OPT_RUN] = { "run", 0, true },
-	[OPT_SPEC] = { "spec", 0, true },       [OPT_UID] = { "uid", 0, true },
-	[OPT_OWNER] = { "owner", 0, true },     [OPT_GROUP] = { "group", 0, true },
-	[OPT_MODE] = { "mode", 0, true },       [OPT_RECEIPT] = { "receipt", 0, true },
-	[OPT_OUTPUT] = { "output", 'o', true }, { NULL, 0, false },
+	[OPT_CONTROL] = { "control", 0, true },
+	[OPT_BASE] = { "base", 0, true },
+	[OPT_PATH] = { "path", 0, true },
+	[OPT_CID] = { "cid", 0, true },
+	[OPT_RUN] = { "run", 0, true },
+	[OPT_SPEC] = { "spec", 0, true },
+	[OPT_UID] = { "uid", 0, true },
+	[OPT_OWNER] = { "owner", 0, true },
+	[OPT_GROUP] = { "group", 0, true },
+	[OPT_MODE] = { "mode", 0, true },
+	[OPT_RECEIPT] = { "receipt", 0, true },
+	[OPT_OUTPUT] = { "output", 'o', true },
+	{ NULL, 0, false },
 };
 
 /* ---- what is printed */
@@ -200,6 +208,7 @@ static void on_option(struct cli_args *args, int option, struct request *q)
 	case OPT_CONTROL: q->socket = args->value; break;
 	case OPT_RECEIPT: q->receipt = args->value; break;
 	case OPT_OUTPUT: (void)cli_format(args, &q->json); break;
+	case OPT_CID:
 	case OPT_UID:
 	case OPT_OWNER:
 	case OPT_GROUP: set_number(args, q, options[option].name); break;
@@ -240,9 +249,11 @@ static void check(struct cli_args *args, const struct request *q)
 	} else if (strcmp(q->action, "add") != 0 && json_object_size(q->body) > 0) {
 		(void)cli_usage_error(args, "what a cell is like is told to add alone");
 	} else if (strcmp(q->action, "add") == 0 &&
-		   (json_object_get(q->body, "base") == NULL) ==
-			   (json_object_get(q->body, "path") == NULL)) {
-		(void)cli_usage_error(args, "add needs one of --base and --path");
+		   (json_object_get(q->body, "base") != NULL) +
+				   (json_object_get(q->body, "path") != NULL) +
+				   (json_object_get(q->body, "cid") != NULL) !=
+			   1) {
+		(void)cli_usage_error(args, "add needs one of --base, --path and --cid");
 	} else if (q->receipt != NULL && strcmp(q->action, "add") != 0 &&
 		   strcmp(q->action, "rm") != 0) {
 		(void)cli_usage_error(args, "--receipt is for add and rm");

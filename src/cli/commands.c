@@ -261,7 +261,7 @@ static const char key_usage[] =
 	"  cht key show envelope.key\n";
 
 static const char cell_usage[] =
-	"usage: cht cell add ID --base PATH | --path PATH [OPTION...]\n"
+	"usage: cht cell add ID --base PATH | --path PATH | --cid N [OPTION...]\n"
 	"       cht cell rm ID\n"
 	"       cht cell ls\n"
 	"       cht cell show ID\n"
@@ -274,6 +274,8 @@ static const char cell_usage[] =
 	"\n"
 	"      --base PATH     the VMM's uds_path: the cell's socket is PATH_9001\n"
 	"      --path PATH     the cell's socket itself\n"
+	"      --cid N         the VM's CID, where the kernel carries its vsock (QEMU with\n"
+	"                      vhost-vsock); it excludes uid, owner, group and mode\n"
 	"      --run RUN       its run id (default: one that is drawn)\n"
 	"      --spec DIGEST   what was to run in it (default: unspecified)\n"
 	"      --uid N         only this user id may connect to it\n"

@@ -27,6 +27,7 @@ static const char *const expected[] = {
 	[SIZE] = "a size such as 65536, 64MiB or 1GiB",
 	[ATTRIBUTION] = "1 to 128 of A-Z a-z 0-9 . _ : + / = -",
 	[ID] = "a numeric user or group id",
+	[CID] = "a VM's CID, 3 to 4294967294, or 1, this host",
 	[MODE] = "an octal mode such as 0600",
 };
 
@@ -79,6 +80,8 @@ static bool read_number(const struct key *key, struct cht_str s, uint64_t *out)
 					     : read_u64(s, key->most, &v);
 
 	*out = v;
+	if (key->kind == CID && !value_is_cid(v))
+		return false;
 	return is_read && v >= key->least && v <= key->most;
 }
 
@@ -115,6 +118,7 @@ static bool store(const struct key *key, void *base, struct cht_str s)
 	case DURATION:
 	case SIZE:
 	case COUNT:
+	case CID:
 	case ID: break;
 	}
 	if (!read_number(key, s, &v))
@@ -366,7 +370,7 @@ int conf_read(struct conf *conf, const char *name, struct cht_bytes text, struct
 static int cell_option(struct conf_cell *cell, struct cht_str part, uint64_t *seen,
 		       struct cht_err *err)
 {
-	static const char *const allowed[] = { "path", "run", "spec", "uid" };
+	static const char *const allowed[] = { "path", "cid", "run", "spec", "uid" };
 	const char *eq = memchr(part.ptr, '=', part.len);
 	struct cht_str name = { part.ptr, eq == NULL ? part.len : (size_t)(eq - part.ptr) };
 	size_t past = name.len + (eq != NULL); /* a part without '=' names no key below */
@@ -389,9 +393,10 @@ static int cell_option(struct conf_cell *cell, struct cht_str part, uint64_t *se
 		return cht_fail(err, CHT_E_RANGE, 0, "--cell %s: %s: expected %s", cell->id,
 				key->name, expected[key->kind]);
 	}
-	return cht_fail(err, CHT_E_RANGE, 0,
-			"--cell %s: unknown option \"%.*s\": expected path=, run=, spec= or uid=",
-			cell->id, (int)name.len, name.ptr);
+	return cht_fail(
+		err, CHT_E_RANGE, 0,
+		"--cell %s: unknown option \"%.*s\": expected path=, cid=, run=, spec= or uid=",
+		cell->id, (int)name.len, name.ptr);
 }
 
 int conf_add_cell(struct conf *conf, const char *text, struct cht_err *err)
@@ -402,11 +407,11 @@ int conf_add_cell(struct conf *conf, const char *text, struct cht_err *err)
 	uint64_t seen = 0;
 
 	if (eq == NULL || !value_is_cell_id(id))
-		return cht_fail(
-			err, CHT_E_RANGE, 0,
-			"--cell %s: expected ID=BASE or ID=,path=PATH, with ID of 1 to 64 of "
-			"A-Z a-z 0-9 . _ -",
-			text);
+		return cht_fail(err, CHT_E_RANGE, 0,
+				"--cell %s: expected ID=BASE, ID=,path=PATH or ID=,cid=N, with ID "
+				"of 1 to 64 of "
+				"A-Z a-z 0-9 . _ -",
+				text);
 	if (has_cell(conf, id, NULL))
 		return cht_fail(err, CHT_E_RANGE, 0, "--cell %s: this cell is there already", text);
 	if (conf->n_cells == CELLS_MAX || (cell = new_cell(conf)) == NULL)

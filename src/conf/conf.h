@@ -27,6 +27,7 @@ struct conf_cell {
 	char spec[CHT_ATTRIBUTION_MAX + 1]; /* empty: "unspecified" */
 	char *base;                         /* the VMM's uds_path, or null */
 	char *path;                         /* or the socket itself, or null */
+	uint64_t cid;                       /* or the VM, over AF_VSOCK; 0: none */
 	uint32_t mode;                      /* 0: 0600 */
 	int64_t uid;                        /* that may connect; -1: any */
 	int64_t owner, group;               /* of the socket; -1: ours */
@@ -79,7 +80,7 @@ int conf_read(struct conf *conf, const char *name, struct cht_bytes text,
 void conf_init(struct conf *conf);
 /* One --cell argument: ID=BASE[,run=..][,spec=..][,uid=N] or ID=,path=PATH[,..]. */
 int conf_add_cell(struct conf *conf, const char *text, struct cht_err *err) CHT_CHECKED;
-/* What only the whole can show: cells there, each with one channel, no id or path twice. */
+/* What only the whole can show: cells there, each with one channel, no id, path or CID twice. */
 int conf_check(const struct conf *conf, struct cht_err *err) CHT_CHECKED;
 
 /* The effective configuration as a line of canonical JSON, the same for the same meaning: the

@@ -19,6 +19,7 @@ enum key_kind {
 	SIZE,
 	ATTRIBUTION,
 	ID,
+	CID,
 	MODE
 };
 

@@ -25,6 +25,7 @@ static const char usage[] =
 	"  --config FILE     cells, limits, signing: chtd.conf(5)\n"
 	"  --cell ID=BASE    a cell whose VMM has uds_path BASE: listens on BASE_9001\n"
 	"  --cell ID=,path=P the same on exactly the path P; may be given many times\n"
+	"  --cell ID=,cid=N  a cell whose VM has the CID N (QEMU with vhost-vsock)\n"
 	"  --control PATH    cells come and go while it runs: listens on PATH for requests\n"
 	"  --replace         remove a stale socket that nobody serves\n"
 	"  --seal            on SIGTERM, seal the runs before stopping\n"

@@ -30,9 +30,11 @@ static void cell(struct buf *b, const struct conf_cell *c)
 {
 	buf_put_byte(b, '{');
 	text(b, STR("base"), c->base);
+	number(b, STR("cid"), c->cid != 0 ? (int64_t)c->cid : -1);
 	number(b, STR("group"), c->group);
 	text(b, STR("id"), c->id);
-	number(b, STR("mode"), c->mode == 0 ? 0600 : c->mode);
+	if (c->cid == 0)
+		number(b, STR("mode"), c->mode == 0 ? 0600 : c->mode);
 	number(b, STR("owner"), c->owner);
 	text(b, STR("path"), c->path);
 	text(b, STR("run"), c->run);

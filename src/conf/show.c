@@ -61,6 +61,7 @@ static const char *word_default(enum key_kind kind)
 	case COUNT:
 	case SIZE:
 	case ATTRIBUTION:
+	case CID:
 	case ID:
 	case MODE: break;
 	}
@@ -99,6 +100,7 @@ static bool put_value(struct buf *b, const struct key *key, const void *base)
 	case DURATION:
 	case SIZE:
 	case COUNT:
+	case CID:
 	case ID: memcpy(&v, at, sizeof(v)); break;
 	}
 	if (key->kind == ID && v > UINT32_MAX)
@@ -153,7 +155,8 @@ bool conf_next_value(const struct conf *conf, size_t *at, struct conf_value *out
 	cell = &conf->cells[i / N_CELL_KEYS];
 	key = &cell_keys[i % N_CELL_KEYS];
 	*out = (struct conf_value){ .section = key->section, .name = key->name, .cell = cell };
-	out->is_set = put_value(text, key, cell);
+	/* A cell with a CID has no socket file: none of its values, not even the default. */
+	out->is_set = put_value(text, key, cell) && (key->kind != MODE || cell->cid == 0);
 	text->at = out->is_set ? text->at : start;
 	out->origin = origin_of(cell, is_given(key, cell, out->is_set));
 	++*at;

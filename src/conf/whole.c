@@ -14,15 +14,34 @@ static bool is_same(const char *a, const char *b)
 	return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
+/* There is no socket file, and nobody whose user id the kernel could tell. */
+static int check_cid(const struct conf_cell *c, struct cht_err *err)
+{
+	if (c->uid >= 0 || c->owner >= 0 || c->group >= 0 || c->mode != 0)
+		return cht_fail_value(err, c->line == 0 ? CHT_E_RANGE : CHT_E_CONFIG, c->line,
+				      "cell %s: uid, owner, group and mode are of a socket file: "
+				      "a cell with a cid has none",
+				      c->id);
+	return 0;
+}
+
 /* What an event must be able to say of a cell's channel. */
 static int check_channel(const struct conf_cell *c, struct cht_err *err)
 {
 	const char *path = c->base != NULL ? c->base : c->path;
 	size_t suffix = c->base != NULL ? strlen("_9001") : 0;
 
-	if ((c->base == NULL) == (c->path == NULL))
+	if ((c->base != NULL) + (c->path != NULL) + (c->cid != 0) != 1)
 		return cht_fail_value(err, c->line == 0 ? CHT_E_RANGE : CHT_E_CONFIG, c->line,
-				      "cell %s: give one of base (the VMM's uds_path) and path",
+				      "cell %s: give one of base (the VMM's uds_path), path and "
+				      "cid",
+				      c->id);
+	if (c->cid != 0)
+		return check_cid(c, err);
+	if (str_starts(str_of(path), STR("vsock:")))
+		return cht_fail_value(err, CHT_E_CONFIG, c->line,
+				      "cell %s: a path that begins with vsock: is written "
+				      "./vsock:",
 				      c->id);
 	if (strlen(path) + suffix > CELL_CHANNEL_MAX)
 		return cht_fail_value(err, CHT_E_CONFIG, c->line,
@@ -114,6 +133,9 @@ int conf_check(const struct conf *conf, struct cht_err *err)
 			if (is_same(a->base, b->base) || is_same(a->path, b->path))
 				r = cht_fail(err, CHT_E_CONFIG, 0,
 					     "cells %s and %s have the same socket", b->id, a->id);
+			else if (a->cid != 0 && a->cid == b->cid)
+				r = cht_fail(err, CHT_E_CONFIG, 0,
+					     "cells %s and %s have the same CID", b->id, a->id);
 		}
 	}
 	if (r == 0 && conf->retain_age_ns % NS_PER_S != 0)

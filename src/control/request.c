@@ -131,6 +131,16 @@ static bool read_id(const json_t *value, struct control_cell *out, size_t at)
 	return true;
 }
 
+static bool read_cid(const json_t *value, struct control_cell *out, size_t at)
+{
+	json_int_t cid = json_integer_value(value);
+
+	if (!json_is_integer(value) || cid < 0 || !value_is_cid((uint64_t)cid))
+		return false;
+	*(uint32_t *)((char *)out + at) = (uint32_t)cid;
+	return true;
+}
+
 static bool read_mode(const json_t *value, struct control_cell *out, size_t at)
 {
 	uint64_t mode;
@@ -149,6 +159,7 @@ static bool read_member(const char *name, const json_t *value, struct control_ce
 	static const char path[] = "an absolute path of at most 1,023 bytes, its suffix with it";
 	static const char attribution[] = "1 to 128 of A-Z a-z 0-9 . _ : + / = -";
 	static const char id[] = "a numeric user or group id";
+	static const char cid[] = "a VM's CID, 3 to 4294967294, or 1, this host";
 	static const struct {
 		const char *name;
 		size_t at;
@@ -157,6 +168,7 @@ static bool read_member(const char *name, const json_t *value, struct control_ce
 	} members[] = {
 		{ MEMBER(base), path, read_socket },
 		{ MEMBER(path), path, read_socket },
+		{ MEMBER(cid), cid, read_cid },
 		{ MEMBER(run), attribution, read_attribution },
 		{ MEMBER(spec), attribution, read_attribution },
 		{ MEMBER(uid), id, read_id },
@@ -174,10 +186,11 @@ static bool read_member(const char *name, const json_t *value, struct control_ce
 		return control_refuse(error, 400, "bad_request", "%s: expected %s", name,
 				      members[i].expected);
 	}
-	return control_refuse(error, 400, "bad_request",
-			      "unknown member \"%.40s\": there are base, path, run, spec, uid, "
-			      "owner, group, mode",
-			      name);
+	return control_refuse(
+		error, 400, "bad_request",
+		"unknown member \"%.40s\": there are base, path, cid, run, spec, uid, "
+		"owner, group, mode",
+		name);
 }
 
 static bool read_object(json_t *object, struct control_cell *out, struct control_error *error)
@@ -189,9 +202,15 @@ static bool read_object(json_t *object, struct control_cell *out, struct control
 		return control_refuse(error, 400, "bad_request", "expected a JSON object");
 	json_object_foreach(object, name,
 			    value) if (!read_member(name, value, out, error)) return false;
-	if ((out->base[0] == '\0') == (out->path[0] == '\0'))
+	if ((out->base[0] != '\0') + (out->path[0] != '\0') + (out->cid != 0) != 1)
 		return control_refuse(error, 400, "bad_request",
-				      "give one of base (the VMM's uds_path) and path");
+				      "give one of base (the VMM's uds_path), path and cid");
+	if (out->cid != 0 &&
+	    (out->uid >= 0 || out->owner >= 0 || out->group >= 0 || out->mode != 0))
+		return control_refuse(
+			error, 400, "bad_request",
+			"uid, owner, group and mode are of a socket file: a cell with "
+			"a cid has none");
 	return true;
 }
 

@@ -30,7 +30,8 @@ enum control_method { CONTROL_GET, CONTROL_PUT, CONTROL_DELETE };
 
 /* A cell as it is to be registered; texts are empty when they are not given. */
 struct control_cell {
-	char base[CONTROL_PATH_MAX + 1], path[CONTROL_PATH_MAX + 1]; /* one of them */
+	char base[CONTROL_PATH_MAX + 1], path[CONTROL_PATH_MAX + 1];
+	uint32_t cid; /* one of the three; 0: not given */
 	char run[CHT_ATTRIBUTION_MAX + 1], spec[CHT_ATTRIBUTION_MAX + 1];
 	int64_t uid, owner, group; /* -1: not given */
 	uint32_t mode;             /* 0: not given */

@@ -2,6 +2,7 @@
 #include "daemon/line.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,6 +21,19 @@ enum {
  * for ever: the listener rests for so long, and so often the operator is told. */
 #define REST_NS      (100 * NS_PER_MS)
 #define COMPLAINT_NS (60 * NS_PER_S)
+
+int cells_channel(const struct conf_cell *c, char *out, size_t cap)
+{
+	int n;
+
+	if (c->base != NULL)
+		n = cht_socket_path(c->base, out, cap);
+	else if (c->path != NULL)
+		n = snprintf(out, cap, "%s", c->path);
+	else
+		n = snprintf(out, cap, "vsock:%llu", (unsigned long long)c->cid);
+	return n >= 0 && (size_t)n < cap ? 0 : CHT_E_RANGE;
+}
 
 int cells_bind(struct line *line, uint32_t i, struct cht_err *err)
 {
@@ -42,8 +56,11 @@ int cells_bind(struct line *line, uint32_t i, struct cht_err *err)
 		     "<base>_9001 "
 		     "(more than 102); in a jail its own path counts",
 		     c->id, strlen(c->base));
-	r = channel_bind(&slot->socket, &options, err);
-	if (r == 0)
+	if (c->cid == 1)
+		diag(DIAG_WARNING,
+		     "cell %s: cid 1 is this host: whoever runs here can speak for it", c->id);
+	r = c->cid != 0 ? vsock_bind(line, err) : channel_bind(&slot->socket, &options, err);
+	if (r == 0 && c->cid == 0)
 		r = loop_add(&line->loop, slot->socket.fd, FD_LISTENER, i, slot->gen, err);
 	slot->frame_budget = budget_init(line->conf->frames_per_s, line->conf->frames_burst, now);
 	slot->connect_budget =
@@ -136,19 +153,17 @@ static enum close_reason judge_peer(struct line *line, uint32_t i, const struct 
 	return CLOSE_N_REASONS;
 }
 
-static void rest(struct line *line, uint32_t i, const char *why)
+void cells_rest(struct line *line, int fd, enum fd_kind kind, const char *who, const char *why)
 {
-	struct slot *slot = &line->slots[i];
 	uint64_t now = line->now.monotonic_ns;
 
-	loop_remove(&line->loop, slot->socket.fd, FD_LISTENER);
-	slot->is_deaf = true;
+	loop_remove(&line->loop, fd, kind);
 	if (line->n_deaf++ == 0)
 		line->listen_again_ns = now + REST_NS;
 	if (now < line->next_complaint_ns)
 		return;
 	line->next_complaint_ns = now + COMPLAINT_NS;
-	diag(DIAG_WARNING, "cell %s: %s; trying again every %llu ms", slot->reg.id, why,
+	diag(DIAG_WARNING, "cell %s: %s; trying again every %llu ms", who, why,
 	     (unsigned long long)(REST_NS / NS_PER_MS));
 }
 
@@ -166,39 +181,47 @@ void cells_listen_again(struct line *line)
 			line->n_deaf--;
 		}
 	}
+	vsock_listen_again(line);
+}
+
+void cells_take(struct line *line, uint32_t i, int result, int fd, const struct channel_peer *peer)
+{
+	enum close_reason no = result == 1 ? judge_peer(line, i, peer) : CLOSE_NO_DESCRIPTOR;
+	uint32_t at = NOBODY;
+
+	if (no == CLOSE_N_REASONS && (at = conns_new(line)) == NOBODY)
+		no = CLOSE_NO_DESCRIPTOR;
+	if (no == CLOSE_N_REASONS) {
+		conns_open(line, i, at, fd, peer);
+	} else {
+		if (result == 1)
+			fd_close(&fd);
+		cell_note_closed(&line->slots[i].cell, 0, no, false, 0, 0);
+	}
+	cells_hurry(line, i);
 }
 
 bool cells_on_accept(struct line *line, uint32_t i)
 {
 	struct slot *slot = &line->slots[i];
-	int k;
 
-	for (k = 0; k < ACCEPTS_PER_TURN; k++) {
+	if (slot->reg.cid != 0)
+		return vsock_on_accept(line, ACCEPTS_PER_TURN);
+	for (int k = 0; k < ACCEPTS_PER_TURN; k++) {
 		struct channel_peer peer;
-		enum close_reason no;
 		struct cht_err err;
-		uint32_t at = NOBODY;
 		int fd, r = channel_accept(&slot->socket, &line->spare, &fd, &peer, &err);
 
 		if (r == 0)
-			break;
+			return false;
 		if (r < 0 && r != CHT_E_LIMIT) {
-			rest(line, i, err.text);
-			break;
+			slot->is_deaf = true;
+			cells_rest(line, slot->socket.fd, FD_LISTENER, slot->reg.id, err.text);
+			return false;
 		}
-		no = r == CHT_E_LIMIT ? CLOSE_NO_DESCRIPTOR : judge_peer(line, i, &peer);
-		if (no == CLOSE_N_REASONS && (at = conns_new(line)) == NOBODY)
-			no = CLOSE_NO_DESCRIPTOR;
-		if (no == CLOSE_N_REASONS) {
-			conns_open(line, i, at, fd, &peer);
-			continue;
-		}
-		if (r == 1)
-			fd_close(&fd);
-		cell_note_closed(&slot->cell, 0, no, false, 0, 0);
+		cells_take(line, i, r, fd, &peer);
 	}
-	cells_hurry(line, i);
-	return k == ACCEPTS_PER_TURN;
+	return true;
 }
 
 /* Reads of a cell that is over its budget wait; its silence clock stands still. */
@@ -335,4 +358,5 @@ void cells_close_listeners(struct line *line)
 {
 	for (uint32_t i = 0; i < line->slots_used; i++)
 		cells_close_listener(line, &line->slots[i]);
+	vsock_close(line);
 }

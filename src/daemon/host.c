@@ -217,7 +217,7 @@ int host_on_time(struct line *line, struct cht_err *err)
 
 	if (r == 0 && line->now.monotonic_ns >= line->next_alive_ns)
 		r = tell_alive(line, err);
-	return r;
+	return r < 0 ? r : vsock_tell(line, false, err);
 }
 
 uint64_t host_deadline(const struct line *line)
@@ -225,5 +225,6 @@ uint64_t host_deadline(const struct line *line)
 	/* Asked while we were starting: nothing else would wake us. */
 	if (line->pruning.is_asked && line->pruning.told_at == 0)
 		return 0;
-	return line->next_alive_ns;
+	return vsock_deadline(line) < line->next_alive_ns ? vsock_deadline(line)
+							  : line->next_alive_ns;
 }

@@ -61,6 +61,7 @@ static bool is_same(const struct slot *slot, const struct control_cell *asked)
 	uint32_t mode = reg->mode != 0 ? reg->mode : 0600;
 
 	return is_same_text(reg->base, asked->base) && is_same_text(reg->path, asked->path) &&
+	       reg->cid == asked->cid &&
 	       (asked->run[0] == '\0' || strcmp(slot->cell.run.run_id, asked->run) == 0) &&
 	       strcmp(slot->cell.run.spec, asked->spec[0] != '\0' ? asked->spec : "unspecified") ==
 		       0 &&
@@ -71,12 +72,10 @@ static bool is_same(const struct slot *slot, const struct control_cell *asked)
 /* Asked before it is bound: to find out by the socket itself would be a connection to that cell. */
 static bool is_socket_taken(const struct line *line, const struct conf_cell *reg)
 {
-	char path[CONF_TEXT_MAX + 8];
+	char channel[CONF_TEXT_MAX + 8];
 
-	if (reg->base == NULL)
-		return ids_find(&line->sockets, reg->path) != IDS_NONE;
-	return cht_socket_path(reg->base, path, sizeof(path)) >= 0 &&
-	       ids_find(&line->sockets, path) != IDS_NONE;
+	return cells_channel(reg, channel, sizeof(channel)) == 0 &&
+	       ids_find(&line->sockets, channel) != IDS_NONE;
 }
 
 /* Why a cell could not be registered, for its client; false when it concerns all of us. */
@@ -102,9 +101,11 @@ static bool add(struct line *line, const struct control_request *request,
 		struct control_answer *answer, uint32_t *i)
 {
 	const struct control_cell *asked = &request->cell;
-	struct conf_cell reg = {
-		.uid = asked->uid, .owner = asked->owner, .group = asked->group, .mode = asked->mode
-	};
+	struct conf_cell reg = { .cid = asked->cid,
+				 .uid = asked->uid,
+				 .owner = asked->owner,
+				 .group = asked->group,
+				 .mode = asked->mode };
 	struct cht_err why = { 0 };
 	int r;
 
@@ -116,7 +117,8 @@ static bool add(struct line *line, const struct control_request *request,
 	reg.path = asked->path[0] != '\0' ? (char *)(uintptr_t)asked->path : NULL;
 	if (is_socket_taken(line, &reg))
 		return control_refuse(&answer->error, 409, "socket_taken",
-				      "another cell has this socket: see GET /cells");
+				      "another cell has this %s: see GET /cells",
+				      reg.cid != 0 ? "CID" : "socket");
 	r = moves_register(line, &reg, i, &why);
 	if (r == 0)
 		return true;

@@ -307,6 +307,7 @@ static int turn_events(struct line *line, const struct epoll_event *events, int 
 			if ((line->slots[ref.slot].gen & 0xffffff) == ref.gen)
 				(void)cells_on_accept(line, ref.slot);
 			break;
+		case FD_VSOCK: (void)vsock_on_accept(line, VSOCK_ACCEPTS_PER_TURN); break;
 		case FD_CONNECTIONS: *connections = true; break;
 		case FD_CONNECTION: break; /* only in the second set */
 		}

@@ -13,6 +13,7 @@
  * start.c   the scribe, the sockets
  * host.c    what the host says of itself and its ledger
  * runs.c    runs of an earlier process, and those that begin
+ * vsock.c   the one listener of cells that are known by a CID
  * stop.c    draining, sealing, the last event
  */
 #ifndef DAEMON_LINE_H
@@ -29,6 +30,7 @@
 #include "daemon/ids.h"
 #include "daemon/loop.h"
 #include "daemon/table.h"
+#include "daemon/vsock.h"
 #include "event/event.h"
 #include "handoff/handoff.h"
 #include "handoff/ring.h"
@@ -126,9 +128,10 @@ struct line {
 	uint32_t n_clients; /* of the control socket: as many as have a descriptor */
 	uint32_t n_slots, slots_used, free_slot; /* capacity; ever used; first free */
 	uint32_t n_cells;                        /* registered */
-	struct ids ids, sockets;                 /* their places by id, and by socket */
-	uint32_t moving;                         /* first whose state waits to change */
-	unsigned n_proving;                      /* receipts asked for */
+	struct ids ids, sockets;                 /* their places by id, and by channel */
+	struct vsock vsock;
+	uint32_t moving;    /* first whose state waits to change */
+	unsigned n_proving; /* receipts asked for */
 	struct conn *conns;
 	uint32_t n_conns, conns_used, free_conn; /* capacity; ever used; first free */
 	uint32_t partial;                        /* connections in the middle of a frame */
@@ -168,7 +171,7 @@ struct line {
 #define LINE_NULL                                                                                  \
 	{                                                                                          \
 		.loop = LOOP_NULL, .ring = RING_NULL, .scribe = CHILD_NULL, .table = TABLE_NULL,   \
-		.spare = { -1 }, .scribe_status = -1                                               \
+		.vsock = VSOCK_NULL, .spare = { -1 }, .scribe_status = -1                          \
 	}
 
 /* start.c: starts the scribe, learns what is stored, declares what earlier runs lost, binds
@@ -191,7 +194,8 @@ int host_tell_closed(struct line *line, struct cht_err *err) CHT_CHECKED;
 int host_tell_stop(struct line *line, struct cht_str reason, struct cht_err *err) CHT_CHECKED;
 /* clock.stepped when line->now shows that the wall clock was set and the ring has room. */
 int host_watch_clock(struct line *line, struct cht_err *err) CHT_CHECKED;
-/* With room in the ring: ledger.alive when it is due, the next step of pruning. */
+/* With room in the ring: ledger.alive and channel.unclaimed when they are due, the next step of
+ * pruning. */
 int host_on_time(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* When host_on_time must be called next. */
 uint64_t host_deadline(const struct line *line);
@@ -279,12 +283,19 @@ void hub_tell_opened(struct line *line, uint32_t i, struct cht_str receipt);
 void hub_tell_sealed(struct line *line, uint32_t i, struct cht_str receipt);
 
 /* cells.c */
+/* What a cell's channel is called, NUL-terminated: its socket's path, or "vsock:" and its CID.
+ * CHT_E_RANGE when it does not fit. */
+int cells_channel(const struct conf_cell *c, char *out, size_t cap) CHT_CHECKED;
 int cells_bind(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
 /* Closes a listener and unlinks its socket; or every one. */
 void cells_close_listener(struct line *line, struct slot *slot);
 void cells_close_listeners(struct line *line);
 /* Takes who waits, at most ACCEPTS_PER_TURN; true when there may be more. */
 bool cells_on_accept(struct line *line, uint32_t i);
+/* What channel_accept gave of a connection to cell i, and its result: lets it stay, or not. */
+void cells_take(struct line *line, uint32_t i, int result, int fd, const struct channel_peer *peer);
+/* A listener whose accept failed is not heard for a while, and who asks for it is told why. */
+void cells_rest(struct line *line, int fd, enum fd_kind kind, const char *who, const char *why);
 /* Hears the listeners again that rested long enough after a failed accept. */
 void cells_listen_again(struct line *line);
 /* Emits what a cell has to say at line->now. CHT_E_PEER as line_emit. */

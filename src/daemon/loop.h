@@ -18,6 +18,7 @@ enum fd_kind {
 	FD_CONNECTIONS, /* the second epoll set: all connections that we read */
 	FD_CONTROL,     /* libmicrohttpd's epoll set */
 	FD_LISTENER,    /* slot: a cell */
+	FD_VSOCK,       /* the listener of all cells with a CID */
 	FD_CONNECTION,  /* slot: a connection; only in the second set */
 };
 

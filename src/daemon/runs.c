@@ -83,15 +83,12 @@ static int init_cell(struct line *line, uint32_t i, struct cht_str run_id, struc
 {
 	const struct conf_cell *c = &line->slots[i].reg;
 	struct cell_options options = { .cell_id = str_of(c->id), .run_id = run_id, .spec = spec };
-	char path[CONF_TEXT_MAX + 8];
+	char channel[CONF_TEXT_MAX + 8];
 	int r;
 
-	options.channel = str_of(c->path);
-	if (c->base != NULL) {
-		if (cht_socket_path(c->base, path, sizeof(path)) < 0)
-			return cht_fail(err, CHT_E_CONFIG, 0, "cell %s: base is too long", c->id);
-		options.channel = str_of(path);
-	}
+	if (cells_channel(c, channel, sizeof(channel)) < 0)
+		return cht_fail(err, CHT_E_CONFIG, 0, "cell %s: base or path is too long", c->id);
+	options.channel = str_of(channel);
 	options.expected_uid = c->uid;
 	options.keepalive_window_ns = line->conf->keepalive_window_ns;
 	options.boot_window_ns = line->conf->boot_window_ns;

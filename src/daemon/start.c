@@ -130,6 +130,7 @@ static int bind_cells(struct line *line, struct cht_err *err)
 {
 	int r = 0;
 
+	vsock_open(line);
 	for (uint32_t at = 0; at < line->conf->n_cells && r == 0; at++) {
 		uint32_t i;
 

@@ -91,6 +91,8 @@ int line_stop(struct line *line, struct cht_err *err)
 		r = seal_all(line, err);
 	clk_read(&line->now);
 	if (r == 0)
+		r = vsock_tell(line, true, err);
+	if (r == 0)
 		r = host_tell_stop(
 			line, line->stop_signal == SIGINT ? STR("SIGINT") : STR("SIGTERM"), err);
 	if (r == 0)

@@ -24,7 +24,8 @@ static void test_every_key_reaches_its_place(void **state)
 		"[sign]\nalg = ed25519\nkid = k\nkey_file = /k\norder = sorted\n"
 		"[cell web-1]\nbase = /b\nrun = r:1\nspec = sha256:00\nuid = 12\n"
 		"owner = 13\ngroup = 14\nmode = 0660\n"
-		"[cell web-2]\npath = /p\n";
+		"[cell web-2]\npath = /p\n"
+		"[cell web-3]\ncid = 4294967294\n";
 	struct cht_err err = { 0 };
 	struct conf c;
 
@@ -51,7 +52,7 @@ static void test_every_key_reaches_its_place(void **state)
 	CHECK_STR(str_of(c.sign_kid), "k");
 	CHECK_STR(str_of(c.sign_key_file), "/k");
 	CHECK_STR(str_of(c.sign_order), "sorted");
-	CHECK_INT(c.n_cells, 2);
+	CHECK_INT(c.n_cells, 3);
 	CHECK_STR(str_of(c.cells[0].id), "web-1");
 	CHECK_STR(str_of(c.cells[0].base), "/b");
 	CHECK_STR(str_of(c.cells[0].run), "r:1");
@@ -61,6 +62,8 @@ static void test_every_key_reaches_its_place(void **state)
 	CHECK_INT(c.cells[0].group, 14);
 	CHECK_INT(c.cells[0].mode, 0660);
 	CHECK_STR(str_of(c.cells[1].path), "/p");
+	CHECK_INT(c.cells[1].cid, 0);
+	CHECK_INT(c.cells[2].cid, UINT32_MAX - 1);
 	CHECK_INT(c.cells[1].uid, -1);
 	CHECK_INT(conf_check(&c, &err), 0);
 	conf_free(&c);
@@ -101,6 +104,14 @@ static const struct {
 	{ "\xef\xbb\xbf[cell b]\nbase = x\n", "f:2: expected [cell ID] at the beginning of a line",
 	  2 },
 	{ "[cell ]\nbase = x\n", "f:1: a cell id is 1 to 64 of A-Z a-z 0-9 . _ -", 1 },
+	{ "[cell a]\ncid = 0\n", "f:2: cid: expected a VM's CID, 3 to 4294967294, or 1, this host",
+	  2 },
+	{ "[cell a]\ncid = 2\n", "f:2: cid: expected a VM's CID, 3 to 4294967294, or 1, this host",
+	  2 },
+	{ "[cell a]\ncid = 4294967295\n",
+	  "f:2: cid: expected a VM's CID, 3 to 4294967294, or 1, this host", 2 },
+	{ "[cell a]\ncid = 0x3\n",
+	  "f:2: cid: expected a VM's CID, 3 to 4294967294, or 1, this host", 2 },
 	{ "[cell a]\nbase = x\n[cell a]\npath = y\n", "f:3: a second section for the same cell",
 	  3 },
 	{ "[cell a]\nmode = 660\n", "f:2: mode: expected an octal mode such as 0600", 2 },
@@ -200,6 +211,15 @@ static void test_the_whole_is_checked(void **state)
 		{ "a=/b", "b=/c", 0 },
 		{ "a=/b", "b=/b", CHT_E_CONFIG },
 		{ "a=,path=/b", "b=,path=/b", CHT_E_CONFIG },
+		{ "a=,cid=3", "b=,cid=3", CHT_E_CONFIG },
+		{ "a=,cid=3", "b=,cid=4", 0 },
+		{ "a=,cid=1", "b=/x", 0 },
+		{ "a=/b,cid=3", "b=/x", CHT_E_RANGE },
+		{ "a=,path=/b,cid=3", "b=/x", CHT_E_RANGE },
+		{ "a=,cid=3,uid=0", "b=/x", CHT_E_RANGE },
+		{ "a=,path=vsock:3", "b=/x", CHT_E_CONFIG },
+		{ "a=vsock:3", "b=/x", CHT_E_CONFIG },
+		{ "a=,path=./vsock:3", "b=,cid=3", 0 },
 		{ "a=/b", "b=,path=/b", 0 }, /* /b_9001 and /b */
 		{ "a=/b,path=/c", "b=/x", CHT_E_RANGE },
 		{ "a=", "b=/x", CHT_E_RANGE },

@@ -76,6 +76,11 @@ static void test_a_body_is_taken_apart(void **state)
 	CHECK_INT(cell.owner, 4294967294);
 	CHECK_INT(cell.group, 7);
 	CHECK_INT(cell.mode, 0660);
+	CHECK_INT(cell.cid, 0);
+	CHECK(read_body("{\"cid\":3}", 9, &cell, &error));
+	CHECK_INT(cell.cid, 3);
+	CHECK(read_body("{\"cid\":4294967294}", 18, &cell, &error));
+	CHECK_INT(cell.cid, UINT32_MAX - 1);
 	CHECK(read_body("{\"path\":\"/p\"}", 13, &cell, &error));
 	CHECK_INT(cell.uid, -1);
 	CHECK_INT(cell.owner, -1);
@@ -96,6 +101,19 @@ static void test_what_a_member_does_not_take_is_named(void **state)
 		{ "{\"base\":\"v\"}", "base:" },
 		{ "{\"path\":\"/a\\u0000\"}", "\\u0000" },
 		{ "{\"path\":\"/a\",\"uid\":\"1\"}", "uid:" },
+		{ "{\"cid\":0}", "cid:" },
+		{ "{\"cid\":2}", "cid:" },
+		{ "{\"cid\":-3}", "cid:" },
+		{ "{\"cid\":4294967295}", "cid:" },
+		{ "{\"cid\":4294967299}", "cid:" },
+		{ "{\"cid\":\"3\"}", "cid:" },
+		{ "{\"cid\":3.0}", "cid:" },
+		{ "{\"cid\":3,\"path\":\"/a\"}", "one of" },
+		{ "{\"cid\":3,\"base\":\"/a\"}", "one of" },
+		{ "{\"cid\":3,\"uid\":0}", "has none" },
+		{ "{\"cid\":3,\"owner\":0}", "has none" },
+		{ "{\"cid\":3,\"group\":0}", "has none" },
+		{ "{\"cid\":3,\"mode\":\"0600\"}", "has none" },
 		{ "{\"path\":\"/a\",\"uid\":4294967295}", "uid:" },
 		{ "{\"path\":\"/a\",\"uid\":9223372036854775808}", "too big integer" },
 		{ "{\"path\":\"/a\",\"owner\":-1}", "owner:" },
