@@ -16,7 +16,7 @@ enum cli_status {
 	CLI_OK = 0,
 	CLI_FAILED = 1,
 	CLI_USAGE = 2,
-	CLI_INCOMPLETE = 10,  /* cht verify: intact, something is missing */
+	CLI_INCOMPLETE = 10,  /* cht verify, ps: intact, something is missing */
 	CLI_DAMAGED = 11,     /* stored evidence is not as it was written */
 	CLI_CANNOT_TELL = 12, /* cht verify: an input is missing */
 	CLI_CONFIG = 78,      /* cht config: what chtd would refuse */
@@ -31,7 +31,7 @@ struct cli_command {
 };
 
 /* The usage texts that stand with their commands. */
-extern const char config_usage[];
+extern const char config_usage[], ps_usage[];
 
 /* In the order of cht --help; ends with a null name. */
 extern const struct cli_command cli_commands[];
@@ -47,6 +47,7 @@ int cmd_export(int argc, char **argv);
 int cmd_key(int argc, char **argv);
 int cmd_ledger(int argc, char **argv);
 int cmd_prove(int argc, char **argv);
+int cmd_ps(int argc, char **argv);
 int cmd_send(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_show(int argc, char **argv);
