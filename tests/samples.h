@@ -20,6 +20,7 @@ struct sample {
 	uint8_t coverage[CHT_DETAIL_MAX_BYTES];
 	char control[CHT_DETAIL_MAX_BYTES]; /* nothing but U+0001 */
 	char socket[1024];
+	char stated[8193];
 };
 
 static const struct cht_str sample_texts[] = {
@@ -192,6 +193,32 @@ static void sample_log_opened(struct sample *x, enum sample_size size)
 	f->predecessor.note = STR(SAMPLE_NOTE);
 }
 
+#define SAMPLE_STATED                                                                              \
+	"{\"exitCode\":-1,\"lifecycle\":[{\"id\":\"urn:x:1\",\"time\":\"2025-11-05T13:20:00Z\","   \
+	"\"type\":\"cell.destroyed\"}],\"limits\":{\"connections\":1,\"connectsPerSecond\":1,"     \
+	"\"framesBurst\":1,\"framesPerSecond\":1,\"ledgerBytes\":65536,\"partialBlocks\":16},"     \
+	"\"residueClass\":\"documented_exception\",\"residueException\":\"\\\"x\\\"\","            \
+	"\"state\":\"paused\"}"
+
+/* As long as a request can make it, or nearly. */
+static void sample_stated(struct sample *x)
+{
+	struct buf b = buf_init(x->stated, sizeof(x->stated) - 1);
+	char name[257];
+
+	memset(name, 'n', sizeof(name));
+	buf_put_lit(&b, "{\"lifecycle\":[");
+	for (int i = 0; i < 16; i++) {
+		buf_put_str(&b, i > 0 ? STR(",{\"id\":\"") : STR("{\"id\":\""));
+		buf_put(&b, name, 256);
+		buf_put_lit(&b, "\",\"type\":\"");
+		buf_put(&b, name, 128);
+		buf_put_lit(&b, "\"}");
+	}
+	buf_put_lit(&b, "]}");
+	x->stated[buf_len(&b)] = '\0';
+}
+
 /* Numbers are set by their bytes, then what is text or has a meaning. */
 static void sample_facts(struct sample *x, enum sample_size size)
 {
@@ -207,6 +234,11 @@ static void sample_facts(struct sample *x, enum sample_size size)
 		break;
 	case EV_RUN_CONTINUED:
 		s->facts.run_continued.origin = STR("cht.example/0123456789abcdef");
+		break;
+	case EV_RUN_STATED:
+		s->facts.stated.text = least                  ? STR("{\"exitCode\":0}")
+				       : size == SAMPLE_USUAL ? STR(SAMPLE_STATED)
+							      : str_of(x->stated);
 		break;
 	case EV_RUN_RESUMED: s->facts.run_resumed.cause = STR("unclean restart"); break;
 	case EV_CHANNEL_OPENED:
@@ -259,6 +291,7 @@ static struct sample *sample_make(enum event_kind kind, enum sample_size size)
 	if (x == NULL)
 		abort();
 	memset(x->control, 1, sizeof(x->control));
+	sample_stated(x);
 	sample_fill(x->socket, sizeof(x->socket) - 1, 1);
 	x->s = (struct cht_stamped){ .kind = kind, .run = &x->run, .sequence = 7 };
 	sample_run(x, size);

@@ -85,6 +85,7 @@ struct cht_verify_report {
 
 	/* Vantage. */
 	uint64_t declared, observed, derived; /* by guests, by the host */
+	uint64_t stated;                      /* by the orchestrator */
 	bool is_anchored;                     /* else a rollback cannot be excluded */
 	unsigned witnesses;                   /* whose cosignatures hold */
 	uint64_t anchored_size;

@@ -293,6 +293,13 @@ void cell_stamp_continued(struct cht_cell *cell, const struct facts_run_continue
 	out->facts.run_continued = *facts;
 }
 
+void cell_stamp_stated(struct cht_cell *cell, const struct facts_stated *facts,
+		       const struct cht_now *now, struct cht_stamped *out)
+{
+	run_stamp(&cell->run, EV_RUN_STATED, now, out);
+	out->facts.stated = *facts;
+}
+
 void cell_stamp_sealed(struct cht_cell *cell, struct cht_str reason, const struct cht_now *now,
 		       struct cht_stamped *out)
 {

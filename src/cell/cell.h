@@ -256,12 +256,14 @@ struct pauses cell_pauses(const struct cht_cell *cell, const struct cht_now *now
 /* Whether cell_flush would give something. */
 bool cell_has_pending(const struct cht_cell *cell);
 
-/* cell.c: run.opened, run.resumed, run.continued, run.sealed. */
+/* cell.c: run.opened, run.resumed, run.continued, run.stated, run.sealed. */
 void cell_stamp_opened(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out);
 void cell_stamp_resumed(struct cht_cell *cell, const struct facts_run_resumed *facts,
 			const struct cht_now *now, struct cht_stamped *out);
 void cell_stamp_continued(struct cht_cell *cell, const struct facts_run_continued *facts,
 			  const struct cht_now *now, struct cht_stamped *out);
+void cell_stamp_stated(struct cht_cell *cell, const struct facts_stated *facts,
+		       const struct cht_now *now, struct cht_stamped *out);
 void cell_stamp_sealed(struct cht_cell *cell, struct cht_str reason, const struct cht_now *now,
 		       struct cht_stamped *out);
 

@@ -13,6 +13,7 @@ enum event_kind {
 	EV_RUN_OPENED,
 	EV_RUN_RESUMED,
 	EV_RUN_CONTINUED,
+	EV_RUN_STATED,
 	EV_RUN_SEALED,
 	EV_CHANNEL_OPENED,
 	EV_CHANNEL_CLOSED,
@@ -94,6 +95,11 @@ struct facts_opened {
 	int64_t expected_uid;  /* -1: any */
 	uint64_t keepalive_window_ns;
 	uint64_t boot_window_ns;
+};
+/* What the orchestrator said of the cell, and who that was. */
+struct facts_stated {
+	uint32_t pid, uid, gid; /* SO_PEERCRED at the connect */
+	struct cht_str text;    /* one JSON object, in the canonical form of docs/EVENTS.md */
 };
 struct facts_run_resumed {
 	struct cht_str cause;        /* "clean restart", "unclean restart" */
@@ -218,6 +224,7 @@ struct cht_stamped {
 		struct facts_opened opened;
 		struct facts_run_resumed run_resumed;
 		struct facts_run_continued run_continued;
+		struct facts_stated stated;
 		struct facts_sealed sealed;
 		struct facts_channel_opened channel_opened;
 		struct facts_channel_closed channel_closed;

@@ -29,6 +29,7 @@ static const struct shown {
 	{ "run.opened", false, { "socket", "expectedUid" } },
 	{ "run.resumed", true, { "cause", "from", "to" } },
 	{ "run.continued", true, { "from.origin", "from.lastSequence", "lostFrom", "lostTo" } },
+	{ "run.stated", false, { "stated", "by.uid", "by.pid" } },
 	{ "run.sealed",
 	  false,
 	  { "reason", "lastSequence", "frames.received", "frames.stored", "?frames.heartbeats",

@@ -177,10 +177,11 @@ static void put_vantage(const struct verify_report *r, const char *run)
 {
 	const struct verify_sums *sums = run != NULL ? &r->run : &r->all;
 
-	cli_printf(",\"vantage\":{\"declared\":%" PRIu64 ",\"observed\":%" PRIu64
-		   ",\"derived\":%" PRIu64 ",\"other\":%" PRIu64,
-		   sums->provenances[VERIFY_DECLARED], sums->provenances[VERIFY_OBSERVED],
-		   sums->provenances[VERIFY_DERIVED], sums->other_provenance);
+	cli_printf(",\"vantage\":{\"declared\":%" PRIu64 ",\"stated\":%" PRIu64
+		   ",\"observed\":%" PRIu64 ",\"derived\":%" PRIu64 ",\"other\":%" PRIu64,
+		   sums->provenances[VERIFY_DECLARED], sums->provenances[VERIFY_STATED],
+		   sums->provenances[VERIFY_OBSERVED], sums->provenances[VERIFY_DERIVED],
+		   sums->other_provenance);
 	cli_printf(",\"coverage\":{\"active\":%" PRIu64 ",\"degraded\":%" PRIu64
 		   ",\"absent\":%" PRIu64 "}",
 		   r->coverage_active, r->coverage_degraded, r->coverage_absent);

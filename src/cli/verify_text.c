@@ -274,6 +274,9 @@ static void vantage(const struct verify_report *r, const char *run)
 		   number(sums->provenances[VERIFY_DECLARED]),
 		   number(sums->provenances[VERIFY_OBSERVED]),
 		   number(sums->provenances[VERIFY_DERIVED]));
+	if (sums->provenances[VERIFY_STATED] > 0)
+		cli_printf("                %s stated by the orchestrator\n",
+			   number(sums->provenances[VERIFY_STATED]));
 	cli_printf("  agents say    %s sources active, %s degraded, %s absent\n",
 		   number(r->coverage_active), number(r->coverage_degraded),
 		   number(r->coverage_absent));

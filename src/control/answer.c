@@ -145,9 +145,10 @@ static enum MHD_Result ask(struct control *c, struct client *client)
 {
 	struct control_answer answer = { .status = MHD_HTTP_OK };
 
-	if (client->request.method == CONTROL_PUT &&
+	client->request.by = client->peer;
+	if (client->request.method != CONTROL_GET &&
 	    !control_read_body((struct cht_bytes){ client->body, client->body_len },
-			       &client->request.cell, &client->error))
+			       &client->request, &client->error))
 		return client_queue_error(client);
 	if (c->handler.on_cell(c->handler.context, &client->request, &answer, &client->ticket)) {
 		client_write(client, &answer);

@@ -25,6 +25,7 @@ struct client {
 	uint64_t since_ns;
 	struct MHD_Connection *connection;
 	int fd;
+	struct control_peer peer;
 	control_ticket ticket;
 	uint64_t asked; /* .n_asked, when it began to wait */
 	struct control_request request;

@@ -39,13 +39,21 @@ static struct client *client_of(struct MHD_Connection *connection)
 	return info != NULL ? info->socket_context : NULL;
 }
 
-static bool may_write(int fd)
+/* False: nobody that may do anything. */
+static bool read_peer(int fd, struct control_peer *out)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	       (peer.uid == 0 || peer.uid == geteuid());
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return false;
+	*out = (struct control_peer){ (uint32_t)peer.pid, peer.uid, peer.gid };
+	return true;
+}
+
+static bool may_write(const struct control_peer *peer)
+{
+	return peer->uid == 0 || peer->uid == geteuid();
 }
 
 static bool is_far_too_large(struct MHD_Connection *connection)
@@ -77,6 +85,9 @@ static enum MHD_Result on_head(struct client *client)
 
 static void on_body(struct client *client, const char *bytes, size_t len)
 {
+	if (client->request.method == CONTROL_GET && client->error.status == 0)
+		(void)control_refuse(&client->error, MHD_HTTP_BAD_REQUEST, "bad_request",
+				     "GET has no body");
 	if (len > sizeof(client->body) - client->body_len) {
 		if (client->error.status == 0)
 			(void)control_refuse(&client->error, MHD_HTTP_CONTENT_TOO_LARGE,
@@ -180,7 +191,7 @@ static void on_connection(void *closure, struct MHD_Connection *connection, void
 	client->error.status = 0;
 	client->fd =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-	client->may_write = may_write(client->fd);
+	client->may_write = read_peer(client->fd, &client->peer) && may_write(&client->peer);
 }
 
 static void on_answered(void *closure, struct MHD_Connection *connection, void **request_closure,

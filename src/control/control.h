@@ -4,7 +4,7 @@
  * a request does is for its handler to say; one whose answer waits for the disk holds up nobody
  * else (docs/PROTOCOL.control).
  *
- * request.c  method, target and body to a struct: pure
+ * request.c, body.c  method, target and body to a struct: pure
  * reply.c    structs to the bytes of an answer: pure
  * answer.c   what a whole request is answered
  * control.c  connections, by libmicrohttpd (ADR 0021)
@@ -21,8 +21,8 @@ struct control_view {
 	struct cht_str id, run, spec, socket, state;
 	uint64_t index, sequence, connections;
 	uint64_t received, stored, heartbeats, refused, dropped;
-	bool is_silent, is_sealed;
-	uint64_t sealed_index;
+	bool is_silent, is_sealed, is_stated;
+	uint64_t sealed_index, stated_index;
 	struct cht_str receipt; /* of the event that was waited for; empty: none */
 };
 

@@ -46,6 +46,8 @@ void reply_put_view(struct buf *b, const struct control_view *view)
 	buf_put_byte(b, '}');
 	put_name(b, STR("silent"));
 	buf_put_str(b, view->is_silent ? STR("true") : STR("false"));
+	if (view->is_stated)
+		put_number(b, STR("stated"), view->stated_index);
 	if (view->is_sealed)
 		put_number(b, STR("sealed"), view->sealed_index);
 	if (view->receipt.len > 0)

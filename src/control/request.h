@@ -2,6 +2,9 @@
  *
  * request.h - what a client of the control socket asks for: method, target and body in, one checked
  * struct out (docs/PROTOCOL.control, "Requests"). Pure.
+ *
+ * request.c  method and target
+ * body.c     the body
  */
 #ifndef CONTROL_REQUEST_H
 #define CONTROL_REQUEST_H
@@ -26,7 +29,18 @@ enum control_what {
 	CONTROL_CELL,
 };
 
-enum control_method { CONTROL_GET, CONTROL_PUT, CONTROL_DELETE };
+enum control_method { CONTROL_GET, CONTROL_PUT, CONTROL_PATCH, CONTROL_DELETE };
+
+/* Of one cell; 0: not stated. */
+struct control_limits {
+	uint64_t connections, connects_per_s, frames_per_s, frames_burst;
+	uint64_t partial_blocks, ledger_bytes;
+};
+
+/* Who is at the other end: SO_PEERCRED at the connect. */
+struct control_peer {
+	uint32_t pid, uid, gid;
+};
 
 /* A cell as it is to be registered; texts are empty when they are not given. */
 struct control_cell {
@@ -41,7 +55,14 @@ struct control_request {
 	enum control_method method;
 	enum control_what what;
 	char id[CHT_CELL_ID_MAX + 1];
+	struct control_peer by;
+	/* From the body. */
 	struct control_cell cell; /* of a PUT */
+	enum cell_told told;
+	struct control_limits limits;
+	bool is_exception, has_exception; /* of what is left of the cell */
+	size_t stated_len;                /* 0: nothing is stated */
+	char stated[CONTROL_BODY_MAX];    /* one JSON object, in the form that an event has */
 };
 
 /* An answer's first line and the error behind it: status 0 is no error. */
@@ -55,8 +76,9 @@ struct control_error {
  * HEAD is GET. */
 bool control_read_target(const char *method, const char *target, struct control_request *out,
 			 struct control_error *error);
-/* The body of a PUT. False: *error says why. Allocates while it runs. */
-bool control_read_body(struct cht_bytes body, struct control_cell *out,
+/* The body of a PUT, a PATCH or a DELETE: out->method says which. False: *error says why. Allocates
+ * while it runs. */
+bool control_read_body(struct cht_bytes body, struct control_request *out,
 		       struct control_error *error) CHT_CHECKED;
 
 /* Fills an error; returns false, for the caller to hand on. */

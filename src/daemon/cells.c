@@ -62,9 +62,9 @@ int cells_bind(struct line *line, uint32_t i, struct cht_err *err)
 	r = c->cid != 0 ? vsock_bind(line, err) : channel_bind(&slot->socket, &options, err);
 	if (r == 0 && c->cid == 0)
 		r = loop_add(&line->loop, slot->socket.fd, FD_LISTENER, i, slot->gen, err);
-	slot->frame_budget = budget_init(line->conf->frames_per_s, line->conf->frames_burst, now);
+	slot->frame_budget = budget_init(slot->limits.frames_per_s, slot->limits.frames_burst, now);
 	slot->connect_budget =
-		budget_init(line->conf->connects_per_s, line->conf->connects_per_s, now);
+		budget_init(slot->limits.connects_per_s, slot->limits.connects_per_s, now);
 	return r;
 }
 
@@ -148,7 +148,7 @@ static enum close_reason judge_peer(struct line *line, uint32_t i, const struct 
 		return CLOSE_WRONG_UID;
 	if (!budget_take(&slot->connect_budget, 1, line->now.monotonic_ns))
 		return CLOSE_OVER_RATE;
-	if (slot->n_conns >= line->conf->connections)
+	if (slot->n_conns >= slot->limits.connections)
 		return CLOSE_OVER_LIMIT;
 	return CLOSE_N_REASONS;
 }

@@ -197,9 +197,14 @@ static int on_read(struct line *line, uint32_t at, size_t n, enum close_reason *
 {
 	struct conn *c = &line->conns[at];
 	struct slot *slot = &line->slots[c->cell];
-	uint16_t lent = slot->finishing == at ? FRAME_BLOCKS : 0;
+	uint16_t max = slot->quota.max, lent = slot->finishing == at ? FRAME_BLOCKS : 0;
 	int r;
 
+	/* More are used than may be since the limit was lowered: what this one gives back it may
+	 * use for what comes behind. */
+	if (slot->quota.used > max)
+		max = slot->quota.used;
+	lent = (uint16_t)(max + lent - slot->quota.max);
 	slot->quota.max = (uint16_t)(slot->quota.max + lent);
 	r = on_bytes(line, c, (struct cht_bytes){ line->receive, n }, close, err);
 	slot->quota.max = (uint16_t)(slot->quota.max - lent);

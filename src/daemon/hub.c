@@ -17,9 +17,9 @@ static const char *const states[] = {
 };
 
 /* Who waits for a cell to come is not who waits for it to go. */
-static control_ticket ticket_of(const struct line *line, uint32_t i, bool is_going)
+static control_ticket ticket_of(const struct line *line, uint32_t i, unsigned what)
 {
-	return (uint64_t)line->slots[i].gen << 32 | (uint64_t)i << 1 | is_going;
+	return (uint64_t)line->slots[i].gen << 32 | (uint64_t)i << 2 | what;
 }
 
 static struct cht_str channel_of(const struct slot *slot)
@@ -138,7 +138,7 @@ static bool put(struct line *line, const struct control_request *request,
 	if (i == IDS_NONE) {
 		if (!add(line, request, answer, &i))
 			return true;
-		*ticket = ticket_of(line, i, false);
+		*ticket = ticket_of(line, i, TICKET_OPENED);
 		return false;
 	}
 	slot = &line->slots[i];
@@ -151,7 +151,7 @@ static bool put(struct line *line, const struct control_request *request,
 				     request->id);
 		return true;
 	}
-	*ticket = ticket_of(line, i, false);
+	*ticket = ticket_of(line, i, TICKET_OPENED);
 	view(slot, &answer->view);
 	return slot->state == SLOT_OPEN;
 }
@@ -174,8 +174,12 @@ static bool on_cell(void *context, const struct control_request *request,
 		view(&line->slots[i], &answer->view);
 		return true;
 	}
+	if (request->method == CONTROL_PATCH)
+		return !stating_take(line, i, request, &answer->error, ticket);
+	if (request->stated_len > 0 && !stating_emit(line, i, request, &answer->error))
+		return true;
 	moves_retire(line, i);
-	*ticket = ticket_of(line, i, true);
+	*ticket = ticket_of(line, i, TICKET_SEALED);
 	return false;
 }
 
@@ -186,7 +190,7 @@ void hub_tell_opened(struct line *line, uint32_t i, struct cht_str receipt)
 	view(&line->slots[i], &answer.view);
 	answer.view.receipt = receipt;
 	if (line->control != NULL)
-		control_tell(line->control, ticket_of(line, i, false), &answer);
+		control_tell(line->control, ticket_of(line, i, TICKET_OPENED), &answer);
 }
 
 void hub_tell_sealed(struct line *line, uint32_t i, struct cht_str receipt)
@@ -204,7 +208,24 @@ void hub_tell_sealed(struct line *line, uint32_t i, struct cht_str receipt)
 	line->gone.refused += frames->refused;
 	line->gone.dropped += frames->dropped;
 	if (line->control != NULL)
-		control_tell(line->control, ticket_of(line, i, true), &answer);
+		control_tell(line->control, ticket_of(line, i, TICKET_SEALED), &answer);
+}
+
+/* It may have gone meanwhile: then what was stated of it is durable all the same. */
+void hub_tell_stated(struct line *line, control_ticket ticket, const struct stated *stated)
+{
+	const struct slot *slot = &line->slots[stated->slot];
+	struct control_answer answer = { .status = 200 };
+
+	if (slot->gen == stated->gen && slot->state != SLOT_FREE)
+		view(slot, &answer.view);
+	else
+		(void)control_refuse(&answer.error, 404, "no_such_cell",
+				     "it is stated, and the cell is gone meanwhile");
+	answer.view.is_stated = true;
+	answer.view.stated_index = stated->index;
+	if (line->control != NULL)
+		control_tell(line->control, ticket, &answer);
 }
 
 static int by_id(const void *a, const void *b, void *context)
@@ -293,6 +314,8 @@ uint64_t hub_deadline(const struct line *line)
 
 int hub_turn(struct line *line, bool is_ready, struct cht_err *err)
 {
+	if (line->control != NULL)
+		stating_tell(line);
 	if (line->control == NULL || (!is_ready && hub_deadline(line) > line->now.monotonic_ns))
 		return 0;
 	control_run(line->control);

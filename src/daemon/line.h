@@ -7,6 +7,7 @@
  * slots.c   the places of cells: memory and descriptors
  * moves.c   cells that come and go
  * hub.c     what is asked over the control socket
+ * stating.c what is stated there of a cell
  * cells.c   accept, limits, deadlines
  * witness.c what is known of a VM beside its frames
  * conns.c   connections: one's turn, from bytes to events
@@ -29,6 +30,7 @@
 #include "daemon/deadlines.h"
 #include "daemon/ids.h"
 #include "daemon/loop.h"
+#include "daemon/stating.h"
 #include "daemon/table.h"
 #include "daemon/vsock.h"
 #include "event/event.h"
@@ -85,6 +87,7 @@ struct slot {
 	struct cht_cell cell;
 	struct telling telling;
 	struct channel_socket socket;
+	struct cell_limits limits;
 	struct frame_quota quota;
 	struct budget frame_budget, connect_budget;
 	uint32_t conns; /* first of its connections, or NOBODY */
@@ -136,8 +139,9 @@ struct line {
 	uint32_t n_conns, conns_used, free_conn; /* capacity; ever used; first free */
 	uint32_t partial;                        /* connections in the middle of a frame */
 	struct control *control;                 /* null: nobody may ask */
-	struct frame_counts gone;                /* of runs that were sealed since the start */
-	int hub_status; /* below 0: a request failed by what concerns us all */
+	struct stating stating;
+	struct frame_counts gone; /* of runs that were sealed since the start */
+	int hub_status;           /* below 0: a request failed by what concerns us all */
 	struct cht_err hub_err;
 	struct deadlines deadlines;
 	struct frame_pool pool;
@@ -268,7 +272,7 @@ int moves_go_on(struct line *line, struct cht_err *err) CHT_CHECKED;
 bool moves_have_work(const struct line *line);
 /* A receipt that was asked for; text "": the scribe could not give it. */
 void moves_on_receipt(struct line *line, uint64_t index, struct cht_str text);
-/* All of it, waiting for the disk. As line_await_durable. */
+/* All of it, and what was stated, waiting for the disk. As line_await_durable. */
 int moves_finish(struct line *line, struct cht_err *err) CHT_CHECKED;
 
 /* hub.c */
@@ -281,6 +285,7 @@ int hub_turn(struct line *line, bool is_ready, struct cht_err *err) CHT_CHECKED;
 uint64_t hub_deadline(const struct line *line);
 void hub_tell_opened(struct line *line, uint32_t i, struct cht_str receipt);
 void hub_tell_sealed(struct line *line, uint32_t i, struct cht_str receipt);
+void hub_tell_stated(struct line *line, control_ticket ticket, const struct stated *stated);
 
 /* cells.c */
 /* What a cell's channel is called, NUL-terminated: its socket's path, or "vsock:" and its CID.

@@ -239,7 +239,8 @@ int moves_finish(struct line *line, struct cht_err *err)
 	while (r == 0) {
 		ring_clear(line->ring.durable_fd);
 		r = moves_go_on(line, err);
-		if (r < 0 || line->moving == NOBODY)
+		stating_tell(line);
+		if (r < 0 || (line->moving == NOBODY && !stating_has_waiting(&line->stating)))
 			break;
 		/* The disk, or a receipt. */
 		r = line_sleep(line, err);

@@ -96,6 +96,8 @@ int slots_open(struct line *line, struct cht_err *err)
 	line->free_conn = line->free_slot = line->moving = NOBODY;
 	r = budget_descriptors(line, err);
 	if (r == 0)
+		r = stating_open(line, err);
+	if (r == 0)
 		r = deadlines_open(&line->deadlines, line->n_slots, err);
 	if (r == 0)
 		r = ids_open(&line->ids, line->n_slots, id_of, line, err);
@@ -144,6 +146,7 @@ int slot_take(struct line *line, const struct conf_cell *reg, uint32_t *i, struc
 			       .finishing = NOBODY,
 			       .table_slot = -1,
 			       .next = NOBODY,
+			       .limits = limits_of_conf(line->conf),
 			       .quota = { .max = (uint16_t)line->conf->partial_blocks } };
 	line->n_cells++;
 	r = conf_cell_copy(&slot->reg, reg, err);
@@ -173,6 +176,7 @@ void slots_free(struct line *line)
 {
 	for (uint32_t i = 0; line->slots != NULL && i < line->slots_used; i++)
 		conf_cell_free(&line->slots[i].reg);
+	stating_close(line);
 	deadlines_close(&line->deadlines);
 	ids_close(&line->ids);
 	ids_close(&line->sockets);

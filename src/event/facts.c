@@ -59,6 +59,21 @@ static void put_run_continued(struct members *m, const struct cht_stamped *s)
 	members_u64(m, "lostTo", f->lost_to);
 }
 
+static void put_run_stated(struct members *m, const struct cht_stamped *s)
+{
+	const struct facts_stated *f = &s->facts.stated;
+	struct members by;
+
+	members_key(m, "by");
+	by = members_open(m->b, NULL);
+	members_u64(&by, "gid", f->gid);
+	members_u64(&by, "pid", f->pid);
+	members_u64(&by, "uid", f->uid);
+	members_close(&by);
+	members_key(m, "stated");
+	buf_put_str(m->b, f->text);
+}
+
 static const char *kind_name(unsigned kind)
 {
 	return event_types[kind].name;
@@ -372,6 +387,7 @@ static const put_facts_fn put_facts[EV_N_KINDS] = {
 	[EV_RUN_OPENED] = put_opened,
 	[EV_RUN_RESUMED] = put_run_resumed,
 	[EV_RUN_CONTINUED] = put_run_continued,
+	[EV_RUN_STATED] = put_run_stated,
 	[EV_RUN_SEALED] = put_sealed,
 	[EV_CHANNEL_OPENED] = put_channel_opened,
 	[EV_CHANNEL_CLOSED] = put_channel_closed,

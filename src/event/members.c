@@ -38,8 +38,11 @@ static void put_inputs(struct buf *b, const struct cht_stamped *s)
 
 static void put_output(struct buf *b, const struct cht_stamped *s)
 {
-	(void)s;
-	buf_put_lit(b, "{\"stampedBy\":\"host\"}");
+	/* Of what is declared only the orchestrator's is written member by member. */
+	if (strcmp(event_types[s->kind].provenance, CHT_PROVENANCE_DECLARED) == 0)
+		buf_put_lit(b, "{\"declaredBy\":\"orchestrator\",\"stampedBy\":\"host\"}");
+	else
+		buf_put_lit(b, "{\"stampedBy\":\"host\"}");
 }
 
 static void put_cell_id(struct buf *b, const struct cht_stamped *s)

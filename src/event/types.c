@@ -26,6 +26,8 @@ const struct event_type event_types[EV_N_KINDS] = {
 	HOST(EV_RUN_RESUMED, "run.resumed", "derived", "host.run", "[\"run_table\",\"ledger\"]"),
 	HOST(EV_RUN_CONTINUED, "run.continued", "derived", "host.run",
 	     "[\"run_table\",\"predecessor\"]"),
+	HOST(EV_RUN_STATED, "run.stated", CHT_PROVENANCE_DECLARED, "host.control",
+	     "[\"request\",\"so_peercred\"]"),
 	HOST(EV_RUN_SEALED, "run.sealed", "derived", "host.run", "[\"events\",\"frames\"]"),
 	HOST(EV_CHANNEL_OPENED, "channel.opened", "observed", "host.channel",
 	     "[\"accept\",\"so_peercred\"]"),

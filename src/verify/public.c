@@ -109,6 +109,7 @@ static void copy_sums(struct cht_verify_report *out, const struct verify_sums *i
 	out->declared = in->provenances[VERIFY_DECLARED];
 	out->observed = in->provenances[VERIFY_OBSERVED];
 	out->derived = in->provenances[VERIFY_DERIVED];
+	out->stated = in->provenances[VERIFY_STATED];
 }
 
 static void copy_report(struct cht_verify_report *out, const struct verify_report *in, bool of_run)

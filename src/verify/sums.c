@@ -45,7 +45,7 @@ static void count_provenance(struct verify_sums *sums, struct cht_str provenance
 					     [VERIFY_OBSERVED] = "observed",
 					     [VERIFY_DERIVED] = "derived" };
 
-	for (size_t i = 0; i < VERIFY_N_PROVENANCES; i++)
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (str_eq(provenance, str_of(names[i]))) {
 			sums->provenances[i]++;
 			return;
@@ -139,7 +139,7 @@ static void sums_flag(struct both both, enum event_kind kind)
 
 static bool is_declaration(const struct event_view *view)
 {
-	return view->known != NULL && strcmp(view->known->provenance, CHT_PROVENANCE_DECLARED) == 0;
+	return view->known != NULL && event_is_declaration(view->known->kind);
 }
 
 void sums_event(struct walk *walk, struct run_state *run, const struct event_view *view)
@@ -149,7 +149,10 @@ void sums_event(struct walk *walk, struct run_state *run, const struct event_vie
 
 	for (size_t i = 0; i < both.n; i++) {
 		both.sums[i]->events++;
-		count_provenance(both.sums[i], view->provenance);
+		if (kind == EV_RUN_STATED)
+			both.sums[i]->provenances[VERIFY_STATED]++;
+		else
+			count_provenance(both.sums[i], view->provenance);
 	}
 	if (run == NULL || kind == EV_N_KINDS)
 		return;

@@ -143,7 +143,14 @@ static inline bool verify_loss_is_of_guest(enum verify_loss loss)
 	return loss <= VERIFY_LOSS_REFUSED;
 }
 
-enum verify_provenance { VERIFY_DECLARED, VERIFY_OBSERVED, VERIFY_DERIVED, VERIFY_N_PROVENANCES };
+/* Declared by guests; VERIFY_STATED: by the orchestrator, run.stated. */
+enum verify_provenance {
+	VERIFY_DECLARED,
+	VERIFY_OBSERVED,
+	VERIFY_DERIVED,
+	VERIFY_STATED,
+	VERIFY_N_PROVENANCES
+};
 
 /* Sums over a ledger, or over one run. */
 struct verify_sums {

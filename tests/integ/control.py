@@ -351,8 +351,8 @@ def pipelined(d, dice):
     """Some requests for one of three cells in one write; the last one ends the connection."""
     text = ""
     for _ in range(dice.randrange(1, 5)):
-        cell, method = f"x{dice.randrange(3)}", dice.choice(("PUT", "DELETE", "GET", "HEAD"))
-        body = json.dumps({"path": f"{d}/{cell}"}) if method == "PUT" else ""
+        cell, method = f"x{dice.randrange(3)}", dice.choice(("PUT", "PATCH", "DELETE", "GET", "HEAD"))
+        body = {"PUT": json.dumps({"path": f"{d}/{cell}"}), "PATCH": '{"exitCode":0}'}.get(method, "")
         text += f"{method} /cells/{cell} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n{body}"
     return (text + "GET /version HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").encode()
 

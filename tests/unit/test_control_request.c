@@ -20,7 +20,9 @@ static void test_methods_and_targets(void **state)
 		{ "DELETE", "/cells/web-1", CONTROL_CELL, 0 },
 		{ "PUT", "/cells", CONTROL_CELLS, 405 },
 		{ "DELETE", "/metrics", CONTROL_METRICS, 405 },
-		{ "PATCH", "/cells/a", CONTROL_CELL, 405 },
+		{ "PATCH", "/cells/a", CONTROL_CELL, 0 },
+		{ "POST", "/cells/a", CONTROL_CELL, 405 },
+		{ "PATCH", "/cells", CONTROL_CELLS, 405 },
 		{ "get", "/cells/a", CONTROL_CELL, 405 },
 		{ "GET", "/", CONTROL_VERSION, 404 },
 		{ "GET", "", CONTROL_VERSION, 404 },
@@ -46,7 +48,7 @@ static void test_methods_and_targets(void **state)
 	}
 }
 
-static bool read_body(const char *text, size_t len, struct control_cell *out,
+static bool read_body(const char *text, size_t len, struct control_request *out,
 		      struct control_error *error)
 {
 	/* Of its own, so that an over-read shows. */
@@ -63,85 +65,157 @@ static void test_a_body_is_taken_apart(void **state)
 {
 	static const char body[] = "{\"base\":\"/run/v\",\"run\":\"r:1\",\"spec\":\"sha256:00\","
 				   "\"uid\":0,\"owner\":4294967294,\"group\":7,\"mode\":\"0660\"}";
+	static struct control_request q = { .method = CONTROL_PUT };
 	struct control_error error = { 0 };
-	struct control_cell cell;
+	const struct control_cell *cell = &q.cell;
 
 	(void)state;
-	CHECK(read_body(body, strlen(body), &cell, &error));
-	CHECK_STR(str_of(cell.base), "/run/v");
-	CHECK_STR(str_of(cell.path), "");
-	CHECK_STR(str_of(cell.run), "r:1");
-	CHECK_STR(str_of(cell.spec), "sha256:00");
-	CHECK_INT(cell.uid, 0);
-	CHECK_INT(cell.owner, 4294967294);
-	CHECK_INT(cell.group, 7);
-	CHECK_INT(cell.mode, 0660);
-	CHECK_INT(cell.cid, 0);
-	CHECK(read_body("{\"cid\":3}", 9, &cell, &error));
-	CHECK_INT(cell.cid, 3);
-	CHECK(read_body("{\"cid\":4294967294}", 18, &cell, &error));
-	CHECK_INT(cell.cid, UINT32_MAX - 1);
-	CHECK(read_body("{\"path\":\"/p\"}", 13, &cell, &error));
-	CHECK_INT(cell.uid, -1);
-	CHECK_INT(cell.owner, -1);
-	CHECK_INT(cell.group, -1);
-	CHECK_INT(cell.mode, 0);
+	CHECK(read_body(body, strlen(body), &q, &error));
+	CHECK_INT(q.stated_len, 0);
+	CHECK_STR(str_of(cell->base), "/run/v");
+	CHECK_STR(str_of(cell->path), "");
+	CHECK_STR(str_of(cell->run), "r:1");
+	CHECK_STR(str_of(cell->spec), "sha256:00");
+	CHECK_INT(cell->uid, 0);
+	CHECK_INT(cell->owner, 4294967294);
+	CHECK_INT(cell->group, 7);
+	CHECK_INT(cell->mode, 0660);
+	CHECK_INT(cell->cid, 0);
+	CHECK(read_body("{\"cid\":3}", 9, &q, &error));
+	CHECK_INT(cell->cid, 3);
+	CHECK(read_body("{\"cid\":4294967294}", 18, &q, &error));
+	CHECK_INT(cell->cid, UINT32_MAX - 1);
+	CHECK(read_body("{\"path\":\"/p\"}", 13, &q, &error));
+	CHECK_INT(cell->uid, -1);
+	CHECK_INT(cell->owner, -1);
+	CHECK_INT(cell->group, -1);
+	CHECK_INT(cell->mode, 0);
 	for (size_t len = 0; len < strlen(body); len++)
-		CHECK(!read_body(body, len, &cell, &error));
+		CHECK(!read_body(body, len, &q, &error));
 }
+
+static const struct {
+	const char *body, *names;
+	enum control_method method;
+} bad_bodies[] = {
+	{ "{\"base\":7}", "base:", CONTROL_PUT },
+	{ "{\"base\":\"\"}", "base:", CONTROL_PUT },
+	{ "{\"base\":\"/\"}", "base:", CONTROL_PUT },
+	{ "{\"base\":\"v\"}", "base:", CONTROL_PUT },
+	{ "{\"path\":\"/a\\u0000\"}", "\\u0000", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"uid\":\"1\"}", "uid:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"uid\":4294967295}", "uid:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"uid\":9223372036854775808}", "too big integer", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"owner\":-1}", "owner:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"group\":true}", "group:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"mode\":384}", "mode:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"mode\":\"0o600\"}", "mode:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"mode\":\"07777\"}", "mode:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"run\":\"\"}", "run:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"spec\":null}", "spec:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"tenant\":\"x\"}", "\"tenant\"", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"path\":\"/a\"}", "duplicate", CONTROL_PUT },
+	{ "{}", "give one of", CONTROL_PUT },
+	{ "\"a\"", "no JSON", CONTROL_PUT },
+	{ "[]", "expected a JSON object", CONTROL_PUT },
+	{ "{}", "nothing is stated", CONTROL_PATCH },
+	{ "", "no JSON", CONTROL_PATCH },
+	{ "{\"base\":\"/a\"}", "unknown member \"base\": there are state,", CONTROL_PATCH },
+	{ "{\"state\":\"stopped\"}", "state:", CONTROL_PATCH },
+	{ "{\"state\":1}", "state:", CONTROL_PATCH },
+	{ "{\"exitCode\":2147483648}", "exitCode:", CONTROL_PATCH },
+	{ "{\"exitCode\":1.0}", "exitCode:", CONTROL_PATCH },
+	{ "{\"exitCode\":\"0\"}", "exitCode:", CONTROL_PATCH },
+	{ "{\"limits\":{}}", "limits:", CONTROL_PATCH },
+	{ "{\"limits\":[]}", "limits:", CONTROL_PATCH },
+	{ "{\"limits\":{\"connections\":0}}", "limits:", CONTROL_PATCH },
+	{ "{\"limits\":{\"connections\":1024}}", "limits:", CONTROL_PATCH },
+	{ "{\"limits\":{\"partialBlocks\":15}}", "limits:", CONTROL_PATCH },
+	{ "{\"limits\":{\"ledgerBytes\":65535}}", "limits:", CONTROL_PATCH },
+	{ "{\"limits\":{\"framesPerSecond\":1000000001}}", "limits:", CONTROL_PATCH },
+	{ "{\"limits\":{\"connections\":1,\"x\":1}}", "limits:", CONTROL_PATCH },
+	{ "{\"lifecycle\":[]}", "lifecycle:", CONTROL_PATCH },
+	{ "{\"lifecycle\":{}}", "lifecycle:", CONTROL_PATCH },
+	{ "{\"lifecycle\":[{\"type\":\"a\"}]}", "lifecycle:", CONTROL_PATCH },
+	{ "{\"lifecycle\":[{\"id\":\"a\"}]}", "lifecycle:", CONTROL_PATCH },
+	{ "{\"lifecycle\":[{\"id\":\"\",\"type\":\"a\"}]}", "lifecycle:", CONTROL_PATCH },
+	{ "{\"lifecycle\":[{\"id\":\"\\n\",\"type\":\"a\"}]}", "lifecycle:", CONTROL_PATCH },
+	{ "{\"lifecycle\":[{\"id\":\"a\",\"type\":\"a=b\"}]}", "lifecycle:", CONTROL_PATCH },
+	{ "{\"lifecycle\":[{\"id\":\"a\",\"type\":\"a\",\"x\":1}]}", "lifecycle:", CONTROL_PATCH },
+	{ "{\"lifecycle\":[{\"id\":\"a\",\"type\":\"a\",\"time\":\"2025-11-05\"}]}",
+	  "lifecycle:", CONTROL_PATCH },
+	{ "{\"lifecycle\":[{\"id\":\"a\",\"type\":\"a\",\"time\":"
+	  "\"2025-11-05T13:20:00.Z\"}]}",
+	  "lifecycle:", CONTROL_PATCH },
+	{ "{\"lifecycle\":[{\"id\":\"a\",\"type\":\"a\",\"time\":"
+	  "\"2025-11-05T13:20:00+00\"}]}",
+	  "lifecycle:", CONTROL_PATCH },
+	{ "{\"residueClass\":\"some\"}", "residueClass:", CONTROL_DELETE },
+	{ "{\"residueClass\":\"none\",\"residueException\":\"x\"}", "only with", CONTROL_DELETE },
+	{ "{\"residueException\":\"x\"}", "only with", CONTROL_DELETE },
+	{ "{\"residueClass\":\"documented_exception\",\"residueException\":\"\\t\"}",
+	  "residueException:", CONTROL_DELETE },
+	{ "{\"state\":\"paused\"}", "unknown member \"state\": there are residueClass,",
+	  CONTROL_DELETE },
+};
 
 static void test_what_a_member_does_not_take_is_named(void **state)
 {
+	static struct control_request q;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad_bodies) / sizeof(bad_bodies[0]); i++) {
+		struct control_error error = { 0 };
+
+		check_row = bad_bodies[i].body;
+		q.method = bad_bodies[i].method;
+		CHECK(!read_body(bad_bodies[i].body, strlen(bad_bodies[i].body), &q, &error));
+		CHECK_INT(error.status, 400);
+		CHECK_STR(str_of(error.code), "bad_request");
+		if (strstr(error.message, bad_bodies[i].names) == NULL)
+			CHECK_STR(str_of(error.message), bad_bodies[i].names);
+	}
+}
+
+/* As it stands in an event: sorted, without spaces, one way of escaping. */
+static void test_what_is_stated_is_kept_in_one_form(void **state)
+{
+	static struct control_request q;
 	static const struct {
-		const char *body, *names;
+		const char *body, *stated;
+		enum control_method method;
 	} rows[] = {
-		{ "{\"base\":7}", "base:" },
-		{ "{\"base\":\"\"}", "base:" },
-		{ "{\"base\":\"/\"}", "base:" },
-		{ "{\"base\":\"v\"}", "base:" },
-		{ "{\"path\":\"/a\\u0000\"}", "\\u0000" },
-		{ "{\"path\":\"/a\",\"uid\":\"1\"}", "uid:" },
-		{ "{\"cid\":0}", "cid:" },
-		{ "{\"cid\":2}", "cid:" },
-		{ "{\"cid\":-3}", "cid:" },
-		{ "{\"cid\":4294967295}", "cid:" },
-		{ "{\"cid\":4294967299}", "cid:" },
-		{ "{\"cid\":\"3\"}", "cid:" },
-		{ "{\"cid\":3.0}", "cid:" },
-		{ "{\"cid\":3,\"path\":\"/a\"}", "one of" },
-		{ "{\"cid\":3,\"base\":\"/a\"}", "one of" },
-		{ "{\"cid\":3,\"uid\":0}", "has none" },
-		{ "{\"cid\":3,\"owner\":0}", "has none" },
-		{ "{\"cid\":3,\"group\":0}", "has none" },
-		{ "{\"cid\":3,\"mode\":\"0600\"}", "has none" },
-		{ "{\"path\":\"/a\",\"uid\":4294967295}", "uid:" },
-		{ "{\"path\":\"/a\",\"uid\":9223372036854775808}", "too big integer" },
-		{ "{\"path\":\"/a\",\"owner\":-1}", "owner:" },
-		{ "{\"path\":\"/a\",\"group\":true}", "group:" },
-		{ "{\"path\":\"/a\",\"mode\":384}", "mode:" },
-		{ "{\"path\":\"/a\",\"mode\":\"0o600\"}", "mode:" },
-		{ "{\"path\":\"/a\",\"mode\":\"07777\"}", "mode:" },
-		{ "{\"path\":\"/a\",\"run\":\"\"}", "run:" },
-		{ "{\"path\":\"/a\",\"spec\":null}", "spec:" },
-		{ "{\"path\":\"/a\",\"tenant\":\"x\"}", "\"tenant\"" },
-		{ "{\"path\":\"/a\",\"path\":\"/a\"}", "duplicate" },
-		{ "{}", "give one of" },
-		{ "\"a\"", "no JSON" },
-		{ "[]", "expected a JSON object" },
+		{ " { \"state\" : \"pau\\u0073ed\" } ", "{\"state\":\"paused\"}", CONTROL_PATCH },
+		{ "{\"exitCode\":-0}", "{\"exitCode\":0}", CONTROL_PATCH },
+		{ "{\"exitCode\":-2147483648}", "{\"exitCode\":-2147483648}", CONTROL_PATCH },
+		{ "{\"state\":\"resumed\",\"exitCode\":3,\"limits\":{\"framesBurst\":9,"
+		  "\"connections\":1}}",
+		  "{\"exitCode\":3,\"limits\":{\"connections\":1,\"framesBurst\":9},"
+		  "\"state\":\"resumed\"}",
+		  CONTROL_PATCH },
+		{ "{\"lifecycle\":[{\"type\":\"a.destroyed\",\"id\":\"\\/\\u00fc\\\"\\u007f\","
+		  "\"time\":\"2025-11-05T13:20:00.123456789Z\"},{\"id\":\"2\",\"type\":\"b\"}]}",
+		  "{\"lifecycle\":[{\"id\":\"/\xc3\xbc\\\"\x7f\","
+		  "\"time\":\"2025-11-05T13:20:00.123456789Z\",\"type\":\"a.destroyed\"},"
+		  "{\"id\":\"2\",\"type\":\"b\"}]}",
+		  CONTROL_PATCH },
+		{ "{\"residueException\":\"x\",\"residueClass\":\"documented_exception\"}",
+		  "{\"residueClass\":\"documented_exception\",\"residueException\":\"x\"}",
+		  CONTROL_DELETE },
+		{ "{}", "", CONTROL_DELETE },
+		{ "", "", CONTROL_DELETE },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct control_error error = { 0 };
-		struct control_cell cell;
 
 		check_row = rows[i].body;
-		CHECK(!read_body(rows[i].body, strlen(rows[i].body), &cell, &error));
-		CHECK_INT(error.status, 400);
-		CHECK_STR(str_of(error.code), "bad_request");
-		if (strstr(error.message, rows[i].names) == NULL)
-			CHECK_STR(str_of(error.message), rows[i].names);
+		q.method = rows[i].method;
+		CHECK(read_body(rows[i].body, strlen(rows[i].body), &q, &error));
+		CHECK_STR(((struct cht_str){ q.stated, q.stated_len }), rows[i].stated);
 	}
+	CHECK(q.told == TOLD_NOTHING && q.limits.connections == 0);
 }
 
 static void test_the_longest_view_fits(void **state)
@@ -156,6 +230,8 @@ static void test_the_longest_view_fits(void **state)
 				     .heartbeats = UINT64_MAX,
 				     .refused = UINT64_MAX,
 				     .dropped = UINT64_MAX,
+				     .is_stated = true,
+				     .stated_index = UINT64_MAX,
 				     .is_sealed = true,
 				     .sealed_index = UINT64_MAX };
 	struct buf b = buf_init(text, sizeof(text));
@@ -178,6 +254,7 @@ int main(void)
 		cmocka_unit_test(test_methods_and_targets),
 		cmocka_unit_test(test_a_body_is_taken_apart),
 		cmocka_unit_test(test_what_a_member_does_not_take_is_named),
+		cmocka_unit_test(test_what_is_stated_is_kept_in_one_form),
 		cmocka_unit_test(test_the_longest_view_fits),
 	};
 

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an orchestrator states of a cell: recorded as its statement, then done. Who stated it waits
+ * until that is durable, in a line with all others, because there is one ledger. */
+#include "daemon/stating.h"
+
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "daemon/line.h"
+
+/* ---- limits of one cell */
+
+struct cell_limits limits_of_conf(const struct conf *conf)
+{
+	return (struct cell_limits){ .connects_per_s = (uint32_t)conf->connects_per_s,
+				     .frames_per_s = (uint32_t)conf->frames_per_s,
+				     .frames_burst = (uint32_t)conf->frames_burst,
+				     .connections = (uint16_t)conf->connections,
+				     .partial_blocks = (uint16_t)conf->partial_blocks };
+}
+
+/* Those that were stated; what a cell may hold of what all share was budgeted at the start. */
+static bool take_limits(const struct conf *conf, const struct control_limits *stated,
+			struct cell_limits *limits, struct control_error *error)
+{
+	if (stated->connections > conf->connections)
+		return control_refuse(error, 422, "over_limit",
+				      "limits: there are at most %llu connections of a cell: see "
+				      "[limits] connections",
+				      (unsigned long long)conf->connections);
+	if (stated->partial_blocks > conf->partial_blocks)
+		return control_refuse(error, 422, "over_limit",
+				      "limits: there are at most %llu partialBlocks of a cell: see "
+				      "[limits] partial_blocks",
+				      (unsigned long long)conf->partial_blocks);
+	if (stated->connects_per_s != 0)
+		limits->connects_per_s = (uint32_t)stated->connects_per_s;
+	if (stated->frames_per_s != 0)
+		limits->frames_per_s = (uint32_t)stated->frames_per_s;
+	if (stated->frames_burst != 0)
+		limits->frames_burst = (uint32_t)stated->frames_burst;
+	if (stated->connections != 0)
+		limits->connections = (uint16_t)stated->connections;
+	if (stated->partial_blocks != 0)
+		limits->partial_blocks = (uint16_t)stated->partial_blocks;
+	return true;
+}
+
+/* From now on, and with full budgets: one that waits because it was over its rate is read again. */
+static void set_limits(struct line *line, uint32_t i, const struct cell_limits *limits)
+{
+	struct slot *slot = &line->slots[i];
+	uint64_t now = line->now.monotonic_ns;
+
+	slot->limits = *limits;
+	slot->frame_budget = budget_init(limits->frames_per_s, limits->frames_burst, now);
+	slot->connect_budget = budget_init(limits->connects_per_s, limits->connects_per_s, now);
+	slot->quota.max = limits->partial_blocks;
+	if (slot->paused_until_ns != 0) {
+		slot->paused_until_ns = now;
+		deadlines_set(&line->deadlines, i, now);
+	}
+	cells_after_turn(line, i, 0);
+}
+
+/* ---- statements */
+
+static control_ticket ticket_of(uint64_t serial)
+{
+	return serial << 2 | TICKET_STATED;
+}
+
+int stating_open(struct line *line, struct cht_err *err)
+{
+	if (line->n_clients == 0)
+		return 0;
+	line->stating.waiting = calloc(line->n_clients, sizeof(*line->stating.waiting));
+	if (line->stating.waiting == NULL)
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for the control socket's clients");
+	return 0;
+}
+
+void stating_close(struct line *line)
+{
+	free(line->stating.waiting);
+	line->stating.waiting = NULL;
+}
+
+/* A client asks one thing at a time, so there is always a place. */
+static control_ticket wait_for_disk(struct line *line, uint32_t i, uint64_t index)
+{
+	struct stating *s = &line->stating;
+
+	s->waiting[s->next % line->n_clients] =
+		(struct stated){ .slot = i,
+				 .gen = line->slots[i].gen,
+				 .index = index,
+				 .awaited = ring_put_count(&line->ring) };
+	return ticket_of(s->next++);
+}
+
+bool stating_emit(struct line *line, uint32_t i, const struct control_request *request,
+		  struct control_error *error)
+{
+	const struct facts_stated facts = { .pid = request->by.pid,
+					    .uid = request->by.uid,
+					    .gid = request->by.gid,
+					    .text = { request->stated, request->stated_len } };
+	struct slot *slot = &line->slots[i];
+	struct cht_stamped stamped;
+
+	if (slot->is_retired)
+		return control_refuse(error, 409, "differs",
+				      "the cell is on its way out: nothing more is said of it");
+	if (line->disk_full)
+		return control_refuse(error, 503, "ledger_full",
+				      "the ledger cannot be written: make room on its disk");
+	if (!ring_has_room(&line->ring, CHT_EVENT_MAX_BYTES))
+		return control_refuse(error, 503, "ledger_full",
+				      "the ledger is behind: ask again in a moment");
+	cell_stamp_stated(&slot->cell, &facts, &line->now, &stamped);
+	line->hub_status = line_emit(line, slot, &stamped, &line->hub_err);
+	return true;
+}
+
+bool stating_take(struct line *line, uint32_t i, const struct control_request *request,
+		  struct control_error *error, control_ticket *ticket)
+{
+	struct slot *slot = &line->slots[i];
+	struct cell_limits limits = slot->limits;
+	uint64_t index = line_next_index(line);
+
+	if (!take_limits(line->conf, &request->limits, &limits, error) ||
+	    !stating_emit(line, i, request, error))
+		return false;
+	set_limits(line, i, &limits);
+	if (request->limits.ledger_bytes != 0)
+		slot->cell.ledger_quota = request->limits.ledger_bytes;
+	if (request->told != TOLD_NOTHING)
+		witness_told(line, i, request->told);
+	*ticket = wait_for_disk(line, i, index);
+	return true;
+}
+
+void stating_tell(struct line *line)
+{
+	struct stating *s = &line->stating;
+
+	while (stating_has_waiting(s)) {
+		const struct stated *one = &s->waiting[s->told % line->n_clients];
+
+		if (ring_durable_count(&line->ring) < one->awaited)
+			break;
+		hub_tell_stated(line, ticket_of(s->told), one);
+		s->told++;
+	}
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * stating.h - what an orchestrator states of a cell: checked requests in, run.stated and what
+ * follows from it out. Its answer is given by the hub.
+ */
+#ifndef DAEMON_STATING_H
+#define DAEMON_STATING_H
+
+#include "conf/conf.h"
+#include "control/control.h"
+
+struct line;
+
+/* What rules one cell; its ledger quota is its run's. */
+struct cell_limits {
+	uint32_t connects_per_s, frames_per_s, frames_burst;
+	uint16_t connections, partial_blocks;
+};
+
+/* Whose statement is not durable yet. */
+struct stated {
+	uint32_t slot, gen;
+	uint64_t index;   /* of its run.stated */
+	uint64_t awaited; /* entries of the ring */
+};
+struct stating {
+	struct stated *waiting; /* a place for each client, used in turn */
+	uint64_t told, next;    /* those between them wait */
+};
+
+/* Who is told what, in the low bits of a ticket. */
+enum { TICKET_OPENED, TICKET_SEALED, TICKET_STATED };
+
+struct cell_limits limits_of_conf(const struct conf *conf);
+
+/* Places for those who wait. CHT_E_NOMEM. */
+int stating_open(struct line *line, struct cht_err *err) CHT_CHECKED;
+/* Safe before stating_open. */
+void stating_close(struct line *line);
+/* Records what a request states; an error of the line is in line->hub_status. False: *error says
+ * why not. */
+bool stating_emit(struct line *line, uint32_t i, const struct control_request *request,
+		  struct control_error *error);
+/* The same, and does it; *ticket: who is told when it is durable. */
+bool stating_take(struct line *line, uint32_t i, const struct control_request *request,
+		  struct control_error *error, control_ticket *ticket);
+static inline bool stating_has_waiting(const struct stating *stating)
+{
+	return stating->told != stating->next;
+}
+/* Tells those whose statements are durable. */
+void stating_tell(struct line *line);
+
+#endif
