@@ -15,6 +15,8 @@ enum sample_size { SAMPLE_USUAL, SAMPLE_LEAST, SAMPLE_MOST, SAMPLE_SIZES };
 
 struct sample {
 	struct run run;
+	struct run_names names;
+	uint64_t counts[EV_N_KINDS];
 	struct cht_declaration guest;
 	struct cht_stamped s;
 	uint8_t coverage[CHT_DETAIL_MAX_BYTES];
@@ -46,11 +48,16 @@ static void sample_fill(char *out, size_t len, char with)
 static void sample_run(struct sample *x, enum sample_size size)
 {
 	struct run *r = &x->run;
+	struct run_names *n = &x->names;
 
 	r->bits = (struct run_bits){ 0x234, UINT64_C(0x123456789abcdef0) };
-	memcpy(r->cell_id, "cell-abc", 9);
-	memcpy(r->run_id, "run-6ba7b810-9dad-11d1-80b4-00c04fd430c8", 41);
-	memcpy(r->spec, "sha256:deadbeef", 16);
+	memcpy(n->cell_id, "cell-abc", 9);
+	memcpy(n->run_id, "run-6ba7b810-9dad-11d1-80b4-00c04fd430c8", 41);
+	memcpy(n->spec, "sha256:deadbeef", 16);
+	r->cell_id = n->cell_id;
+	r->run_id = n->run_id;
+	r->spec = n->spec;
+	r->counts = x->counts;
 	r->sequence = 7;
 	r->first_index = 42;
 	r->counts[EV_RUN_OPENED] = 1;
@@ -58,19 +65,19 @@ static void sample_run(struct sample *x, enum sample_size size)
 	r->counts[EV_RUN_SEALED] = 1;
 	if (size == SAMPLE_LEAST) {
 		r->bits = (struct run_bits){ 0, 0 };
-		sample_fill(r->cell_id, 1, 'c');
-		sample_fill(r->run_id, 1, 'r');
-		sample_fill(r->spec, 1, 's');
-		memset(r->counts, 0, sizeof(r->counts));
+		sample_fill(n->cell_id, 1, 'c');
+		sample_fill(n->run_id, 1, 'r');
+		sample_fill(n->spec, 1, 's');
+		memset(x->counts, 0, sizeof(x->counts));
 		r->first_index = 0;
 	} else if (size == SAMPLE_MOST) {
 		r->bits = (struct run_bits){ 0xfff, (UINT64_C(1) << 62) - 1 };
-		sample_fill(r->cell_id,
-			    x->s.kind < EV_HOST_STARTED ? CHT_CELL_ID_MAX : sizeof(r->cell_id) - 1,
+		sample_fill(n->cell_id,
+			    x->s.kind < EV_HOST_STARTED ? CHT_CELL_ID_MAX : sizeof(n->cell_id) - 1,
 			    'c');
-		sample_fill(r->run_id, sizeof(r->run_id) - 1, 'r');
-		sample_fill(r->spec, sizeof(r->spec) - 1, 's');
-		memset(r->counts, 0xff, sizeof(r->counts));
+		sample_fill(n->run_id, sizeof(n->run_id) - 1, 'r');
+		sample_fill(n->spec, sizeof(n->spec) - 1, 's');
+		memset(x->counts, 0xff, sizeof(x->counts));
 		r->first_index = UINT64_MAX;
 		r->is_continued = true;
 	}

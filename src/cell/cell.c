@@ -14,6 +14,7 @@ static uint64_t sum(uint64_t a, uint64_t b)
 /* Something was counted. cell_next looks at the clock again; when its turn is, it knows. */
 static void mark(struct cht_cell *cell, struct pending *p)
 {
+	cell->is_met = true;
 	if (p->due)
 		return;
 	p->due = true;
@@ -24,7 +25,8 @@ int cell_init(struct cht_cell *cell, const struct cell_options *options, const s
 	      struct cht_err *err)
 {
 	struct run run;
-	int r = run_init(&run, options->cell_id, options->run_id, options->spec, err);
+	int r = run_init(&run, options->names, options->cell_id, options->run_id, options->spec,
+			 err);
 
 	if (r < 0)
 		return r;
@@ -37,6 +39,8 @@ int cell_init(struct cht_cell *cell, const struct cell_options *options, const s
 		return cht_fail(err, CHT_E_RANGE, 0, "channel: not UTF-8 text");
 	*cell = (struct cht_cell){
 		.run = run,
+		.channel = options->channel,
+		.met = options->met,
 		.expected_uid = options->expected_uid,
 		.keepalive_window_ns = options->keepalive_window_ns,
 		.boot_window_ns = options->boot_window_ns,
@@ -47,22 +51,47 @@ int cell_init(struct cht_cell *cell, const struct cell_options *options, const s
 		cell->keepalive_window_ns = CHT_SILENCE_DEFAULT_WINDOW_NS;
 	if (cell->boot_window_ns == 0)
 		cell->boot_window_ns = LIMIT_BOOT_WINDOW_NS;
-	if (options->channel.len > 0)
-		memcpy(cell->channel, options->channel.ptr, options->channel.len);
 	cht_silence_init(&cell->silence, cell->boot_window_ns, now->monotonic_ns);
 	return 0;
+}
+
+size_t cell_texts_bytes(const struct cht_cell *cell)
+{
+	return strlen(cell->run.cell_id) + strlen(cell->run.run_id) + strlen(cell->run.spec) +
+	       cell->channel.len + 4;
+}
+
+static const char *move(char **to, struct cht_str text)
+{
+	char *at = *to;
+
+	if (text.len > 0)
+		memcpy(at, text.ptr, text.len);
+	at[text.len] = '\0';
+	*to += text.len + 1;
+	return at;
+}
+
+void cell_move_texts(struct cht_cell *cell, char *to)
+{
+	struct run *run = &cell->run;
+
+	run->cell_id = move(&to, str_of(run->cell_id));
+	run->run_id = move(&to, str_of(run->run_id));
+	run->spec = move(&to, str_of(run->spec));
+	cell->channel.ptr = move(&to, cell->channel);
 }
 
 uint64_t cell_note_opened(struct cht_cell *cell, uint32_t pid, uint32_t uid, uint32_t gid)
 {
 	cell->connections++;
 	cell->open++;
-	cell->opened.count++;
-	cell->opened.connection = cell->connections;
-	cell->opened.peer_pid = pid;
-	cell->opened.peer_uid = uid;
-	cell->opened.peer_gid = gid;
-	mark(cell, &cell->opened_p);
+	cell->met->opened.count++;
+	cell->met->opened.connection = cell->connections;
+	cell->met->opened.peer_pid = pid;
+	cell->met->opened.peer_uid = uid;
+	cell->met->opened.peer_gid = gid;
+	mark(cell, &cell->met->opened_p);
 	return cell->connections;
 }
 
@@ -71,18 +100,18 @@ void cell_note_closed(struct cht_cell *cell, uint64_t connection, enum close_rea
 {
 	if (opened && cell->open > 0)
 		cell->open--;
-	cell->closed.count++;
-	cell->closed.connection = connection;
-	cell->closed.reasons[reason]++;
-	cell->closed.frames = sum(cell->closed.frames, frames);
-	cell->closed.bytes = sum(cell->closed.bytes, bytes);
-	mark(cell, &cell->closed_p);
+	cell->met->closed.count++;
+	cell->met->closed.connection = connection;
+	cell->met->closed.reasons[reason]++;
+	cell->met->closed.frames = sum(cell->met->closed.frames, frames);
+	cell->met->closed.bytes = sum(cell->met->closed.bytes, bytes);
+	mark(cell, &cell->met->closed_p);
 }
 
 void cell_note_refused(struct cht_cell *cell, const struct cht_frame_facts *facts,
 		       const struct cht_wire_fault *why)
 {
-	struct facts_refused *f = &cell->refused;
+	struct facts_refused *f = &cell->met->refused;
 
 	cell->frames.received++;
 	cell->frames.refused++;
@@ -94,7 +123,7 @@ void cell_note_refused(struct cht_cell *cell, const struct cht_frame_facts *fact
 	}
 	f->count++;
 	f->faults[why->fault]++;
-	mark(cell, &cell->refused_p);
+	mark(cell, &cell->met->refused_p);
 }
 
 /* A hello promises heartbeats unless it says that none are sent, or not within the window. */
@@ -112,7 +141,7 @@ static void note_hello(struct cht_cell *cell, const struct cht_declaration *d)
 
 static void note_gap(struct cht_cell *cell, const struct cht_declaration *d, const struct gap *gap)
 {
-	struct facts_dropped *f = &cell->dropped;
+	struct facts_dropped *f = &cell->met->dropped;
 
 	f->in_guest = sum(f->in_guest, gap->in_guest);
 	f->on_the_way = sum(f->on_the_way, gap->on_the_way);
@@ -122,7 +151,7 @@ static void note_gap(struct cht_cell *cell, const struct cht_declaration *d, con
 		f->from_seq = gap->from_seq;
 		f->to_seq = gap->to_seq;
 	}
-	mark(cell, &cell->dropped_p);
+	mark(cell, &cell->met->dropped_p);
 }
 
 void cell_note_frame(struct cht_cell *cell, const struct cht_declaration *declaration,
@@ -130,21 +159,23 @@ void cell_note_frame(struct cht_cell *cell, const struct cht_declaration *declar
 {
 	struct gap gap;
 
+	cell->is_met = true;
 	if (cell->state == CELL_LIVE && facts->epoch >= cell->epoch)
 		cht_silence_heard(&cell->silence, now->monotonic_ns);
 	else
 		cell_come_to_life(cell, facts, now->monotonic_ns);
 	if (declaration->source == CHT_SOURCE_AGENT_HELLO)
 		note_hello(cell, declaration);
-	if (gap_account(cell->boots, declaration, cell->run.is_continued, now->monotonic_ns, &gap))
+	if (gap_account(cell->met->boots, declaration, cell->run.is_continued, now->monotonic_ns,
+			&gap))
 		note_gap(cell, declaration, &gap);
 	if (declaration->forged == 0)
 		return;
-	if (cell->forged.count == 0)
-		cell->forged.connection = facts->connection;
-	cell->forged.count++;
-	cell->forged.keys |= declaration->forged;
-	mark(cell, &cell->forged_p);
+	if (cell->met->forged.count == 0)
+		cell->met->forged.connection = facts->connection;
+	cell->met->forged.count++;
+	cell->met->forged.keys |= declaration->forged;
+	mark(cell, &cell->met->forged_p);
 }
 
 void cell_note_paused(struct cht_cell *cell, bool paused, const struct cht_now *now)
@@ -231,8 +262,8 @@ bool cell_stamp(struct cht_cell *cell, const struct cht_declaration *declaration
 	}
 	if (cell->ledger_quota != 0 && cell->ledger_bytes >= cell->ledger_quota) {
 		cell->frames.dropped++;
-		cell->dropped.over_quota++;
-		mark(cell, &cell->dropped_p);
+		cell->met->dropped.over_quota++;
+		mark(cell, &cell->met->dropped_p);
 		return false;
 	}
 	stamp_frame(cell, declaration, facts, now, out);
@@ -243,9 +274,9 @@ void cell_note_untold(struct cht_cell *cell, uint64_t over_quota, uint64_t no_sp
 {
 	if (over_quota == 0 && no_space == 0)
 		return;
-	cell->dropped.over_quota = sum(cell->dropped.over_quota, over_quota);
-	cell->dropped.no_space = sum(cell->dropped.no_space, no_space);
-	mark(cell, &cell->dropped_p);
+	cell->met->dropped.over_quota = sum(cell->met->dropped.over_quota, over_quota);
+	cell->met->dropped.no_space = sum(cell->met->dropped.no_space, no_space);
+	mark(cell, &cell->met->dropped_p);
 	cell->next_ns = 0;
 }
 
@@ -266,14 +297,14 @@ const struct cht_stamped *cht_stamp(struct cht_cell *cell,
 {
 	cell_note_frame(cell, declaration, facts, now);
 	cell->frames.received++;
-	stamp_frame(cell, declaration, facts, now, &cell->last);
-	return &cell->last;
+	stamp_frame(cell, declaration, facts, now, cell->last);
+	return cell->last;
 }
 
 void cell_stamp_opened(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out)
 {
 	run_stamp(&cell->run, EV_RUN_OPENED, now, out);
-	out->facts.opened = (struct facts_opened){ .socket = str_of(cell->channel),
+	out->facts.opened = (struct facts_opened){ .socket = cell->channel,
 						   .expected_uid = cell->expected_uid,
 						   .keepalive_window_ns = cell->keepalive_window_ns,
 						   .boot_window_ns = cell->boot_window_ns };

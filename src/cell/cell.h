@@ -90,9 +90,22 @@ struct pending {
 	bool told, due;   /* one was emitted before; something was counted since */
 };
 
+/* What only a cell has that was connected to: most of its memory. Zeroed by the caller; untouched
+ * as long as nobody connects. */
+struct cell_met {
+	struct pending opened_p, closed_p, refused_p, forged_p, dropped_p, resumed_p;
+	struct facts_channel_opened opened;
+	struct facts_channel_closed closed;
+	struct facts_refused refused;
+	struct facts_forged forged;
+	struct facts_dropped dropped;
+	struct facts_agent_resumed resumed;
+	struct boot boots[CELL_BOOTS];
+};
+
 struct cht_cell {
 	struct run run;
-	char channel[CELL_CHANNEL_MAX + 1]; /* what attribution rests on, for run.opened */
+	struct cht_str channel; /* what attribution rests on, for run.opened; the caller's */
 	int64_t expected_uid;
 	uint64_t keepalive_window_ns, boot_window_ns;
 	uint64_t ledger_quota, ledger_bytes; /* of this run; quota 0 = none */
@@ -117,39 +130,37 @@ struct cht_cell {
 
 	struct frame_counts frames;
 	struct pauses pauses; /* those that are over */
-	struct boot boots[CELL_BOOTS];
 	uint64_t connections; /* opened in this run: the newest one's number */
 	unsigned open;
 	uint32_t epoch;
 
-	struct pending opened_p, closed_p, refused_p, forged_p, dropped_p, resumed_p;
-	struct facts_channel_opened opened;
-	struct facts_channel_closed closed;
-	struct facts_refused refused;
-	struct facts_forged forged;
-	struct facts_dropped dropped;
-	struct facts_agent_resumed resumed;
+	struct cell_met *met;
+	bool is_met; /* there may be something in it */
 
-	struct cht_stamped last; /* what cht_stamp hands out */
+	struct cht_stamped *last; /* what cht_stamp hands out, or null: then it is not called */
 };
 
 struct cell_options {
 	struct cht_str cell_id, run_id, spec, channel; /* as in cht_cell_options */
-	int64_t expected_uid;                          /* -1: any */
-	uint64_t keepalive_window_ns, boot_window_ns;  /* 0: the defaults */
-	uint64_t ledger_quota;                         /* 0: no bound */
+	/* Memory of the cell, as long as it is there. names: until cell_move_texts. */
+	struct run_names *names;
+	struct cell_met *met;                         /* zeroed */
+	int64_t expected_uid;                         /* -1: any */
+	uint64_t keepalive_window_ns, boot_window_ns; /* 0: the defaults */
+	uint64_t ledger_quota;                        /* 0: no bound */
 	bool silence_once; /* one silence a run, no end of it: as the Rust side does */
 };
 
 /* run.c */
 
-/* Fills a run's identity. Checks characters and lengths (CHT_E_RANGE names the field). An empty
- * run_id becomes "run-" and a UUID, an empty spec "unspecified". Draws the 74 bits. */
-int run_init(struct run *run, struct cht_str cell_id, struct cht_str run_id, struct cht_str spec,
-	     struct cht_err *err) CHT_CHECKED;
+/* Fills a run's identity, whose texts stand in *names. Checks characters and lengths (CHT_E_RANGE
+ * names the field). An empty run_id becomes "run-" and a UUID, an empty spec "unspecified". Draws
+ * the 74 bits. */
+int run_init(struct run *run, struct run_names *names, struct cht_str cell_id,
+	     struct cht_str run_id, struct cht_str spec, struct cht_err *err) CHT_CHECKED;
 /* As run_init, for the host's own run: any cell id text, "host-" and a UUID. */
-int run_init_host(struct run *run, struct cht_str origin, struct cht_str spec,
-		  struct cht_err *err) CHT_CHECKED;
+int run_init_host(struct run *run, struct run_names *names, struct cht_str origin,
+		  struct cht_str spec, struct cht_err *err) CHT_CHECKED;
 /* Goes on with bits and last sequence of an earlier process. What agents told that process is not
  * known: the numbers of the first frame of each boot are taken as they are and give no gap. */
 void run_continue(struct run *run, struct run_bits bits, uint64_t sequence, uint64_t first_index);
@@ -173,9 +184,12 @@ bool gap_account(struct boot boots[CELL_BOOTS], const struct cht_declaration *de
 /* cell.c */
 
 /* Registration: identity, the silence clock at now. *cell is caller-owned and address-stable
- * (stamped values point into it). */
+ * (stamped values point into it); so is what options->channel has. */
 int cell_init(struct cht_cell *cell, const struct cell_options *options, const struct cht_now *now,
 	      struct cht_err *err) CHT_CHECKED;
+/* Its texts into memory of that size: from then on they are there, each with a NUL. */
+size_t cell_texts_bytes(const struct cht_cell *cell);
+void cell_move_texts(struct cht_cell *cell, char *to);
 
 /* A connection was accepted; returns its number. */
 uint64_t cell_note_opened(struct cht_cell *cell, uint32_t pid, uint32_t uid, uint32_t gid);

@@ -41,18 +41,18 @@ static bool take_channel(struct cht_cell *cell, bool is_flush, const struct cht_
 {
 	uint64_t at = now->monotonic_ns;
 
-	if (take(&cell->opened_p, LIMIT_PROVOKED_EVENT_NS, is_flush, at)) {
+	if (take(&cell->met->opened_p, LIMIT_PROVOKED_EVENT_NS, is_flush, at)) {
 		run_stamp(&cell->run, EV_CHANNEL_OPENED, now, out);
-		out->facts.channel_opened = cell->opened;
+		out->facts.channel_opened = cell->met->opened;
 		out->facts.channel_opened.open = cell->open;
-		cell->opened = (struct facts_channel_opened){ .count = 0 };
+		cell->met->opened = (struct facts_channel_opened){ .count = 0 };
 		return true;
 	}
-	if (take(&cell->closed_p, LIMIT_PROVOKED_EVENT_NS, is_flush, at)) {
+	if (take(&cell->met->closed_p, LIMIT_PROVOKED_EVENT_NS, is_flush, at)) {
 		run_stamp(&cell->run, EV_CHANNEL_CLOSED, now, out);
-		out->facts.channel_closed = cell->closed;
+		out->facts.channel_closed = cell->met->closed;
 		out->facts.channel_closed.open = cell->open;
-		cell->closed = (struct facts_channel_closed){ .count = 0 };
+		cell->met->closed = (struct facts_channel_closed){ .count = 0 };
 		return true;
 	}
 	return false;
@@ -61,12 +61,12 @@ static bool take_channel(struct cht_cell *cell, bool is_flush, const struct cht_
 static bool take_dropped(struct cht_cell *cell, bool is_flush, const struct cht_now *now,
 			 struct cht_stamped *out)
 {
-	if (!take(&cell->dropped_p, dropped_window(cell), is_flush, now->monotonic_ns))
+	if (!take(&cell->met->dropped_p, dropped_window(cell), is_flush, now->monotonic_ns))
 		return false;
 	run_stamp(&cell->run, EV_GUEST_TELEMETRY_DROPPED, now, out);
-	out->facts.dropped = cell->dropped;
-	cell->quota_told = cell->quota_told || cell->dropped.over_quota > 0;
-	cell->dropped = (struct facts_dropped){ .in_guest = 0 };
+	out->facts.dropped = cell->met->dropped;
+	cell->quota_told = cell->quota_told || cell->met->dropped.over_quota > 0;
+	cell->met->dropped = (struct facts_dropped){ .in_guest = 0 };
 	return true;
 }
 
@@ -75,16 +75,16 @@ static bool take_frames(struct cht_cell *cell, bool is_flush, const struct cht_n
 {
 	uint64_t at = now->monotonic_ns;
 
-	if (take(&cell->refused_p, LIMIT_PROVOKED_EVENT_NS, is_flush, at)) {
+	if (take(&cell->met->refused_p, LIMIT_PROVOKED_EVENT_NS, is_flush, at)) {
 		run_stamp(&cell->run, EV_FRAMES_REFUSED, now, out);
-		out->facts.refused = cell->refused;
-		cell->refused = (struct facts_refused){ .count = 0 };
+		out->facts.refused = cell->met->refused;
+		cell->met->refused = (struct facts_refused){ .count = 0 };
 		return true;
 	}
-	if (take(&cell->forged_p, LIMIT_PROVOKED_EVENT_NS, is_flush, at)) {
+	if (take(&cell->met->forged_p, LIMIT_PROVOKED_EVENT_NS, is_flush, at)) {
 		run_stamp(&cell->run, EV_GUEST_ATTRIBUTION_FORGED, now, out);
-		out->facts.forged = cell->forged;
-		cell->forged = (struct facts_forged){ .count = 0 };
+		out->facts.forged = cell->met->forged;
+		cell->met->forged = (struct facts_forged){ .count = 0 };
 		return true;
 	}
 	return take_dropped(cell, is_flush, now, out);
@@ -92,10 +92,10 @@ static bool take_frames(struct cht_cell *cell, bool is_flush, const struct cht_n
 
 static bool take_resumed(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out)
 {
-	if (!take(&cell->resumed_p, 0, true, now->monotonic_ns))
+	if (!take(&cell->met->resumed_p, 0, true, now->monotonic_ns))
 		return false;
 	run_stamp(&cell->run, EV_GUEST_AGENT_RESUMED, now, out);
-	out->facts.agent_resumed = cell->resumed;
+	out->facts.agent_resumed = cell->met->resumed;
 	return true;
 }
 
@@ -127,7 +127,9 @@ static bool judge_silence(struct cht_cell *cell, const struct cht_now *now, stru
 static bool take_any(struct cht_cell *cell, bool is_flush, const struct cht_now *now,
 		     struct cht_stamped *out)
 {
-	if (cell->dropped.no_space > 0 && take_dropped(cell, true, now, out))
+	if (!cell->is_met)
+		return false;
+	if (cell->met->dropped.no_space > 0 && take_dropped(cell, true, now, out))
 		return true;
 	return take_resumed(cell, now, out) || take_channel(cell, is_flush, now, out) ||
 	       take_frames(cell, is_flush, now, out);
@@ -151,18 +153,21 @@ bool cell_flush(struct cht_cell *cell, const struct cht_now *now, struct cht_sta
 
 uint64_t cell_deadline(const struct cht_cell *cell)
 {
-	const struct pending *const each[] = { &cell->opened_p, &cell->closed_p, &cell->refused_p,
-					       &cell->forged_p };
-	uint64_t at = cht_silence_deadline(&cell->silence);
-	uint64_t dropped = due_ns(&cell->dropped_p, dropped_window(cell));
-	uint64_t state = cell_state_deadline(cell);
+	const struct cell_met *met = cell->met;
+	const struct pending *const each[] = { &met->opened_p, &met->closed_p, &met->refused_p,
+					       &met->forged_p };
+	uint64_t at = cht_silence_deadline(&cell->silence), state = cell_state_deadline(cell);
+	uint64_t dropped;
 
-	if (cell->resumed_p.due || cell->dropped.no_space > 0)
-		return 0;
-	if (dropped < at)
-		at = dropped;
 	if (state < at)
 		at = state;
+	if (!cell->is_met)
+		return at;
+	if (met->resumed_p.due || met->dropped.no_space > 0)
+		return 0;
+	dropped = due_ns(&met->dropped_p, dropped_window(cell));
+	if (dropped < at)
+		at = dropped;
 	for (size_t i = 0; i < sizeof(each) / sizeof(each[0]); i++) {
 		uint64_t due = due_ns(each[i], LIMIT_PROVOKED_EVENT_NS);
 
@@ -174,6 +179,8 @@ uint64_t cell_deadline(const struct cht_cell *cell)
 
 bool cell_has_pending(const struct cht_cell *cell)
 {
-	return cell->opened_p.due || cell->closed_p.due || cell->refused_p.due ||
-	       cell->forged_p.due || cell->dropped_p.due || cell->resumed_p.due;
+	const struct cell_met *met = cell->met;
+
+	return cell->is_met && (met->opened_p.due || met->closed_p.due || met->refused_p.due ||
+				met->forged_p.due || met->dropped_p.due || met->resumed_p.due);
 }

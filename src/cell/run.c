@@ -6,7 +6,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 
-enum { ORIGIN_MAX = sizeof((struct run){ 0 }.cell_id) - 1, BITS_B = 12, BITS_C = 62 };
+enum { ORIGIN_MAX = sizeof(((struct run_names *)0)->cell_id) - 1, BITS_B = 12, BITS_C = 62 };
 
 static bool is_alnum(char c)
 {
@@ -46,9 +46,9 @@ static int draw_bits(struct run *run, struct cht_err *err)
 }
 
 /* "run-" or "host-" and a random UUID (version 4). */
-static int make_run_id(struct run *run, const char *prefix, struct cht_err *err)
+static int make_run_id(struct run_names *names, const char *prefix, struct cht_err *err)
 {
-	struct buf b = buf_init(run->run_id, sizeof(run->run_id));
+	struct buf b = buf_init(names->run_id, sizeof(names->run_id));
 	uint8_t uuid[16];
 	int r = fd_random(uuid, sizeof(uuid), err);
 
@@ -62,34 +62,41 @@ static int make_run_id(struct run *run, const char *prefix, struct cht_err *err)
 	return 0;
 }
 
-static int take_spec(struct run *run, struct cht_str spec, struct cht_err *err)
+static int take_spec(struct run_names *names, struct cht_str spec, struct cht_err *err)
 {
-	return take_name(run->spec, CHT_ATTRIBUTION_MAX, spec.len > 0 ? spec : STR("unspecified"),
+	return take_name(names->spec, CHT_ATTRIBUTION_MAX, spec.len > 0 ? spec : STR("unspecified"),
 			 "._:+/=-", "spec", err);
 }
 
-int run_init(struct run *run, struct cht_str cell_id, struct cht_str run_id, struct cht_str spec,
-	     struct cht_err *err)
+static int begin(struct run *run, const struct run_names *names, struct cht_err *err)
 {
-	struct run made = { .sequence = 0 };
-	int r = take_name(made.cell_id, CHT_CELL_ID_MAX, cell_id, "._-", "cell id", err);
+	struct run made = { .cell_id = names->cell_id,
+			    .run_id = names->run_id,
+			    .spec = names->spec };
+	int r = draw_bits(&made, err);
 
-	if (r == 0 && run_id.len == 0)
-		r = make_run_id(&made, "run-", err);
-	else if (r == 0)
-		r = take_name(made.run_id, CHT_ATTRIBUTION_MAX, run_id, "._:+/=-", "run id", err);
-	if (r == 0)
-		r = take_spec(&made, spec, err);
-	if (r == 0)
-		r = draw_bits(&made, err);
 	if (r == 0)
 		*run = made;
 	return r;
 }
 
-int run_init_host(struct run *run, struct cht_str origin, struct cht_str spec, struct cht_err *err)
+int run_init(struct run *run, struct run_names *names, struct cht_str cell_id,
+	     struct cht_str run_id, struct cht_str spec, struct cht_err *err)
 {
-	struct run made = { .sequence = 0 };
+	int r = take_name(names->cell_id, CHT_CELL_ID_MAX, cell_id, "._-", "cell id", err);
+
+	if (r == 0 && run_id.len == 0)
+		r = make_run_id(names, "run-", err);
+	else if (r == 0)
+		r = take_name(names->run_id, CHT_ATTRIBUTION_MAX, run_id, "._:+/=-", "run id", err);
+	if (r == 0)
+		r = take_spec(names, spec, err);
+	return r < 0 ? r : begin(run, names, err);
+}
+
+int run_init_host(struct run *run, struct run_names *names, struct cht_str origin,
+		  struct cht_str spec, struct cht_err *err)
+{
 	int r = 0;
 
 	if (origin.len == 0 || origin.len > ORIGIN_MAX ||
@@ -98,16 +105,14 @@ int run_init_host(struct run *run, struct cht_str origin, struct cht_str spec, s
 		r = cht_fail(err, CHT_E_RANGE, 0, "the log's origin must be 1 to %d bytes of text",
 			     ORIGIN_MAX);
 	if (r == 0)
-		r = make_run_id(&made, "host-", err);
+		r = make_run_id(names, "host-", err);
 	if (r == 0)
-		r = take_spec(&made, spec, err);
-	if (r == 0)
-		r = draw_bits(&made, err);
+		r = take_spec(names, spec, err);
 	if (r < 0)
 		return r;
-	memcpy(made.cell_id, origin.ptr, origin.len);
-	*run = made;
-	return 0;
+	memcpy(names->cell_id, origin.ptr, origin.len);
+	names->cell_id[origin.len] = '\0';
+	return begin(run, names, err);
 }
 
 void run_continue(struct run *run, struct run_bits bits, uint64_t sequence, uint64_t first_index)
@@ -123,7 +128,8 @@ void run_stamp(struct run *run, enum event_kind kind, const struct cht_now *now,
 	       struct cht_stamped *out)
 {
 	run->sequence++;
-	run->counts[kind]++;
+	if (run->counts != NULL)
+		run->counts[kind]++;
 	out->kind = kind;
 	out->run = run;
 	out->sequence = run->sequence;

@@ -65,17 +65,24 @@ struct run_bits {
 	uint64_t c; /* 62 bits: custom_c */
 };
 
-/* What all events of one run share. Text is NUL-terminated, valid UTF-8, and needs no escape in
- * JSON but for an origin. */
-struct run {
+/* Room for the texts of any run. */
+struct run_names {
 	char cell_id[CHT_CELL_ID_MAX * 2 + 1]; /* the host's own run has an origin here */
 	char run_id[CHT_ATTRIBUTION_MAX + 1];
 	char spec[CHT_ATTRIBUTION_MAX + 1];
+};
+
+/* What all events of one run share. Text is the owner's memory, NUL-terminated, valid UTF-8, and
+ * needs no escape in JSON but for an origin. */
+struct run {
+	const char *cell_id, *run_id, *spec;
 	struct run_bits bits;
-	uint64_t sequence;           /* last one given; 0 = none yet */
-	uint64_t first_index;        /* ledger index of its first event */
-	uint64_t counts[EV_N_KINDS]; /* events stamped, by kind; run.sealed counts itself */
-	bool is_continued;           /* run_continue: an earlier process stamped part of it */
+	uint64_t sequence;    /* last one given; 0 = none yet */
+	uint64_t first_index; /* ledger index of its first event */
+	/* The owner's, of EV_N_KINDS: events stamped, by kind; run.sealed counts itself. Null: they
+	 * are counted elsewhere, and there for run.sealed. */
+	uint64_t *counts;
+	bool is_continued; /* run_continue: an earlier process stamped part of it */
 };
 
 /* Frames of a run, every one in exactly one of the last four. */

@@ -110,9 +110,9 @@ static void end_episode(struct cht_cell *cell, uint64_t now_ns)
 	cell->is_silent = false;
 	if (cell->silence_once)
 		return;
-	cell->resumed.episode = cell->episode;
-	cell->resumed.silent_ns = now_ns > before ? now_ns - before : 0;
-	cell->resumed_p.due = true;
+	cell->met->resumed.episode = cell->episode;
+	cell->met->resumed.silent_ns = now_ns > before ? now_ns - before : 0;
+	cell->met->resumed_p.due = true;
 }
 
 void cell_come_to_life(struct cht_cell *cell, const struct cht_frame_facts *facts, uint64_t now_ns)

@@ -86,8 +86,8 @@ void cells_note_left(struct line *line, const struct slot *slot)
 	const struct frames_left left = {
 		.frames = slot->cell.frames,
 		.connections = slot->cell.connections,
-		.untold_quota = slot->cell.dropped.over_quota,
-		.untold_space = slot->cell.dropped.no_space,
+		.untold_quota = slot->cell.met->dropped.over_quota,
+		.untold_space = slot->cell.met->dropped.no_space,
 		.told_quota = slot->telling.quota,
 		.told_space = slot->telling.space,
 		.told_sequence = slot->telling.sequence,

@@ -24,7 +24,7 @@ static control_ticket ticket_of(const struct line *line, uint32_t i, unsigned wh
 
 static struct cht_str channel_of(const struct slot *slot)
 {
-	return str_of(slot->cell.channel);
+	return slot->cell.channel;
 }
 
 static void view(const struct slot *slot, struct control_view *out)

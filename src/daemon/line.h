@@ -85,6 +85,7 @@ struct slot {
 	bool is_moving;  /* it is in line.moving */
 	bool is_proving; /* opening or sealing: durable, and its receipt is asked for */
 	struct cht_cell cell;
+	char *texts; /* its cell's */
 	struct telling telling;
 	struct channel_socket socket;
 	struct cell_limits limits;
@@ -119,6 +120,7 @@ struct line {
 	struct table table;
 	struct event_renderer renderer;
 	struct run host;
+	struct run_names host_names;
 	char boot_id[BOOT_ID_MAX];
 	struct step_watch clock;
 	uint64_t next_alive_ns;
@@ -128,6 +130,7 @@ struct line {
 	uint64_t base_index; /* ledger index of the ring's first entry */
 
 	struct slot *slots;
+	uint8_t *met; /* MET_BYTES a slot: pages that come when somebody connects to its cell */
 	uint32_t n_clients; /* of the control socket: as many as have a descriptor */
 	uint32_t n_slots, slots_used, free_slot; /* capacity; ever used; first free */
 	uint32_t n_cells;                        /* registered */
@@ -212,6 +215,9 @@ int runs_settle(struct line *line, const struct table_found *found,
  * full, CHT_E_CONFIG. */
 int runs_open(struct line *line, struct cht_err *err) CHT_CHECKED;
 int runs_open_one(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
+/* run.sealed, the last word of a cell's run. As line_emit. */
+int runs_seal(struct line *line, struct slot *slot, struct cht_str reason,
+	      struct cht_err *err) CHT_CHECKED;
 
 /* line.c: turns until a signal (0) or until the scribe is gone (CHT_E_PEER). */
 int line_run(struct line *line, struct cht_err *err) CHT_CHECKED;
@@ -252,6 +258,10 @@ int slot_take(struct line *line, const struct conf_cell *reg, uint32_t *i,
 	      struct cht_err *err) CHT_CHECKED;
 /* Of a cell without connections: its listener goes, its place is free. */
 void slot_drop(struct line *line, uint32_t i);
+/* The texts of its cell into memory of the place, sized by them. CHT_E_NOMEM. */
+int slot_keep_texts(struct slot *slot, struct cht_err *err) CHT_CHECKED;
+/* What its cell needs once somebody connected to it: zeroed. */
+struct cell_met *slot_met(const struct line *line, uint32_t i);
 /* Whether it is there to be told of: neither free nor on its way out. */
 static inline bool slot_is_open(const struct slot *slot)
 {

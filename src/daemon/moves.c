@@ -124,12 +124,10 @@ static int drain_step(struct line *line, uint32_t i, struct cht_err *err)
 
 static int seal_step(struct line *line, struct slot *slot, struct cht_err *err)
 {
-	struct cht_stamped stamped;
 	int r;
 
-	cell_stamp_sealed(&slot->cell, STR("requested"), &line->now, &stamped);
 	slot->sealed_index = line_next_index(line);
-	r = line_emit(line, slot, &stamped, err);
+	r = runs_seal(line, slot, STR("requested"), err);
 	wait_for_disk(line, slot, SLOT_SEALING);
 	return r;
 }

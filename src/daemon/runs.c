@@ -35,6 +35,7 @@ static const char *why_seal(const struct conf_cell *c, const struct run *run,
 
 struct earlier {
 	struct run run;
+	struct run_names names;
 	struct frames_left left;
 	bool is_carried;             /* nothing of it is in this log */
 	uint64_t stored;             /* then: its last number in the log before */
@@ -83,12 +84,15 @@ static int init_cell(struct line *line, uint32_t i, struct cht_str run_id, struc
 {
 	const struct conf_cell *c = &line->slots[i].reg;
 	struct cell_options options = { .cell_id = str_of(c->id), .run_id = run_id, .spec = spec };
+	struct run_names names;
 	char channel[CONF_TEXT_MAX + 8];
 	int r;
 
 	if (cells_channel(c, channel, sizeof(channel)) < 0)
 		return cht_fail(err, CHT_E_CONFIG, 0, "cell %s: base or path is too long", c->id);
 	options.channel = str_of(channel);
+	options.names = &names;
+	options.met = slot_met(line, i);
 	options.expected_uid = c->uid;
 	options.keepalive_window_ns = line->conf->keepalive_window_ns;
 	options.boot_window_ns = line->conf->boot_window_ns;
@@ -96,6 +100,8 @@ static int init_cell(struct line *line, uint32_t i, struct cht_str run_id, struc
 	options.silence_once =
 		line->conf->silence != NULL && strcmp(line->conf->silence, "once") == 0;
 	r = cell_init(&line->slots[i].cell, &options, &line->now, err);
+	if (r == 0)
+		r = slot_keep_texts(&line->slots[i], err);
 	if (r == 0)
 		ids_add(&line->sockets, i);
 	return r;
@@ -117,26 +123,43 @@ static void take_over(struct line *line, struct slot *slot, const struct earlier
 	struct cht_cell *cell = &slot->cell;
 
 	run_continue(&cell->run, was->run.bits, was->run.sequence, was->run.first_index);
-	memcpy(cell->run.counts, was->run.counts, sizeof(cell->run.counts));
 	cell->frames = was->left.frames;
 	cell->connections = was->left.connections;
 	take_untold(cell, was);
 	cells_note_left(line, slot); /* before a number that stands for what is stored is given */
 }
 
+int runs_seal(struct line *line, struct slot *slot, struct cht_str reason, struct cht_err *err)
+{
+	uint64_t counts[EV_N_KINDS];
+	struct cht_stamped stamped;
+	int r;
+
+	table_counts(&line->table, slot->table_slot, counts);
+	slot->cell.run.counts = counts;
+	cell_stamp_sealed(&slot->cell, reason, &line->now, &stamped);
+	r = line_emit(line, slot, &stamped, err);
+	slot->cell.run.counts = NULL;
+	return r;
+}
+
 /* A run that ends here: it is told what was lost of it, then sealed, in a cell made for that. */
 static int seal_earlier(struct line *line, const struct earlier *was, const char *reason,
 			const struct table_found *found, struct cht_err *err)
 {
+	static struct cell_met met;
 	struct slot *temporary = calloc(1, sizeof(*temporary));
+	struct run_names names;
 	struct cell_options options = { .cell_id = str_of(was->run.cell_id),
 					.run_id = str_of(was->run.run_id),
-					.spec = str_of(was->run.spec) };
-	struct cht_stamped stamped;
+					.spec = str_of(was->run.spec),
+					.names = &names,
+					.met = &met };
 	int r;
 
 	if (temporary == NULL)
 		return cht_fail(err, CHT_E_NOMEM, 0, "no memory to seal a run");
+	met = (struct cell_met){ .opened_p = { .told = false } };
 	temporary->table_slot = was->table_slot;
 	r = cell_init(&temporary->cell, &options, &line->now, err);
 	if (r == 0) {
@@ -148,10 +171,8 @@ static int seal_earlier(struct line *line, const struct earlier *was, const char
 		r = cells_flush_one(line, temporary, err);
 	if (r == 0)
 		r = line_await_durable(line, err);
-	if (r == 0) {
-		cell_stamp_sealed(&temporary->cell, str_of(reason), &line->now, &stamped);
-		r = line_emit(line, temporary, &stamped, err);
-	}
+	if (r == 0)
+		r = runs_seal(line, temporary, str_of(reason), err);
 	if (r == 0)
 		r = line_await_durable(line, err);
 	if (r == 0)
@@ -190,7 +211,7 @@ int runs_settle(struct line *line, const struct table_found *found, struct cht_e
 		const char *reason;
 		uint32_t i;
 
-		if (!table_load(&line->table, at, &was.run, &was.left)) {
+		if (!table_load(&line->table, at, &was.run, &was.names, &was.left)) {
 			diag(DIAG_WARNING,
 			     "a run in the run table cannot be read: it stays unsealed");
 			continue;

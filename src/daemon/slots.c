@@ -15,6 +15,8 @@ enum {
 	/* Descriptors that are neither a cell's nor a connection's. */
 	OTHER_FDS = 64,
 	FDS_PER_CELL = 2, /* listener and its directory */
+	PAGE_BYTES = 4096,
+	MET_BYTES = (sizeof(struct cell_met) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES,
 };
 
 /* Clients of the control socket have descriptors of their own, so that they take none of a guest: a
@@ -81,7 +83,9 @@ static const char *socket_of(const void *context, uint32_t i)
 {
 	const struct line *line = context;
 
-	return line->slots[i].cell.channel;
+	const char *path = line->slots[i].cell.channel.ptr;
+
+	return path != NULL ? path : ""; /* none yet: it is in no table */
 }
 
 int slots_open(struct line *line, struct cht_err *err)
@@ -114,11 +118,38 @@ int slots_open(struct line *line, struct cht_err *err)
 	line->slots = calloc(line->n_slots + 1, sizeof(*line->slots));
 	line->pool_mem = reserve(line->pool_bytes);
 	line->conns = reserve(line->conns_bytes);
-	if (line->slots == NULL || line->pool_mem == NULL || line->conns == NULL)
+	line->met = reserve((line->n_slots + 1) * (size_t)MET_BYTES);
+	if (line->slots == NULL || line->pool_mem == NULL || line->conns == NULL ||
+	    line->met == NULL)
 		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for %u cells", line->n_slots);
 	frame_pool_init(&line->pool, line->pool_mem, blocks,
 			(uint8_t *)line->pool_mem + blocks * sizeof(struct frame_block));
 	return 0;
+}
+
+struct cell_met *slot_met(const struct line *line, uint32_t i)
+{
+	return (struct cell_met *)(void *)(line->met + (size_t)i * MET_BYTES);
+}
+
+int slot_keep_texts(struct slot *slot, struct cht_err *err)
+{
+	char *to = malloc(cell_texts_bytes(&slot->cell));
+
+	if (to == NULL)
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for the texts of a cell");
+	cell_move_texts(&slot->cell, to);
+	slot->texts = to;
+	return 0;
+}
+
+/* Its pages, for the next tenant as they were for this one. */
+static void forget_met(struct line *line, uint32_t i)
+{
+	struct cell_met *met = slot_met(line, i);
+
+	if (line->slots[i].cell.is_met && madvise(met, MET_BYTES, MADV_DONTNEED) < 0)
+		memset(met, 0, sizeof(*met));
 }
 
 int slot_take(struct line *line, const struct conf_cell *reg, uint32_t *i, struct cht_err *err)
@@ -164,6 +195,9 @@ void slot_drop(struct line *line, uint32_t i)
 	ids_remove(&line->ids, i);
 	ids_remove(&line->sockets, i);
 	conf_cell_free(&slot->reg);
+	forget_met(line, i);
+	free(slot->texts);
+	slot->texts = NULL;
 	deadlines_set(&line->deadlines, i, UINT64_MAX);
 	slot->state = SLOT_FREE;
 	slot->table_slot = -1;
@@ -174,8 +208,10 @@ void slot_drop(struct line *line, uint32_t i)
 
 void slots_free(struct line *line)
 {
-	for (uint32_t i = 0; line->slots != NULL && i < line->slots_used; i++)
+	for (uint32_t i = 0; line->slots != NULL && i < line->slots_used; i++) {
 		conf_cell_free(&line->slots[i].reg);
+		free(line->slots[i].texts);
+	}
 	stating_close(line);
 	deadlines_close(&line->deadlines);
 	ids_close(&line->ids);
@@ -186,6 +222,9 @@ void slots_free(struct line *line)
 		(void)munmap(line->pool_mem, line->pool_bytes);
 	if (line->conns != NULL)
 		(void)munmap(line->conns, line->conns_bytes);
+	if (line->met != NULL)
+		(void)munmap(line->met, (line->n_slots + 1) * (size_t)MET_BYTES);
+	line->met = NULL;
 	line->slots = NULL;
 	line->pool_mem = NULL;
 	line->conns = NULL;

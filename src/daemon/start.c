@@ -121,7 +121,7 @@ static int start_host_run(struct line *line, struct cht_err *err)
 	if (r < 0)
 		return r;
 	put_hex(&hex, digest, sizeof(digest));
-	return run_init_host(&line->host, str_of(line->ledger.ready.origin),
+	return run_init_host(&line->host, &line->host_names, str_of(line->ledger.ready.origin),
 			     (struct cht_str){ spec, sizeof(spec) }, err);
 }
 

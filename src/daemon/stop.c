@@ -54,15 +54,11 @@ static int drain(struct line *line, struct cht_err *err)
 
 static int seal_all(struct line *line, struct cht_err *err)
 {
-	struct cht_stamped stamped;
 	int r = line_await_durable(line, err);
 
-	for (uint32_t i = 0; i < line->slots_used && r == 0; i++) {
-		if (!slot_is_open(&line->slots[i]))
-			continue;
-		cell_stamp_sealed(&line->slots[i].cell, STR("requested"), &line->now, &stamped);
-		r = line_emit(line, &line->slots[i], &stamped, err);
-	}
+	for (uint32_t i = 0; i < line->slots_used && r == 0; i++)
+		if (slot_is_open(&line->slots[i]))
+			r = runs_seal(line, &line->slots[i], STR("requested"), err);
 	if (r == 0)
 		r = line_await_durable(line, err);
 	for (uint32_t i = 0; i < line->slots_used && r == 0; i++)

@@ -175,6 +175,13 @@ static int find_free(struct table *t)
 	return (int)t->first_word * 64 + __builtin_ctzll(~t->taken[t->first_word]);
 }
 
+static void put_name(char *to, size_t size, const char *name)
+{
+	size_t n = strlen(name);
+
+	memcpy(to, name, n < size ? n : size - 1);
+}
+
 static int write_identity(const struct table *t, int slot, const struct run *run,
 			  struct cht_err *err)
 {
@@ -183,9 +190,9 @@ static int write_identity(const struct table *t, int slot, const struct run *run
 	struct identity id;
 
 	memset(&id, 0, sizeof(id)); /* its padding goes to the disk too */
-	memcpy(id.cell_id, run->cell_id, sizeof(id.cell_id));
-	memcpy(id.run_id, run->run_id, sizeof(id.run_id));
-	memcpy(id.spec, run->spec, sizeof(id.spec));
+	put_name(id.names.cell_id, sizeof(id.names.cell_id), run->cell_id);
+	put_name(id.names.run_id, sizeof(id.names.run_id), run->run_id);
+	put_name(id.names.spec, sizeof(id.names.spec), run->spec);
 	id.bits = run->bits;
 	id.first_index = run->first_index;
 	id.check = table_identity_sum(&id);
@@ -234,12 +241,15 @@ static void note_owner(struct table_file *f, uint64_t index, uint16_t owner)
 	in_this_order();
 }
 
-/* The run's count before the bit that says whose it is. */
-static void note_count(struct table *t, int slot, enum event_kind kind, uint64_t n)
+/* The count before the bit that says whose it is. */
+void table_note_count(struct table *t, int slot, enum event_kind kind)
 {
-	table_group(t, slot)->counts[kind][slot % TABLE_GROUP] = n;
+	uint64_t *n = &table_group(t, slot)->counts[kind][slot % TABLE_GROUP];
+	struct slot *s = table_slot(t, slot);
+
+	*n = (s->kinds >> kind & 1) != 0 ? *n + 1 : 1;
 	in_this_order();
-	table_slot(t, slot)->kinds |= UINT64_C(1) << kind;
+	s->kinds |= UINT64_C(1) << kind;
 }
 
 void table_note(struct table *t, int slot, const struct run *run, enum event_kind kind,
@@ -253,7 +263,7 @@ void table_note(struct table *t, int slot, const struct run *run, enum event_kin
 	*m = (struct mark){ .sequence = run->sequence, .index = index, .kind = kind };
 	m->check = table_mark_sum(m);
 	in_this_order();
-	note_count(t, slot, kind, run->counts[kind]);
+	table_note_count(t, slot, kind);
 }
 
 void table_note_host(struct table *t, uint64_t index)

@@ -90,7 +90,8 @@ void table_close(struct table *t, bool stopped);
 int table_add(struct table *t, const struct run *run, struct cht_err *err) CHT_CHECKED;
 void table_remove(struct table *t, int slot);
 
-/* Before an event of the slot's run is published: its sequence and the index it will have. */
+/* Before an event of the slot's run is published: its sequence and the index it will have. It is
+ * counted. */
 void table_note(struct table *t, int slot, const struct run *run, enum event_kind kind,
 		uint64_t index);
 /* The same for the host's own run. */
@@ -100,9 +101,12 @@ void table_note_frames(struct table *t, int slot, const struct frames_left *left
 
 /* Open runs of the earlier process: call with *slot = -1 first. False at the end. */
 bool table_next(const struct table *t, int *slot);
-/* Identity, counters and last accepted sequence of a slot. False when its checks fail: the
- * slot is unusable and was removed. */
-bool table_load(struct table *t, int slot, struct run *run, struct frames_left *left);
+/* Identity, whose texts stand in *names, counters and last accepted sequence of a slot. False when
+ * its checks fail: the slot is unusable and was removed. */
+bool table_load(struct table *t, int slot, struct run *run, struct run_names *names,
+		struct frames_left *left);
+/* Events of a slot's run so far, by kind. */
+void table_counts(const struct table *t, int slot, uint64_t counts[EV_N_KINDS]);
 /* Finds out, for every slot, which numbers were accepted and are not among the first `kept`
  * entries of the ledger. Once, after opening and before any note: the indices above are given
  * anew from then on. What it finds stays in the file until the run's next event is stored, so

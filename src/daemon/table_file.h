@@ -48,9 +48,7 @@ struct past {
 
 /* Written once, by pwrite: only a start reads it. */
 struct identity {
-	char cell_id[CHT_CELL_ID_MAX * 2 + 1];
-	char run_id[CHT_ATTRIBUTION_MAX + 1];
-	char spec[CHT_ATTRIBUTION_MAX + 1];
+	struct run_names names;
 	struct run_bits bits;
 	uint64_t first_index;
 	uint64_t check;
@@ -98,6 +96,8 @@ uint64_t table_frames_sum(const struct frames_mark *m, uint64_t tenant);
 /* The newer of the two that holds; null when neither does. */
 const struct mark *table_newest_mark(const struct slot *s);
 
+/* One more event of that kind. */
+void table_note_count(struct table *t, int slot, enum event_kind kind);
 /* Where the run's run.continued stands: before its mark. */
 void table_note_continued(struct table *t, int slot, uint64_t index);
 

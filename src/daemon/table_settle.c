@@ -24,11 +24,9 @@ static uint64_t sum_bytes(uint64_t h, const void *bytes, size_t n)
 
 uint64_t table_identity_sum(const struct identity *id)
 {
-	uint64_t h = sum_bytes(UINT64_C(0xcbf29ce484222325), id->cell_id, sizeof(id->cell_id));
+	uint64_t h = sum_bytes(UINT64_C(0xcbf29ce484222325), &id->names, sizeof(id->names));
 	uint64_t numbers[3] = { id->bits.b, id->bits.c, id->first_index };
 
-	h = sum_bytes(h, id->run_id, sizeof(id->run_id));
-	h = sum_bytes(h, id->spec, sizeof(id->spec));
 	return sum_bytes(h, numbers, sizeof(numbers));
 }
 
@@ -67,14 +65,15 @@ uint64_t table_frames_sum(const struct frames_mark *m, uint64_t tenant)
 }
 
 /* The newest copy that holds, with what is stored taken from the exact counts by kind. */
-static void load_frames(const struct table *t, int slot, const struct run *run,
-			struct frames_left *left)
+static void load_frames(const struct table *t, int slot, struct frames_left *left)
 {
 	const struct frames_mark *both = table_group(t, slot)->frames[slot % TABLE_GROUP],
 				 *best = NULL;
 	uint64_t tenant = table_slot(t, slot)->tenant;
 	struct frame_counts *f = &left->frames;
+	uint64_t counts[EV_N_KINDS];
 
+	table_counts(t, slot, counts);
 	for (int i = 0; i < 2; i++)
 		if (both[i].check == table_frames_sum(&both[i], tenant) &&
 		    (best == NULL || both[i].turn > best->turn))
@@ -82,7 +81,7 @@ static void load_frames(const struct table *t, int slot, const struct run *run,
 	*left = best != NULL ? best->left : (struct frames_left){ .connections = 0 };
 	f->stored = 0;
 	for (int kind = EV_GUEST_PROCESS_SPAWNED; kind <= EV_GUEST_AGENT_BYE; kind++)
-		f->stored += run->counts[kind];
+		f->stored += counts[kind];
 	f->received = f->stored + f->heartbeats + f->refused + f->dropped;
 }
 
@@ -128,34 +127,42 @@ void table_note_continued(struct table *t, int slot, uint64_t index)
 	in_this_order();
 }
 
-static void load_identity(struct run *run, const struct identity *id)
+static void load_identity(struct run *run, struct run_names *names, const struct identity *id)
 {
-	memset(run, 0, sizeof(*run));
-	memcpy(run->cell_id, id->cell_id, sizeof(id->cell_id));
-	memcpy(run->run_id, id->run_id, sizeof(id->run_id));
-	memcpy(run->spec, id->spec, sizeof(id->spec));
-	run->cell_id[sizeof(run->cell_id) - 1] = '\0';
-	run->run_id[sizeof(run->run_id) - 1] = '\0';
-	run->spec[sizeof(run->spec) - 1] = '\0';
-	run->bits = id->bits;
-	run->first_index = id->first_index;
+	*names = id->names;
+	names->cell_id[sizeof(names->cell_id) - 1] = '\0';
+	names->run_id[sizeof(names->run_id) - 1] = '\0';
+	names->spec[sizeof(names->spec) - 1] = '\0';
+	*run = (struct run){ .cell_id = names->cell_id,
+			     .run_id = names->run_id,
+			     .spec = names->spec,
+			     .bits = id->bits,
+			     .first_index = id->first_index };
 }
 
-static void load_counts(const struct table *t, int slot, const struct mark *m, struct run *run)
+void table_counts(const struct table *t, int slot, uint64_t counts[EV_N_KINDS])
 {
 	const struct group *g = table_group(t, slot);
-	uint64_t kinds = table_slot(t, slot)->kinds, sum = 0;
+	uint64_t kinds = table_slot(t, slot)->kinds;
 
-	for (int i = 0; i < EV_N_KINDS; i++) {
-		run->counts[i] = (kinds >> i & 1) != 0 ? g->counts[i][slot % TABLE_GROUP] : 0;
-		sum += run->counts[i];
-	}
-	/* Killed between the mark and its count: the mark has the kind. */
-	if (sum + 1 == run->sequence)
-		run->counts[m->kind]++;
+	for (int i = 0; i < EV_N_KINDS; i++)
+		counts[i] = (kinds >> i & 1) != 0 ? g->counts[i][slot % TABLE_GROUP] : 0;
 }
 
-bool table_load(struct table *t, int slot, struct run *run, struct frames_left *left)
+/* Killed between the mark and its count: the mark has the kind. */
+static void settle_count(struct table *t, int slot, const struct mark *m)
+{
+	uint64_t counts[EV_N_KINDS], sum = 0;
+
+	table_counts(t, slot, counts);
+	for (int i = 0; i < EV_N_KINDS; i++)
+		sum += counts[i];
+	if (sum + 1 == m->sequence)
+		table_note_count(t, slot, (enum event_kind)m->kind);
+}
+
+bool table_load(struct table *t, int slot, struct run *run, struct run_names *names,
+		struct frames_left *left)
 {
 	const struct identity *id = &table_group(t, slot)->identities[slot % TABLE_GROUP];
 	const struct continued *c = &table_past(t, slot)->continued;
@@ -166,12 +173,12 @@ bool table_load(struct table *t, int slot, struct run *run, struct frames_left *
 		table_remove(t, slot);
 		return false;
 	}
-	load_identity(run, id);
+	load_identity(run, names, id);
 	if (c->log == t->file->log && c->check == continued_sum(c, s->tenant))
 		run->first_index = c->index;
 	run->sequence = m->sequence;
-	load_counts(t, slot, m, run);
-	load_frames(t, slot, run, left);
+	settle_count(t, slot, m);
+	load_frames(t, slot, left);
 	return true;
 }
 

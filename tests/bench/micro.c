@@ -298,11 +298,15 @@ static int make_frame(void)
 
 static int make_event(void)
 {
+	static struct run_names names;
+	static struct cell_met met;
 	const struct cell_options options = {
 		.cell_id = STR("cell-0001"),
 		.run_id = STR("run-0f8fad5b-d9cb-469f-a165-70867728950e"),
 		.spec = STR("sha256:deadbeefdeadbeefdeadbeefdeadbeef"),
-		.expected_uid = -1
+		.expected_uid = -1,
+		.names = &names,
+		.met = &met
 	};
 	struct buf out = buf_init(b.event, sizeof(b.event));
 	struct cht_err err;

@@ -60,6 +60,8 @@ static uint8_t stream[STREAM_BYTES], event[CHT_EVENT_MAX_BYTES];
 static uint8_t scratch[CHT_FRAME_HEAD_BYTES + CHT_FRAME_MAX_BYTES];
 static struct frame_block blocks[BLOCKS];
 static struct cht_cell cell;
+static struct run_names names;
+static struct cell_met met;
 static struct cht_now now = { 1, 1, 1 };
 static uint64_t events[EV_N_KINDS], refused;
 
@@ -167,7 +169,9 @@ static unsigned feed(struct framer *f, struct frame_pool *pool, size_t len)
 
 static void test_a_hundred_thousand_frames_call_no_allocator(void **state)
 {
-	struct cell_options options = { .cell_id = STR("cell-1"), .ledger_quota = 1 << 26 };
+	struct cell_options options = {
+		.cell_id = STR("cell-1"), .ledger_quota = 1 << 26, .names = &names, .met = &met
+	};
 	struct framer framer = { .first = NULL };
 	struct frame_pool pool;
 	struct mallinfo2 before, after;

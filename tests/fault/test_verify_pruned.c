@@ -61,7 +61,7 @@ static void test_pruned_after_the_checkpoint_was_opened(void **state)
 	struct verify_report report;
 
 	(void)state;
-	CHECK_INT(run_init_host(&m.host, STR(TREE_ORIGIN), STR(""), NULL), 0);
+	begin_host(&m, STR(TREE_ORIGIN));
 	run_stamp(&m.host, EV_LEDGER_PRUNED, &m.now, &s);
 	s.facts.pruned.min_index = SEGMENT_ENTRIES;
 	add(&m, &s);

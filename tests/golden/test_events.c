@@ -49,7 +49,10 @@ static void check_line(const char *line, const json_t *vector)
 	const json_t *data = json_object_get(event, "data");
 	const char *payload = text_at(vector, "signingPayloadHex", NULL);
 	struct cht_event_options options = { .shape = CHT_SHAPE_RUST };
-	struct run run = { .sequence = 1 };
+	struct run_names names;
+	struct run run = {
+		.sequence = 1, .cell_id = names.cell_id, .run_id = names.run_id, .spec = names.spec
+	};
 	struct cht_declaration d = { .pid = (uint32_t)number_in(line, "guestPid") };
 	struct cht_stamped s = { .run = &run, .guest = &d };
 	uint8_t want[LINE_MAX_BYTES], *got = malloc(CHT_EVENT_MAX_BYTES);
@@ -61,9 +64,9 @@ static void check_line(const char *line, const json_t *vector)
 	d.monotonic_ns = number_in(line, "guestMonotonicNs");
 	d.comm = str_of(text_at(data, "guest", "guestComm"));
 	d.source_text = str_of(text_at(data, "guest", "probeSource"));
-	copy(run.cell_id, sizeof(run.cell_id), text_at(data, "host", "cellId"));
-	copy(run.run_id, sizeof(run.run_id), text_at(data, "host", "runId"));
-	copy(run.spec, sizeof(run.spec), text_at(data, "host", "specSignatureHash"));
+	copy(names.cell_id, sizeof(names.cell_id), text_at(data, "host", "cellId"));
+	copy(names.run_id, sizeof(names.run_id), text_at(data, "host", "runId"));
+	copy(names.spec, sizeof(names.spec), text_at(data, "host", "specSignatureHash"));
 	CHECK(read_rfc3339(str_of(text_at(event, "time", NULL)), &s.at.realtime_ns));
 	s.at.realtime_ns += 999999999; /* it is cut, not rounded */
 	options.id = str_of(text_at(event, "id", NULL));

@@ -15,6 +15,9 @@
 #define KEEPALIVE (10 * S)
 
 static struct cht_cell cell;
+static struct run_names names;
+static struct cell_met met;
+static uint64_t counts[EV_N_KINDS];
 static struct cht_stamped out;
 static struct cht_frame_facts on_first = { .connection = 1, .frame_bytes = 80 };
 
@@ -32,7 +35,12 @@ static void begin(struct cell_options options)
 	options.channel = STR("/run/v.sock_9001");
 	if (options.expected_uid == 0)
 		options.expected_uid = -1;
+	options.names = &names;
+	options.met = &met;
+	memset(&met, 0, sizeof(met));
+	memset(counts, 0, sizeof(counts));
 	CHECK_INT(cell_init(&cell, &options, &now, NULL), 0);
+	cell.run.counts = counts;
 }
 
 static int begin_plain(void **state)

@@ -50,9 +50,11 @@ static void must_open(struct table *t, const char *boot_id, struct table_found *
 static struct run must_run(const char *cell)
 {
 	struct cht_err err = { 0 };
+	static struct run_names names[8];
+	static unsigned n;
 	struct run run;
 
-	CHECK_INT(run_init(&run, str_of(cell), STR(""), STR(""), &err), 0);
+	CHECK_INT(run_init(&run, &names[n++ % 8], str_of(cell), STR(""), STR(""), &err), 0);
 	return run;
 }
 
@@ -71,7 +73,6 @@ static void note(struct table *t, int slot, struct run *run, uint64_t n, uint64_
 {
 	for (uint64_t i = 0; i < n; i++) {
 		run->sequence++;
-		run->counts[EV_GUEST_PROCESS_SPAWNED]++;
 		table_note(t, slot, run, EV_GUEST_PROCESS_SPAWNED, (*index)++);
 	}
 }

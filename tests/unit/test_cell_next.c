@@ -138,7 +138,7 @@ static void test_what_is_provoked_is_told_once_a_second(void **state)
 			CHECK(!cell_flush(&cell, &now, &out));
 		}
 		CHECK(!cell_has_pending(&cell));
-		CHECK_INT(cell.run.counts[p->kind], 3);
+		CHECK_INT(counts[p->kind], 3);
 	}
 }
 
@@ -280,7 +280,7 @@ static void test_a_run_begins_goes_on_and_ends(void **state)
 static void test_a_bad_registration_is_refused(void **state)
 {
 	static char longer[CELL_CHANNEL_MAX + 1];
-	struct cell_options o = { .cell_id = STR("c") };
+	struct cell_options o = { .cell_id = STR("c"), .names = &names, .met = &met };
 	struct cht_now now = at(START);
 	struct cht_err err;
 
@@ -308,6 +308,7 @@ static void test_the_public_stamp_takes_each_frame(void **state)
 	const struct cht_stamped *s;
 
 	(void)state;
+	cell.last = &out;
 	s = cht_stamp(&cell, &d, &on_first, &now);
 	CHECK_INT(s->kind, EV_GUEST_DECLARATION);
 	CHECK_STR(cht_stamped_cell_id(s), "cell-1");
@@ -319,6 +320,33 @@ static void test_the_public_stamp_takes_each_frame(void **state)
 	CHECK_INT(cht_stamped_sequence(cht_stamp(&cell, &d, &on_first, &now)), 2);
 	CHECK(cell.heard);
 	CHECK_INT(cell.frames.stored, 2);
+}
+
+/* Most of a cell's memory is for who connects: of one that nobody did, all of its life leaves that
+ * memory alone, whatever is in it. */
+static void test_a_cell_that_nobody_met_needs_no_more_than_itself(void **state)
+{
+	struct cht_now now = at(START + 60 * S);
+	char texts[64];
+	struct cell_met before;
+
+	(void)state;
+	memset(&met, 0xff, sizeof(met));
+	before = met;
+	CHECK_INT(cell_texts_bytes(&cell), sizeof("cell-1run-1unspecified/run/v.sock_9001") + 3);
+	cell_move_texts(&cell, texts);
+	memset(&names, 0, sizeof(names));
+	cell_stamp_opened(&cell, &now, &out);
+	CHECK_STR(cht_stamped_cell_id(&out), "cell-1");
+	CHECK_STR(cht_stamped_run_id(&out), "run-1");
+	CHECK_STR(out.facts.opened.socket, "/run/v.sock_9001");
+	CHECK_INT(cell_deadline(&cell), START + 60 * S);
+	check_next(START + 60 * S, EV_GUEST_AGENT_SILENCED);
+	CHECK(!next(START + 120 * S) && !cell_has_pending(&cell));
+	CHECK(!cell_flush(&cell, &now, &out));
+	CHECK(cell_deadline(&cell) == UINT64_MAX);
+	cell_stamp_sealed(&cell, STR("requested"), &now, &out);
+	CHECK(memcmp(&before, &met, sizeof(met)) == 0);
 }
 
 /* xorshift64: the same run each time. */
@@ -380,11 +408,10 @@ static void test_sums_and_deadlines_hold_in_any_life(void **state)
 			f = cell.frames;
 			CHECK(f.received == f.stored + f.heartbeats + f.refused + f.dropped);
 			for (int k = 0; k < EV_N_KINDS; k++)
-				sum += cell.run.counts[k];
+				sum += counts[k];
 			CHECK(sum == cell.run.sequence);
 		}
-		CHECK(cell.run.counts[EV_GUEST_AGENT_SILENCED] <=
-		      cell.run.counts[EV_GUEST_AGENT_RESUMED] + 1);
+		CHECK(counts[EV_GUEST_AGENT_SILENCED] <= counts[EV_GUEST_AGENT_RESUMED] + 1);
 	}
 	CHECK(told[EV_GUEST_AGENT_SILENCED] > 0 && told[EV_GUEST_AGENT_RESUMED] > 0);
 	CHECK(told[EV_GUEST_TELEMETRY_DROPPED] > 0 && told[EV_FRAMES_REFUSED] > 0);
@@ -402,6 +429,8 @@ int main(void)
 			test_over_the_quota_frames_are_counted_and_told_once_a_minute, begin_plain),
 		cmocka_unit_test_setup(test_a_run_begins_goes_on_and_ends, begin_plain),
 		cmocka_unit_test_setup(test_a_bad_registration_is_refused, begin_plain),
+		cmocka_unit_test_setup(test_a_cell_that_nobody_met_needs_no_more_than_itself,
+				       begin_plain),
 		cmocka_unit_test_setup(test_the_public_stamp_takes_each_frame, begin_plain),
 		cmocka_unit_test_setup(test_sums_and_deadlines_hold_in_any_life, begin_plain),
 	};

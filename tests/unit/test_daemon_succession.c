@@ -40,7 +40,6 @@ static void leave(struct table *t, struct run *a, struct run *b, int *sa, int *s
 static void note_continued(struct table *t, int slot, struct run *run, uint64_t index)
 {
 	run->sequence++;
-	run->counts[EV_RUN_CONTINUED]++;
 	table_note(t, slot, run, EV_RUN_CONTINUED, index);
 }
 
@@ -50,6 +49,7 @@ static void test_runs_go_on_in_the_log_after(void **state)
 	struct table_found found;
 	struct frames_left left;
 	struct run a, b, c = must_run("c"), back;
+	struct run_names names;
 	int sa, sb, sc;
 
 	(void)state;
@@ -60,7 +60,7 @@ static void test_runs_go_on_in_the_log_after(void **state)
 	expect(&t, sb, "b", 3, 4, 5);
 	sc = must_add(&t, &c);
 	expect(&t, sc, "c begins here", 0, 0, 0);
-	CHECK(table_load(&t, sa, &back, &left));
+	CHECK(table_load(&t, sa, &back, &names, &left));
 	CHECK_INT(back.sequence, 10);
 	table_settle(&t, 0);
 	expect(&t, sa, "a, settled again", 9, 10, 10);
@@ -72,7 +72,7 @@ static void test_runs_go_on_in_the_log_after(void **state)
 	table_settle(&t, 4);
 	expect(&t, sa, "a went on", 0, 0, 0);
 	expect(&t, sb, "b still is to", 3, 4, 5);
-	CHECK(table_load(&t, sa, &back, &left));
+	CHECK(table_load(&t, sa, &back, &names, &left));
 	CHECK_INT(back.sequence, 11);
 	CHECK_INT(back.first_index, 3);
 	table_close(&t, true);

@@ -231,7 +231,7 @@ static void a_start_of_another_place(struct made *m)
 	struct cht_stamped s = { 0 };
 
 	add_host_stopped(m);
-	CHECK_INT(run_init_host(&m->host, STR("o"), STR(""), NULL), 0);
+	begin_host(m, STR("o"));
 	run_stamp(&m->host, EV_HOST_STARTED, &m->now, &s);
 	s.facts.host_started = (struct facts_host_started){ .next_index = m->n + 1 };
 	add(m, &s);
@@ -321,8 +321,8 @@ static void test_what_comes_late_to_one_run_is_no_gain_of_another(void **state)
 	add_frame(&m, &late, 1, 0);
 	add_frame(&m, &cell, 1, 0);
 	add_frame(&m, &cell, 3, 0);
-	late.boots[0].missing = 1;
-	late.boots[0].arrived = 0;
+	late.met->boots[0].missing = 1;
+	late.met->boots[0].arrived = 0;
 	add_frame(&m, &late, 1, 0);
 	add_sealed(&m, &late);
 	ended(&m);

@@ -175,7 +175,7 @@ static void test_the_first_entry_opens_this_very_log(void **state)
 		struct verify_report report;
 
 		check_row = rows[i].why;
-		CHECK_INT(run_init_host(&m.host, STR(TREE_ORIGIN), STR(""), NULL), 0);
+		begin_host(&m, STR(TREE_ORIGIN));
 		run_stamp(&m.host, EV_LOG_OPENED, &m.now, &s);
 		s.facts.log_opened = (struct facts_log_opened){
 			.origin = str_of(rows[i].origin),
