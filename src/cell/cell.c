@@ -166,8 +166,8 @@ void cell_note_frame(struct cht_cell *cell, const struct cht_declaration *declar
 		cell_come_to_life(cell, facts, now->monotonic_ns);
 	if (declaration->source == CHT_SOURCE_AGENT_HELLO)
 		note_hello(cell, declaration);
-	if (gap_account(cell->met->boots, declaration, cell->run.is_continued, now->monotonic_ns,
-			&gap))
+	if (gap_account(cell->met->boots, declaration,
+			cell->run.is_continued && !cell->knows_agents, now->monotonic_ns, &gap))
 		note_gap(cell, declaration, &gap);
 	if (declaration->forged == 0)
 		return;
@@ -276,6 +276,17 @@ void cell_note_untold(struct cht_cell *cell, uint64_t over_quota, uint64_t no_sp
 		return;
 	cell->met->dropped.over_quota = sum(cell->met->dropped.over_quota, over_quota);
 	cell->met->dropped.no_space = sum(cell->met->dropped.no_space, no_space);
+	mark(cell, &cell->met->dropped_p);
+	cell->next_ns = 0;
+}
+
+void cell_note_gaps(struct cht_cell *cell, uint64_t in_guest, uint64_t on_the_way, uint64_t late)
+{
+	if (in_guest == 0 && on_the_way == 0 && late == 0)
+		return;
+	cell->met->dropped.in_guest = sum(cell->met->dropped.in_guest, in_guest);
+	cell->met->dropped.on_the_way = sum(cell->met->dropped.on_the_way, on_the_way);
+	cell->met->dropped.late = sum(cell->met->dropped.late, late);
 	mark(cell, &cell->met->dropped_p);
 	cell->next_ns = 0;
 }

@@ -130,6 +130,7 @@ struct cht_cell {
 
 	struct frame_counts frames;
 	struct pauses pauses; /* those that are over */
+	bool knows_agents; /* with run.is_continued: boots have what they told an earlier process */
 	uint64_t connections; /* opened in this run: the newest one's number */
 	unsigned open;
 	uint32_t epoch;
@@ -224,6 +225,8 @@ bool cell_stamp(struct cht_cell *cell, const struct cht_declaration *declaration
 void cell_drop(struct cht_cell *cell, const struct cht_declaration *declaration);
 /* An earlier process of this run dropped so many and did not tell. */
 void cell_note_untold(struct cht_cell *cell, uint64_t over_quota, uint64_t no_space);
+/* The same for what agents' numbers showed it. */
+void cell_note_gaps(struct cht_cell *cell, uint64_t in_guest, uint64_t on_the_way, uint64_t late);
 
 /* state.c */
 

@@ -81,15 +81,22 @@ void cells_hurry(struct line *line, uint32_t i)
 		deadlines_set(&line->deadlines, i, at);
 }
 
+static struct losses losses_of(const struct facts_dropped *d)
+{
+	return (struct losses){ .quota = d->over_quota,
+				.space = d->no_space,
+				.in_guest = d->in_guest,
+				.on_the_way = d->on_the_way,
+				.late = d->late };
+}
+
 void cells_note_left(struct line *line, const struct slot *slot)
 {
 	const struct frames_left left = {
 		.frames = slot->cell.frames,
 		.connections = slot->cell.connections,
-		.untold_quota = slot->cell.met->dropped.over_quota,
-		.untold_space = slot->cell.met->dropped.no_space,
-		.told_quota = slot->telling.quota,
-		.told_space = slot->telling.space,
+		.untold = losses_of(&slot->cell.met->dropped),
+		.told = slot->telling.losses,
 		.told_sequence = slot->telling.sequence,
 	};
 
@@ -102,9 +109,8 @@ static void note_telling(struct line *line, struct slot *slot, const struct cht_
 	struct telling *t = &slot->telling;
 
 	if (ring_durable_count(&line->ring) >= t->durable_at)
-		*t = (struct telling){ .quota = 0 };
-	t->quota += stamped->facts.dropped.over_quota;
-	t->space += stamped->facts.dropped.no_space;
+		*t = (struct telling){ .sequence = 0 };
+	losses_add(&t->losses, losses_of(&stamped->facts.dropped));
 	t->sequence = stamped->sequence;
 	t->durable_at = ring_put_count(&line->ring) + 1;
 	cells_note_left(line, slot);

@@ -121,6 +121,7 @@ static int on_body(struct line *line, struct conn *c, struct cht_bytes body, boo
 	struct cht_declaration declaration;
 	struct cht_stamped stamped;
 	struct cht_wire_fault why;
+	bool has_event;
 	int r;
 
 	c->frames++;
@@ -132,12 +133,15 @@ static int on_body(struct line *line, struct conn *c, struct cht_bytes body, boo
 	cell_note_frame(&slot->cell, &declaration, &c->facts, &line->now);
 	if (line->is_dropping) {
 		cell_drop(&slot->cell, &declaration);
+		agents_note(line, slot, &declaration);
 		return 0;
 	}
 	r = cells_emit_due(line, slot, err);
-	if (r == 0 && cell_stamp(&slot->cell, &declaration, &c->facts, &line->now, &stamped))
-		r = line_emit(line, slot, &stamped, err);
-	return r;
+	if (r < 0)
+		return r;
+	has_event = cell_stamp(&slot->cell, &declaration, &c->facts, &line->now, &stamped);
+	agents_note(line, slot, &declaration);
+	return has_event ? line_emit(line, slot, &stamped, err) : 0;
 }
 
 /* All whole frames of what was read. CLOSE_N_REASONS in *close: the connection stays. */

@@ -13,6 +13,7 @@
  * conns.c   connections: one's turn, from bytes to events
  * start.c   the scribe, the sockets
  * host.c    what the host says of itself and its ledger
+ * agents.c  what agents' numbers said, for the next process
  * runs.c    runs of an earlier process, and those that begin
  * vsock.c   the one listener of cells that are known by a CID
  * stop.c    draining, sealing, the last event
@@ -57,10 +58,11 @@ struct conn {
 	bool is_read; /* stands in the loop's second set */
 };
 
-/* What was told of dropped frames in events that may not be durable yet. */
+/* What was told of lost frames in events that may not be durable yet. */
 struct telling {
-	uint64_t quota, space, sequence; /* of the newest */
-	uint64_t durable_at;             /* entries of the ring */
+	struct losses losses;
+	uint64_t sequence;   /* of the newest */
+	uint64_t durable_at; /* entries of the ring */
 };
 
 /* Where a registered cell is between its coming and its going. */
@@ -296,6 +298,13 @@ uint64_t hub_deadline(const struct line *line);
 void hub_tell_opened(struct line *line, uint32_t i, struct cht_str receipt);
 void hub_tell_sealed(struct line *line, uint32_t i, struct cht_str receipt);
 void hub_tell_stated(struct line *line, control_ticket ticket, const struct stated *stated);
+
+/* agents.c */
+/* What the frame's agent has numbered, into the run table: after the frame is stamped, before its
+ * event is emitted. */
+void agents_note(struct line *line, const struct slot *slot, const struct cht_declaration *d);
+/* What the run table has of a cell's run: what its agents told an earlier process. */
+void agents_take_over(struct line *line, struct slot *slot);
 
 /* cells.c */
 /* What a cell's channel is called, NUL-terminated: its socket's path, or "vsock:" and its CID.

@@ -110,12 +110,13 @@ static int init_cell(struct line *line, uint32_t i, struct cht_str run_id, struc
 /* What was told in an event that is not stored was not told. */
 static void take_untold(struct cht_cell *cell, const struct earlier *was)
 {
-	const struct frames_left *left = &was->left;
 	uint64_t stored = was->lost_to > 0 ? was->lost_from - 1 : was->run.sequence;
-	bool is_lost = left->told_sequence > stored;
+	struct losses untold = was->left.untold;
 
-	cell_note_untold(cell, left->untold_quota + (is_lost ? left->told_quota : 0),
-			 left->untold_space + (is_lost ? left->told_space : 0));
+	if (was->left.told_sequence > stored)
+		losses_add(&untold, was->left.told);
+	cell_note_untold(cell, untold.quota, untold.space);
+	cell_note_gaps(cell, untold.in_guest, untold.on_the_way, untold.late);
 }
 
 static void take_over(struct line *line, struct slot *slot, const struct earlier *was)
@@ -125,6 +126,7 @@ static void take_over(struct line *line, struct slot *slot, const struct earlier
 	run_continue(&cell->run, was->run.bits, was->run.sequence, was->run.first_index);
 	cell->frames = was->left.frames;
 	cell->connections = was->left.connections;
+	agents_take_over(line, slot);
 	take_untold(cell, was);
 	cells_note_left(line, slot); /* before a number that stands for what is stored is given */
 }

@@ -32,15 +32,32 @@ enum {
 	TABLE_ORIGIN_MAX = 128,
 };
 
-/* How the frames of a run fared, its connections so far, what we dropped of it and have not told
+/* What did not arrive or was dropped, as guest.telemetry.dropped counts it. */
+struct losses {
+	uint64_t quota, space;               /* by us */
+	uint64_t in_guest, on_the_way, late; /* by what an agent's numbers say */
+};
+
+/* Sums as a guest's numbers may have them: they stop at the top. */
+static inline void losses_add(struct losses *to, struct losses more)
+{
+	const uint64_t *from = &more.quota;
+	uint64_t *sum = &to->quota;
+
+	for (size_t i = 0; i < sizeof(more) / sizeof(*from); i++)
+		sum[i] = sum[i] > UINT64_MAX - from[i] ? UINT64_MAX : sum[i] + from[i];
+}
+
+/* How the frames of a run fared, its connections so far, what was lost of it and is not told
  * yet, and what was told last, in the event with that number. */
 struct frames_left {
 	struct frame_counts frames;
 	uint64_t connections;
-	uint64_t untold_quota, untold_space;
-	uint64_t told_quota, told_space, told_sequence;
+	struct losses untold, told;
+	uint64_t told_sequence;
 };
 
+struct boot;
 struct table_file;
 
 struct table {
@@ -96,8 +113,16 @@ void table_note(struct table *t, int slot, const struct run *run, enum event_kin
 		uint64_t index);
 /* The same for the host's own run. */
 void table_note_host(struct table *t, uint64_t index);
-/* After a turn. */
+/* After a turn, and when a frame shows a loss. */
 void table_note_frames(struct table *t, int slot, const struct frames_left *left);
+
+/* table_agents.c */
+enum { TABLE_AGENTS = 4 }; /* of a run, those heard last */
+/* What the numbers of one agent say up to now; it holds once the run's event with the number `from`
+ * is noted, and until then what was noted before does. */
+void table_note_agent(struct table *t, int slot, const struct boot *boot, uint64_t from);
+/* Those of a run that table_load gave. Returns how many. */
+unsigned table_agents(const struct table *t, int slot, struct boot out[TABLE_AGENTS]);
 
 /* Open runs of the earlier process: call with *slot = -1 first. False at the end. */
 bool table_next(const struct table *t, int *slot);

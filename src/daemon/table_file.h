@@ -8,9 +8,10 @@
 
 #include <stdatomic.h>
 
+#include "cell/cell.h"
 #include "daemon/table.h"
 
-#define TABLE_MAGIC UINT64_C(0x33656c6261746863) /* "chtable3" */
+#define TABLE_MAGIC UINT64_C(0x34656c6261746863) /* "chtable4" */
 
 enum slot_state { SLOT_FREE = 0, SLOT_OPEN = 0x4f50454e };
 
@@ -29,6 +30,13 @@ struct hole {
 
 struct frames_mark {
 	struct frames_left left;
+	uint64_t turn, check;
+};
+
+/* One of the two places of what an agent's numbers say. */
+struct agent_mark {
+	struct boot boot;
+	uint64_t from; /* holds from this number of the run on */
 	uint64_t turn, check;
 };
 
@@ -68,6 +76,7 @@ struct group {
 	struct slot slots[TABLE_GROUP];
 	uint64_t counts[EV_N_KINDS][TABLE_GROUP];
 	struct frames_mark frames[TABLE_GROUP][2];
+	struct agent_mark agents[TABLE_GROUP][TABLE_AGENTS][2];
 	struct past past[TABLE_GROUP];
 	struct identity identities[TABLE_GROUP];
 };

@@ -10,7 +10,12 @@ static void test_a_killed_process_leaves_exact_numbers(void **state)
 	struct run a = must_run("a"), b = must_run("b"), back;
 	uint64_t counts[EV_N_KINDS];
 	struct run_names names;
-	struct frames_left left = { { 100, 0, 3, 2, 1 }, 7, 8, 9, 10, 11, 12 }, back_left;
+	struct frames_left left = { { 100, 0, 3, 2, 1 },
+				    7,
+				    { 8, 9, 1, 2, 3 },
+				    { 10, 11, 4, 5, 6 },
+				    12 },
+			   back_left;
 	struct table t = TABLE_NULL;
 	struct table_found found;
 	uint64_t index = 1000;
@@ -43,8 +48,8 @@ static void test_a_killed_process_leaves_exact_numbers(void **state)
 	CHECK_INT(back_left.frames.stored, 14);
 	CHECK_INT(back_left.frames.received, 14 + 3 + 2 + 1);
 	CHECK_INT(back_left.connections, 7);
-	CHECK_INT(back_left.untold_quota, 8);
-	CHECK_INT(back_left.untold_space, 9);
+	CHECK_INT(back_left.untold.quota, 8);
+	CHECK_INT(back_left.untold.space, 9);
 	CHECK_INT(back_left.told_sequence, 12);
 	table_close(&t, true);
 	must_open(&t, other_boot, &found);
@@ -357,7 +362,12 @@ static void test_a_slot_keeps_nothing_of_its_last_tenant(void **state)
 	struct run a = must_run("a"), b = must_run("b"), back;
 	uint64_t counts[EV_N_KINDS];
 	struct run_names names;
-	struct frames_left left = { { 100, 0, 3, 2, 1 }, 7, 8, 9, 10, 11, 12 }, back_left;
+	struct frames_left left = { { 100, 0, 3, 2, 1 },
+				    7,
+				    { 8, 9, 1, 2, 3 },
+				    { 10, 11, 4, 5, 6 },
+				    12 },
+			   back_left;
 	struct table t = TABLE_NULL;
 	struct table_found found;
 	uint64_t index = 0, n, m;
