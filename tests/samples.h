@@ -22,7 +22,7 @@ struct sample {
 	uint8_t coverage[CHT_DETAIL_MAX_BYTES];
 	char control[CHT_DETAIL_MAX_BYTES]; /* nothing but U+0001 */
 	char socket[1024];
-	char stated[8193];
+	char stated[8193], opened[8193];
 };
 
 static const struct cht_str sample_texts[] = {
@@ -207,6 +207,21 @@ static void sample_log_opened(struct sample *x, enum sample_size size)
 	"\"residueClass\":\"documented_exception\",\"residueException\":\"\\\"x\\\"\","            \
 	"\"state\":\"paused\"}"
 
+#define SAMPLE_OPENED                                                                              \
+	"{\"authorised\":[\"guest.process.spawned\",\"host.cgroup\"],\"correlation\":{"            \
+	"\"correlationId\":"                                                                       \
+	"\"c\",\"externalJobId\":\"j\",\"externalRunId\":\"r\",\"labels\":{\"a/b\":\"1\"},"        \
+	"\"platform\":\"ci\",\"tenantId\":\"t\"},\"keepaliveWindowMs\":500,\"limits\":{"           \
+	"\"connections\":1},"                                                                      \
+	"\"probes\":{\"cgroup\":{\"cgroupLeaf\":\"/sys/fs/cgroup/"                                 \
+	"a\"},\"fc_metrics\":{\"endpoint\":"                                                       \
+	"\"/run/"                                                                                  \
+	"m\"},\"nftables\":{\"family\":\"inet\",\"table\":\"f\"},\"tap_link\":{\"iface\":"         \
+	"\"tap0\"},"                                                                               \
+	"\"vmm_proc\":{}},\"traceparent\":\"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-" \
+	"01\","                                                                                    \
+	"\"vmmPid\":7}"
+
 /* As long as a request can make it, or nearly. */
 static void sample_stated(struct sample *x)
 {
@@ -224,6 +239,23 @@ static void sample_stated(struct sample *x)
 	}
 	buf_put_lit(&b, "]}");
 	x->stated[buf_len(&b)] = '\0';
+	b = buf_init(x->opened, sizeof(x->opened) - 1);
+	buf_put_lit(&b, "{\"probes\":{\"cgroup\":{\"cgroupLeaf\":\"");
+	for (int i = 0; i < 1023; i++)
+		buf_put_lit(&b, "\\\"");
+	buf_put_lit(&b, "\"}}}");
+	x->opened[buf_len(&b)] = '\0';
+}
+
+static void sample_opened(struct sample *x, enum sample_size size)
+{
+	struct facts_opened *f = &x->s.facts.opened;
+	bool least = size == SAMPLE_LEAST;
+
+	f->socket = size == SAMPLE_MOST ? str_of(x->socket) : STR("/run/vm/v.sock_9001");
+	f->expected_uid = least ? -1 : (int64_t)UINT32_MAX;
+	f->is_stated = !least;
+	f->stated.text = size == SAMPLE_MOST ? str_of(x->opened) : STR(SAMPLE_OPENED);
 }
 
 /* Numbers are set by their bytes, then what is text or has a meaning. */
@@ -234,11 +266,7 @@ static void sample_facts(struct sample *x, enum sample_size size)
 
 	memset(&s->facts, size == SAMPLE_MOST ? 0xff : least ? 0 : 0x01, sizeof(s->facts));
 	switch ((int)s->kind) {
-	case EV_RUN_OPENED:
-		s->facts.opened.socket =
-			size == SAMPLE_MOST ? str_of(x->socket) : STR("/run/vm/v.sock_9001");
-		s->facts.opened.expected_uid = least ? -1 : (int64_t)UINT32_MAX;
-		break;
+	case EV_RUN_OPENED: sample_opened(x, size); break;
 	case EV_RUN_CONTINUED:
 		s->facts.run_continued.origin = STR("cht.example/0123456789abcdef");
 		break;

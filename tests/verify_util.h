@@ -231,7 +231,7 @@ static inline void add_run_opened(struct made *m, struct cht_cell *cell, const c
 	CHECK_INT(cell_init(cell, &options, &m->now, NULL), 0);
 	cell->run.counts = one->counts;
 	cell->run.first_index = m->n;
-	cell_stamp_opened(cell, &m->now, &s);
+	cell_stamp_opened(cell, NULL, &m->now, &s);
 	add(m, &s);
 	tick(m);
 }

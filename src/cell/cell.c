@@ -312,13 +312,17 @@ const struct cht_stamped *cht_stamp(struct cht_cell *cell,
 	return cell->last;
 }
 
-void cell_stamp_opened(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out)
+void cell_stamp_opened(struct cht_cell *cell, const struct facts_stated *stated,
+		       const struct cht_now *now, struct cht_stamped *out)
 {
 	run_stamp(&cell->run, EV_RUN_OPENED, now, out);
 	out->facts.opened = (struct facts_opened){ .socket = cell->channel,
 						   .expected_uid = cell->expected_uid,
 						   .keepalive_window_ns = cell->keepalive_window_ns,
-						   .boot_window_ns = cell->boot_window_ns };
+						   .boot_window_ns = cell->boot_window_ns,
+						   .is_stated = stated != NULL };
+	if (stated != NULL)
+		out->facts.opened.stated = *stated;
 }
 
 void cell_stamp_resumed(struct cht_cell *cell, const struct facts_run_resumed *facts,

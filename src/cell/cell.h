@@ -274,7 +274,9 @@ struct pauses cell_pauses(const struct cht_cell *cell, const struct cht_now *now
 bool cell_has_pending(const struct cht_cell *cell);
 
 /* cell.c: run.opened, run.resumed, run.continued, run.stated, run.sealed. */
-void cell_stamp_opened(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out);
+/* stated: who registered it over the control socket, and with what words; null: nobody did. */
+void cell_stamp_opened(struct cht_cell *cell, const struct facts_stated *stated,
+		       const struct cht_now *now, struct cht_stamped *out);
 void cell_stamp_resumed(struct cht_cell *cell, const struct facts_run_resumed *facts,
 			const struct cht_now *now, struct cht_stamped *out);
 void cell_stamp_continued(struct cht_cell *cell, const struct facts_run_continued *facts,

@@ -97,16 +97,18 @@ struct pauses {
 };
 
 /* Facts by kind. Everything that is a count is of the window that the event closes. */
+/* What the orchestrator said of the cell, and who that was. */
+struct facts_stated {
+	uint32_t pid, uid, gid; /* SO_PEERCRED at the connect */
+	struct cht_str text;    /* one JSON object, in the canonical form of docs/EVENTS.md */
+};
 struct facts_opened {
 	struct cht_str socket; /* path as bound, or "vsock:CID" */
 	int64_t expected_uid;  /* -1: any */
 	uint64_t keepalive_window_ns;
 	uint64_t boot_window_ns;
-};
-/* What the orchestrator said of the cell, and who that was. */
-struct facts_stated {
-	uint32_t pid, uid, gid; /* SO_PEERCRED at the connect */
-	struct cht_str text;    /* one JSON object, in the canonical form of docs/EVENTS.md */
+	bool is_stated;             /* over the control socket, and not by our configuration */
+	struct facts_stated stated; /* .text may be empty */
 };
 struct facts_run_resumed {
 	struct cht_str cause;        /* "clean restart", "unclean restart" */

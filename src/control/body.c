@@ -10,16 +10,7 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "cell/value.h"
-#include "control/request.h"
-
-enum {
-	ID_MAX = 256,
-	TIME_MAX = 30, /* with nine decimals */
-	TYPE_MAX = 128,
-	EXCEPTION_MAX = 1024,
-	LIFECYCLE_MAX = 16,
-	BOUND_PARTIAL_BLOCKS = 16, /* of one frame of the largest size */
-};
+#include "control/member.h"
 
 struct member {
 	const char *name;
@@ -27,15 +18,8 @@ struct member {
 	bool is_stated;   /* stands in .stated, and is recorded */
 	size_t at;
 	const char *expected;
-	bool (*read)(const json_t *value, struct control_request *out, size_t at);
+	member_read_fn read;
 };
-
-static struct cht_str text_of(const json_t *value)
-{
-	return json_is_string(value)
-		       ? (struct cht_str){ json_string_value(value), json_string_length(value) }
-		       : (struct cht_str){ "", 0 };
-}
 
 static void put(struct control_request *out, size_t at, struct cht_str s)
 {
@@ -45,27 +29,11 @@ static void put(struct control_request *out, size_t at, struct cht_str s)
 	to[s.len] = '\0';
 }
 
-/* UTF-8 it is already. Without control characters there is one way only to escape it. */
-static bool is_plain(struct cht_str s, size_t most)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if ((uint8_t)s.ptr[i] < ' ')
-			return false;
-	return s.len > 0 && s.len <= most;
-}
-
-static bool is_integer(const json_t *value, json_int_t least, json_int_t most)
-{
-	json_int_t v = json_integer_value(value);
-
-	return json_is_integer(value) && v >= least && v <= most;
-}
-
 /* ---- of a registration */
 
 static bool read_socket(const json_t *value, struct control_request *out, size_t at)
 {
-	struct cht_str s = text_of(value);
+	struct cht_str s = member_text(value);
 	size_t suffix = at == offsetof(struct control_request, cell.base) ? strlen("_9001") : 0;
 
 	if (s.len < 2 || s.len > CONTROL_PATH_MAX - suffix || s.ptr[0] != '/' ||
@@ -77,7 +45,7 @@ static bool read_socket(const json_t *value, struct control_request *out, size_t
 
 static bool read_attribution(const json_t *value, struct control_request *out, size_t at)
 {
-	struct cht_str s = text_of(value);
+	struct cht_str s = member_text(value);
 
 	if (!value_is_attribution(s))
 		return false;
@@ -87,7 +55,7 @@ static bool read_attribution(const json_t *value, struct control_request *out, s
 
 static bool read_id(const json_t *value, struct control_request *out, size_t at)
 {
-	if (!is_integer(value, 0, (json_int_t)UINT32_MAX - 1))
+	if (!member_is_integer(value, 0, (json_int_t)UINT32_MAX - 1))
 		return false;
 	*(int64_t *)((char *)out + at) = json_integer_value(value);
 	return true;
@@ -95,7 +63,8 @@ static bool read_id(const json_t *value, struct control_request *out, size_t at)
 
 static bool read_cid(const json_t *value, struct control_request *out, size_t at)
 {
-	if (!is_integer(value, 0, UINT32_MAX) || !value_is_cid((uint64_t)json_integer_value(value)))
+	if (!member_is_integer(value, 0, UINT32_MAX) ||
+	    !value_is_cid((uint64_t)json_integer_value(value)))
 		return false;
 	*(uint32_t *)((char *)out + at) = (uint32_t)json_integer_value(value);
 	return true;
@@ -105,138 +74,10 @@ static bool read_mode(const json_t *value, struct control_request *out, size_t a
 {
 	uint64_t mode;
 
-	if (!value_mode(text_of(value), &mode) || (mode & 0200) == 0 || mode > 0777)
+	if (!value_mode(member_text(value), &mode) || (mode & 0200) == 0 || mode > 0777)
 		return false;
 	*(uint32_t *)((char *)out + at) = (uint32_t)mode;
 	return true;
-}
-
-/* ---- of a statement */
-
-static bool read_state(const json_t *value, struct control_request *out, size_t at)
-{
-	static const char *const names[] = { [TOLD_PAUSED] = "paused",
-					     [TOLD_RESUMED] = "resumed",
-					     [TOLD_SNAPSHOTTING] = "snapshotting",
-					     [TOLD_RESTORED] = "restored" };
-	struct cht_str s = text_of(value);
-
-	(void)at;
-	for (unsigned i = TOLD_PAUSED; i < sizeof(names) / sizeof(names[0]); i++)
-		if (str_eq(s, str_of(names[i]))) {
-			out->told = (enum cell_told)i;
-			return true;
-		}
-	return false;
-}
-
-#define LIMIT(name, member, least, most)                                                           \
-	{                                                                                          \
-		name, offsetof(struct control_limits, member), least, most                         \
-	}
-
-static bool read_limits(const json_t *value, struct control_request *out, size_t at)
-{
-	static const struct {
-		const char *name;
-		size_t at;
-		json_int_t least, most;
-	} limits[] = {
-		LIMIT("connections", connections, 1, 1023),
-		LIMIT("connectsPerSecond", connects_per_s, 1, 1000000),
-		LIMIT("framesPerSecond", frames_per_s, 1, 1000000000),
-		LIMIT("framesBurst", frames_burst, 1, 1000000000),
-		LIMIT("partialBlocks", partial_blocks, BOUND_PARTIAL_BLOCKS, 1024),
-		LIMIT("ledgerBytes", ledger_bytes, 65536, INT64_MAX),
-	};
-	size_t n = 0;
-
-	(void)at;
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-		const json_t *one = json_object_get(value, limits[i].name);
-
-		if (one == NULL)
-			continue;
-		if (!is_integer(one, limits[i].least, limits[i].most))
-			return false;
-		*(uint64_t *)((char *)&out->limits + limits[i].at) =
-			(uint64_t)json_integer_value(one);
-		n++;
-	}
-	return n > 0 && n == json_object_size(value);
-}
-
-static bool is_digits(const char *s, size_t n)
-{
-	return strspn(s, "0123456789") >= n;
-}
-
-/* 2025-11-05T13:20:00Z, with up to nine decimals. */
-static bool is_time(struct cht_str s)
-{
-	static const char form[] = "dddd-dd-ddTdd:dd:dd";
-	size_t n = sizeof(form) - 1, decimals;
-
-	if (s.len < n + 1 || s.len > TIME_MAX || s.ptr[s.len - 1] != 'Z')
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (form[i] == 'd' ? !is_digits(s.ptr + i, 1) : s.ptr[i] != form[i])
-			return false;
-	if (s.len == n + 1)
-		return true;
-	decimals = s.len - n - 2;
-	return s.ptr[n] == '.' && decimals > 0 && is_digits(s.ptr + n + 1, decimals);
-}
-
-static bool is_type(struct cht_str s)
-{
-	return s.len <= TYPE_MAX && value_is_attribution(s) && memchr(s.ptr, '+', s.len) == NULL &&
-	       memchr(s.ptr, '/', s.len) == NULL && memchr(s.ptr, '=', s.len) == NULL;
-}
-
-static bool is_lifecycle_event(const json_t *value)
-{
-	const json_t *time = json_object_get(value, "time");
-
-	return json_object_size(value) == (time != NULL ? 3 : 2) &&
-	       is_type(text_of(json_object_get(value, "type"))) &&
-	       is_plain(text_of(json_object_get(value, "id")), ID_MAX) &&
-	       (time == NULL || is_time(text_of(time)));
-}
-
-static bool read_lifecycle(const json_t *value, struct control_request *out, size_t at)
-{
-	size_t n = json_array_size(value);
-
-	(void)out;
-	(void)at;
-	for (size_t i = 0; i < n; i++)
-		if (!is_lifecycle_event(json_array_get(value, i)))
-			return false;
-	return n > 0 && n <= LIFECYCLE_MAX;
-}
-
-static bool read_exit_code(const json_t *value, struct control_request *out, size_t at)
-{
-	(void)out;
-	(void)at;
-	return is_integer(value, INT32_MIN, INT32_MAX);
-}
-
-static bool read_residue(const json_t *value, struct control_request *out, size_t at)
-{
-	struct cht_str s = text_of(value);
-
-	(void)at;
-	out->is_exception = str_eq(s, STR("documented_exception"));
-	return out->is_exception || str_eq(s, STR("none"));
-}
-
-static bool read_exception(const json_t *value, struct control_request *out, size_t at)
-{
-	(void)at;
-	out->has_exception = true;
-	return is_plain(text_of(value), EXCEPTION_MAX);
 }
 
 /* ---- the body */
@@ -261,24 +102,40 @@ static const struct member members[] = {
 	{ MEMBER(owner), an_id, read_id },
 	{ MEMBER(group), an_id, read_id },
 	{ MEMBER(mode), "an octal mode such as \"0600\", writable by its owner", read_mode },
-	{ "state", PATCH, true, 0, "paused, resumed, snapshotting or restored", read_state },
-	{ "limits", PATCH, true, 0,
+	{ "state", PATCH, true, 0, "paused, resumed, snapshotting or restored", member_state },
+	{ "limits", PUT | PATCH, true, 0,
 	  "an object of connections, connectsPerSecond, framesPerSecond, framesBurst, "
 	  "partialBlocks, ledgerBytes, within their bounds",
-	  read_limits },
+	  member_limits },
+	{ "keepaliveWindowMs", PUT, true, 0, "1 to 86400000", member_keepalive },
+	{ "vmmPid", PUT, true, 0, "a process id", member_vmm_pid },
+	{ "probes", PUT, true, 0,
+	  "an object of fc_metrics {endpoint}, cgroup {cgroupLeaf}, nftables {family, table}, "
+	  "tap_link {iface}, vmm_proc {}",
+	  member_probes },
+	{ "authorised", PUT, true, 0,
+	  "a list of 1 to 16 probe sources such as \"guest.process.spawned\" or \"host.cgroup\"",
+	  member_authorised },
+	{ "correlation", PUT, true, 0,
+	  "an object of platform, externalRunId, externalJobId, tenantId, correlationId and "
+	  "labels, "
+	  "of 2,048 bytes in all",
+	  member_correlation },
+	{ "traceparent", PUT, true, 0, "00-<32 hex digits>-<16>-<2>, the first two not 0",
+	  member_traceparent },
 	{ "lifecycle", PATCH, true, 0,
-	  "a list of 1 to 16 {\"type\",\"id\"}, with \"time\" or without it", read_lifecycle },
-	{ "exitCode", PATCH, true, 0, "an integer of 32 bits", read_exit_code },
-	{ "residueClass", DELETE, true, 0, "none or documented_exception", read_residue },
+	  "a list of 1 to 16 {\"type\",\"id\"}, with \"time\" or without it", member_lifecycle },
+	{ "exitCode", PATCH, true, 0, "an integer of 32 bits", member_exit_code },
+	{ "residueClass", DELETE, true, 0, "none or documented_exception", member_residue },
 	{ "residueException", DELETE, true, 0, "1 to 1,024 bytes, no control characters",
-	  read_exception },
+	  member_exception },
 };
 
 enum { N_MEMBERS = sizeof(members) / sizeof(members[0]) };
 
 static bool refuse_unknown(const char *name, unsigned method, struct control_error *error)
 {
-	char known[160];
+	char known[200];
 	struct buf b = buf_init(known, sizeof(known) - 1);
 
 	for (size_t i = 0; i < N_MEMBERS; i++)
@@ -368,6 +225,7 @@ bool control_read_body(struct cht_bytes body, struct control_request *out,
 	out->cell = (struct control_cell){ .uid = -1, .owner = -1, .group = -1 };
 	out->told = TOLD_NOTHING;
 	out->limits = (struct control_limits){ 0 };
+	out->keepalive_window_ms = out->vmm_pid = 0;
 	out->is_exception = out->has_exception = false;
 	out->stated_len = 0;
 	if (body.len == 0 && out->method == CONTROL_DELETE)

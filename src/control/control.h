@@ -18,7 +18,7 @@
 
 /* What there is to say of a cell. Texts are the handler's, and hold while it answers. */
 struct control_view {
-	struct cht_str id, run, spec, socket, state;
+	struct cht_str id, run, spec, socket, state, condition;
 	uint64_t index, sequence, connections;
 	uint64_t received, stored, heartbeats, refused, dropped;
 	bool is_silent, is_sealed, is_stated;

@@ -33,6 +33,7 @@ void reply_put_view(struct buf *b, const struct control_view *view)
 	put_text(b, STR("spec"), view->spec);
 	put_text(b, STR("socket"), view->socket);
 	put_text(b, STR("state"), view->state);
+	put_text(b, STR("condition"), view->condition);
 	put_number(b, STR("index"), view->index);
 	put_number(b, STR("sequence"), view->sequence);
 	put_number(b, STR("connections"), view->connections);

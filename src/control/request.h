@@ -4,7 +4,7 @@
  * struct out (docs/PROTOCOL.control, "Requests"). Pure.
  *
  * request.c  method and target
- * body.c     the body
+ * body.c     the body; stated.c, opened.c what its members state
  */
 #ifndef CONTROL_REQUEST_H
 #define CONTROL_REQUEST_H
@@ -60,16 +60,17 @@ struct control_request {
 	struct control_cell cell; /* of a PUT */
 	enum cell_told told;
 	struct control_limits limits;
-	bool is_exception, has_exception; /* of what is left of the cell */
-	size_t stated_len;                /* 0: nothing is stated */
-	char stated[CONTROL_BODY_MAX];    /* one JSON object, in the form that an event has */
+	uint32_t keepalive_window_ms, vmm_pid; /* 0: not given */
+	bool is_exception, has_exception;      /* of what is left of the cell */
+	size_t stated_len;                     /* 0: nothing is stated */
+	char stated[CONTROL_BODY_MAX];         /* one JSON object, in the form that an event has */
 };
 
 /* An answer's first line and the error behind it: status 0 is no error. */
 struct control_error {
 	unsigned status;
 	const char *code; /* stable */
-	char message[200];
+	char message[256];
 };
 
 /* Takes method and target apart. False: *error says why, and what could be read stands in *out.

@@ -37,6 +37,7 @@ static void view(const struct slot *slot, struct control_view *out)
 		.spec = str_of(cell->run.spec),
 		.socket = channel_of(slot),
 		.state = str_of(states[slot->state]),
+		.condition = str_of(cell_state_name((enum cell_state)cell->state)),
 		.index = cell->run.first_index,
 		.sequence = cell->run.sequence,
 		.connections = slot->n_conns,
@@ -115,11 +116,13 @@ static bool add(struct line *line, const struct control_request *request,
 	/* Borrowed: the place has copies. */
 	reg.base = asked->base[0] != '\0' ? (char *)(uintptr_t)asked->base : NULL;
 	reg.path = asked->path[0] != '\0' ? (char *)(uintptr_t)asked->path : NULL;
+	if (!limits_fit(line->conf, &request->limits, &answer->error))
+		return false;
 	if (is_socket_taken(line, &reg))
 		return control_refuse(&answer->error, 409, "socket_taken",
 				      "another cell has this %s: see GET /cells",
 				      reg.cid != 0 ? "CID" : "socket");
-	r = moves_register(line, &reg, i, &why);
+	r = moves_register(line, &reg, request, i, &why);
 	if (r == 0)
 		return true;
 	if (!explain(r, &why, &answer->error)) {
@@ -142,7 +145,8 @@ static bool put(struct line *line, const struct control_request *request,
 		return false;
 	}
 	slot = &line->slots[i];
-	if (!slot_is_open(slot) || slot->is_retired || !is_same(slot, &request->cell)) {
+	if (!slot_is_open(slot) || slot->is_retired || !is_same(slot, &request->cell) ||
+	    !registration_is_same(&slot->registration, request)) {
 		(void)control_refuse(&answer->error, 409, "differs",
 				     slot->is_retired ? "the cell is on its way out: wait for the "
 							"end of its DELETE"

@@ -78,6 +78,7 @@ enum slot_state {
 
 struct slot {
 	struct conf_cell reg; /* as it was registered */
+	struct registration registration;
 	enum slot_state state;
 	uint32_t gen, next; /* tells it from its last tenant; next free, or next that moves */
 	uint64_t awaited;   /* entries of the ring: durable, the state may change */
@@ -274,7 +275,8 @@ static inline bool slot_is_open(const struct slot *slot)
 /* A cell comes: its socket listens, and its run.opened is on its way to the disk. Then it is told
  * of in hub_tell_opened. CHT_E_FULL: the ledger has no room. CHT_E_LIMIT: no place. CHT_E_BIND,
  * CHT_E_CONFIG: its socket. CHT_E_PEER. */
-int moves_register(struct line *line, const struct conf_cell *reg, uint32_t *i,
+int moves_register(struct line *line, const struct conf_cell *reg,
+		   const struct control_request *request, uint32_t *i,
 		   struct cht_err *err) CHT_CHECKED;
 /* A cell goes: when its run is sealed it is told of in hub_tell_sealed. */
 void moves_retire(struct line *line, uint32_t i);

@@ -35,7 +35,8 @@ static void undo(struct line *line, uint32_t i)
 	slot_drop(line, i);
 }
 
-int moves_register(struct line *line, const struct conf_cell *reg, uint32_t *i, struct cht_err *err)
+int moves_register(struct line *line, const struct conf_cell *reg,
+		   const struct control_request *request, uint32_t *i, struct cht_err *err)
 {
 	struct slot *slot;
 	int r;
@@ -49,7 +50,9 @@ int moves_register(struct line *line, const struct conf_cell *reg, uint32_t *i, 
 	if (r < 0)
 		return r;
 	slot = &line->slots[*i];
-	r = cells_bind(line, *i, err);
+	r = registration_take(line, *i, request, err);
+	if (r == 0)
+		r = cells_bind(line, *i, err);
 	if (r == 0)
 		r = runs_open_one(line, *i, err);
 	if (r < 0) {

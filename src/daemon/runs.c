@@ -83,6 +83,7 @@ static int init_cell(struct line *line, uint32_t i, struct cht_str run_id, struc
 		     struct cht_err *err)
 {
 	const struct conf_cell *c = &line->slots[i].reg;
+	const struct registration *asked = &line->slots[i].registration;
 	struct cell_options options = { .cell_id = str_of(c->id), .run_id = run_id, .spec = spec };
 	struct run_names names;
 	char channel[CONF_TEXT_MAX + 8];
@@ -94,9 +95,12 @@ static int init_cell(struct line *line, uint32_t i, struct cht_str run_id, struc
 	options.names = &names;
 	options.met = slot_met(line, i);
 	options.expected_uid = c->uid;
-	options.keepalive_window_ns = line->conf->keepalive_window_ns;
+	options.keepalive_window_ns = asked->keepalive_window_ns != 0
+					      ? asked->keepalive_window_ns
+					      : line->conf->keepalive_window_ns;
 	options.boot_window_ns = line->conf->boot_window_ns;
-	options.ledger_quota = line->conf->ledger_bytes_per_run;
+	options.ledger_quota =
+		asked->ledger_bytes != 0 ? asked->ledger_bytes : line->conf->ledger_bytes_per_run;
 	options.silence_once =
 		line->conf->silence != NULL && strcmp(line->conf->silence, "once") == 0;
 	r = cell_init(&line->slots[i].cell, &options, &line->now, err);
@@ -240,6 +244,7 @@ int runs_open_one(struct line *line, uint32_t i, struct cht_err *err)
 {
 	struct slot *slot = &line->slots[i];
 	const struct conf_cell *c = &slot->reg;
+	struct facts_stated stated;
 	struct cht_stamped stamped;
 	int r = init_cell(line, i, str_of(c->run), str_of(c->spec), err);
 
@@ -250,7 +255,9 @@ int runs_open_one(struct line *line, uint32_t i, struct cht_err *err)
 	if (r < 0)
 		return r;
 	slot->table_slot = r;
-	cell_stamp_opened(&slot->cell, &line->now, &stamped);
+	cell_stamp_opened(&slot->cell,
+			  registration_facts(&slot->registration, &stated) ? &stated : NULL,
+			  &line->now, &stamped);
 	return line_emit(line, slot, &stamped, err);
 }
 

@@ -198,6 +198,7 @@ void slot_drop(struct line *line, uint32_t i)
 	forget_met(line, i);
 	free(slot->texts);
 	slot->texts = NULL;
+	registration_free(&slot->registration);
 	deadlines_set(&line->deadlines, i, UINT64_MAX);
 	slot->state = SLOT_FREE;
 	slot->table_slot = -1;
@@ -211,6 +212,7 @@ void slots_free(struct line *line)
 	for (uint32_t i = 0; line->slots != NULL && i < line->slots_used; i++) {
 		conf_cell_free(&line->slots[i].reg);
 		free(line->slots[i].texts);
+		registration_free(&line->slots[i].registration);
 	}
 	stating_close(line);
 	deadlines_close(&line->deadlines);

@@ -4,6 +4,7 @@
 #include "daemon/stating.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/bytes.h"
 #include "base/err.h"
@@ -20,9 +21,9 @@ struct cell_limits limits_of_conf(const struct conf *conf)
 				     .partial_blocks = (uint16_t)conf->partial_blocks };
 }
 
-/* Those that were stated; what a cell may hold of what all share was budgeted at the start. */
-static bool take_limits(const struct conf *conf, const struct control_limits *stated,
-			struct cell_limits *limits, struct control_error *error)
+/* What a cell may hold of what all share was budgeted at the start. */
+bool limits_fit(const struct conf *conf, const struct control_limits *stated,
+		struct control_error *error)
 {
 	if (stated->connections > conf->connections)
 		return control_refuse(error, 422, "over_limit",
@@ -34,6 +35,11 @@ static bool take_limits(const struct conf *conf, const struct control_limits *st
 				      "limits: there are at most %llu partialBlocks of a cell: see "
 				      "[limits] partial_blocks",
 				      (unsigned long long)conf->partial_blocks);
+	return true;
+}
+
+static void take_limits(struct cell_limits *limits, const struct control_limits *stated)
+{
 	if (stated->connects_per_s != 0)
 		limits->connects_per_s = (uint32_t)stated->connects_per_s;
 	if (stated->frames_per_s != 0)
@@ -44,7 +50,6 @@ static bool take_limits(const struct conf *conf, const struct control_limits *st
 		limits->connections = (uint16_t)stated->connections;
 	if (stated->partial_blocks != 0)
 		limits->partial_blocks = (uint16_t)stated->partial_blocks;
-	return true;
 }
 
 /* From now on, and with full budgets: one that waits because it was over its rate is read again. */
@@ -62,6 +67,54 @@ static void set_limits(struct line *line, uint32_t i, const struct cell_limits *
 		deadlines_set(&line->deadlines, i, now);
 	}
 	cells_after_turn(line, i, 0);
+}
+
+/* ---- registration */
+
+int registration_take(struct line *line, uint32_t i, const struct control_request *request,
+		      struct cht_err *err)
+{
+	struct slot *slot = &line->slots[i];
+	struct registration *r = &slot->registration;
+
+	r->is_asked = true;
+	r->by = request->by;
+	r->keepalive_window_ns = request->keepalive_window_ms * NS_PER_MS;
+	r->ledger_bytes = request->limits.ledger_bytes;
+	r->vmm_pid = request->vmm_pid;
+	take_limits(&slot->limits, &request->limits);
+	slot->quota.max = slot->limits.partial_blocks;
+	if (request->stated_len == 0)
+		return 0;
+	r->stated = malloc(request->stated_len);
+	if (r->stated == NULL)
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for what is stated of the cell");
+	memcpy(r->stated, request->stated, request->stated_len);
+	r->stated_len = request->stated_len;
+	return 0;
+}
+
+void registration_free(struct registration *registration)
+{
+	free(registration->stated);
+	*registration = (struct registration){ .is_asked = false };
+}
+
+bool registration_is_same(const struct registration *registration,
+			  const struct control_request *request)
+{
+	return registration->stated_len == request->stated_len &&
+	       (request->stated_len == 0 ||
+		memcmp(registration->stated, request->stated, request->stated_len) == 0);
+}
+
+bool registration_facts(const struct registration *registration, struct facts_stated *out)
+{
+	*out = (struct facts_stated){ .pid = registration->by.pid,
+				      .uid = registration->by.uid,
+				      .gid = registration->by.gid,
+				      .text = { registration->stated, registration->stated_len } };
+	return registration->is_asked;
 }
 
 /* ---- statements */
@@ -131,9 +184,10 @@ bool stating_take(struct line *line, uint32_t i, const struct control_request *r
 	struct cell_limits limits = slot->limits;
 	uint64_t index = line_next_index(line);
 
-	if (!take_limits(line->conf, &request->limits, &limits, error) ||
+	if (!limits_fit(line->conf, &request->limits, error) ||
 	    !stating_emit(line, i, request, error))
 		return false;
+	take_limits(&limits, &request->limits);
 	set_limits(line, i, &limits);
 	if (request->limits.ledger_bytes != 0)
 		slot->cell.ledger_quota = request->limits.ledger_bytes;

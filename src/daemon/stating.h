@@ -17,6 +17,16 @@ struct cell_limits {
 	uint16_t connections, partial_blocks;
 };
 
+/* What was asked for a cell beside .reg; zero: it is of the configuration. */
+struct registration {
+	bool is_asked; /* over the control socket */
+	struct control_peer by;
+	char *stated; /* as run.opened has it; null: nothing */
+	size_t stated_len;
+	uint64_t keepalive_window_ns, ledger_bytes; /* 0: as configured */
+	uint32_t vmm_pid;                           /* 0: unknown */
+};
+
 /* Whose statement is not durable yet. */
 struct stated {
 	uint32_t slot, gen;
@@ -32,6 +42,20 @@ struct stating {
 enum { TICKET_OPENED, TICKET_SEALED, TICKET_STATED };
 
 struct cell_limits limits_of_conf(const struct conf *conf);
+
+/* Whether a cell may have them; false: *error says why not. */
+bool limits_fit(const struct conf *conf, const struct control_limits *stated,
+		struct control_error *error);
+
+/* Of a place that was taken: its registration, and limits, that fit. CHT_E_NOMEM. */
+int registration_take(struct line *line, uint32_t i, const struct control_request *request,
+		      struct cht_err *err) CHT_CHECKED;
+void registration_free(struct registration *registration);
+/* Whether what was stated then is what is stated now. */
+bool registration_is_same(const struct registration *registration,
+			  const struct control_request *request);
+/* What run.opened says of it; false: nothing. */
+bool registration_facts(const struct registration *registration, struct facts_stated *out);
 
 /* Places for those who wait. CHT_E_NOMEM. */
 int stating_open(struct line *line, struct cht_err *err) CHT_CHECKED;

@@ -20,16 +20,38 @@ static void put_run_bits(struct members *m, const struct run_bits *bits)
 	buf_put_byte(m->b, '"');
 }
 
+static void put_by(struct members *m, const struct facts_stated *f)
+{
+	struct members by;
+
+	members_key(m, "by");
+	by = members_open(m->b, NULL);
+	members_u64(&by, "gid", f->gid);
+	members_u64(&by, "pid", f->pid);
+	members_u64(&by, "uid", f->uid);
+	members_close(&by);
+}
+
+static void put_stated(struct members *m, const struct facts_stated *f)
+{
+	members_key(m, "stated");
+	buf_put_str(m->b, f->text);
+}
+
 static void put_opened(struct members *m, const struct cht_stamped *s)
 {
 	const struct facts_opened *f = &s->facts.opened;
 
 	members_u64(m, "bootWindowMs", f->boot_window_ns / NS_PER_MS);
+	if (f->is_stated)
+		put_by(m, &f->stated);
 	if (f->expected_uid >= 0)
 		members_i64(m, "expectedUid", f->expected_uid);
 	members_u64(m, "keepaliveWindowMs", f->keepalive_window_ns / NS_PER_MS);
 	put_run_bits(m, &s->run->bits);
 	members_text(m, "socket", f->socket);
+	if (f->is_stated && f->stated.text.len > 0)
+		put_stated(m, &f->stated);
 }
 
 static void put_run_resumed(struct members *m, const struct cht_stamped *s)
@@ -61,17 +83,8 @@ static void put_run_continued(struct members *m, const struct cht_stamped *s)
 
 static void put_run_stated(struct members *m, const struct cht_stamped *s)
 {
-	const struct facts_stated *f = &s->facts.stated;
-	struct members by;
-
-	members_key(m, "by");
-	by = members_open(m->b, NULL);
-	members_u64(&by, "gid", f->gid);
-	members_u64(&by, "pid", f->pid);
-	members_u64(&by, "uid", f->uid);
-	members_close(&by);
-	members_key(m, "stated");
-	buf_put_str(m->b, f->text);
+	put_by(m, &s->facts.stated);
+	put_stated(m, &s->facts.stated);
 }
 
 static const char *kind_name(unsigned kind)

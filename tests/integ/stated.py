@@ -51,6 +51,57 @@ def test_each_statement_is_stored_when_it_is_answered(d):
     equal((report["vantage"]["stated"], report["vantage"]["declared"]), (len(bodies), 0), "they are no word of a guest")
 
 
+WHOLE = {
+    "keepaliveWindowMs": 300, "limits": {"connections": 2, "framesBurst": 7}, "vmmPid": 4242,
+    "probes": {"fc_metrics": {"endpoint": "/run/m"}, "cgroup": {"cgroupLeaf": "/sys/fs/cgroup/x"}, "vmm_proc": {},
+               "nftables": {"family": "inet", "table": "f"}, "tap_link": {"iface": "tap0"}},
+    "authorised": ["guest.process.spawned", "host.cgroup"],
+    "correlation": {"platform": "ci", "externalRunId": "1", "externalJobId": "2", "tenantId": "t", "correlationId": "ü",
+                    "labels": {f"label/{i}": "v" * 80 for i in range(16)}},
+    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+}
+
+
+def test_what_a_registration_states_stands_in_run_opened(d):
+    with hub(d) as (_, c):
+        view = c.put("a", {"path": d + "/a", **WHOLE})
+        opened = list(events(d + "/s"))[view["index"]]
+        fits_schema(opened)
+        data = opened["data"]
+        equal(data["stated"], WHOLE, "as it was stated")
+        equal(data["by"], {"gid": os.getgid(), "pid": os.getpid(), "uid": os.getuid()}, "who stated it")
+        equal(data["keepaliveWindowMs"], 300, "the window")
+        shuffled = dict(reversed(list({"path": d + "/a", **WHOLE}.items())))
+        equal(c.put("a", shuffled, want=200)["run"], view["run"], "the same in another order")
+        for key in WHOLE:
+            equal(c.put("a", {k: v for k, v in {"path": d + "/a", **WHOLE}.items() if k != key}, want=409)["code"], "differs",
+                  "without " + key)
+        equal(c.put("a", {"path": d + "/a", **WHOLE, "vmmPid": 1}, want=409)["code"], "differs", "another")
+        c.put("b", {"path": d + "/b"})
+        plain = of_cell(d, "b")[0]
+        fits_schema(plain)
+        check("stated" not in plain["data"] and "by" in plain["data"], "nothing is stated of it")
+        # Its limits and its window rule, and only for it.
+        with connect(d + "/a") as one, connect(d + "/a"), connect(d + "/a") as third, connect(d + "/b") as other:
+            equal(third.recv(1), b"", "one too many")
+            one.sendall(frame())
+            other.sendall(frame())
+            wait_for("its silence", lambda: c.get("/cells/a")["silent"])
+            equal((c.get("/cells/a")["condition"], c.get("/cells/b")["condition"]), ("idle", "live"), "conditions")
+        too_much = {"labels": {f"{i}": "v" * 256 for i in range(8)}}
+        equal(c.put("c", {"path": d + "/c", "correlation": too_much}, want=400)["code"], "bad_request", "over 2 KiB")
+        equal(c.put("c", {"path": d + "/c", "limits": {"connections": 65}}, want=422)["code"], "over_limit", "over the host's")
+        equal([v["id"] for v in c.get("/cells")], ["a", "b"], "cells")
+
+
+def test_a_cell_of_the_configuration_was_stated_by_nobody(d):
+    with hub(d, "--cell", f"a={d}/a") as (_, c):
+        c.put("b", {"base": d + "/b"})
+        equal(["by" in of_cell(d, cell)[0]["data"] for cell in ("a", "b")], [False, True], "who registered them")
+        c.put("a", {"base": d + "/a"}, want=200)
+        equal(c.put("a", {"base": d + "/a", "vmmPid": 3}, want=409)["code"], "differs", "stated now")
+
+
 def test_what_is_left_of_a_cell_stands_before_its_seal(d):
     residue = {"residueClass": "documented_exception", "residueException": "the disk is kept for 7 days"}
     with hub(d) as (_, c):

@@ -258,7 +258,7 @@ static void test_a_run_begins_goes_on_and_ends(void **state)
 
 	(void)state;
 	begin((struct cell_options){ .expected_uid = 77, .boot_window_ns = 4 });
-	cell_stamp_opened(&cell, &now, &out);
+	cell_stamp_opened(&cell, NULL, &now, &out);
 	CHECK_INT(out.kind, EV_RUN_OPENED);
 	CHECK_INT(out.sequence, 1);
 	CHECK_STR(out.facts.opened.socket, "/run/v.sock_9001");
@@ -336,7 +336,7 @@ static void test_a_cell_that_nobody_met_needs_no_more_than_itself(void **state)
 	CHECK_INT(cell_texts_bytes(&cell), sizeof("cell-1run-1unspecified/run/v.sock_9001") + 3);
 	cell_move_texts(&cell, texts);
 	memset(&names, 0, sizeof(names));
-	cell_stamp_opened(&cell, &now, &out);
+	cell_stamp_opened(&cell, NULL, &now, &out);
 	CHECK_STR(cht_stamped_cell_id(&out), "cell-1");
 	CHECK_STR(cht_stamped_run_id(&out), "run-1");
 	CHECK_STR(out.facts.opened.socket, "/run/v.sock_9001");

@@ -118,6 +118,67 @@ static const struct {
 	{ "{}", "give one of", CONTROL_PUT },
 	{ "\"a\"", "no JSON", CONTROL_PUT },
 	{ "[]", "expected a JSON object", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"keepaliveWindowMs\":0}", "keepaliveWindowMs:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"keepaliveWindowMs\":86400001}", "keepaliveWindowMs:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"keepaliveWindowMs\":\"1s\"}", "keepaliveWindowMs:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"vmmPid\":0}", "vmmPid:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"vmmPid\":4194305}", "vmmPid:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"vmmPid\":-1}", "vmmPid:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"probes\":{}}", "probes:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"probes\":[]}", "probes:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"probes\":{\"ebpf\":{}}}", "probes:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"probes\":{\"cgroup\":{}}}", "probes:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"probes\":{\"cgroup\":{\"cgroupLeaf\":\"\"}}}",
+	  "probes:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"probes\":{\"cgroup\":{\"cgroupLeaf\":\"/a\",\"x\":\"b\"}}}",
+	  "probes:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"probes\":{\"vmm_proc\":{\"pid\":\"1\"}}}", "probes:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"probes\":{\"vmm_proc\":[]}}", "probes:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"probes\":{\"nftables\":{\"family\":\"inet\"}}}",
+	  "probes:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"probes\":{\"tap_link\":{\"iface\":\"a\\n\"}}}",
+	  "probes:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"authorised\":[]}", "authorised:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"authorised\":{}}", "authorised:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"authorised\":[\"cgroup\"]}", "authorised:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"authorised\":[\"host.ebpf\"]}", "authorised:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"authorised\":[\"guest.agent.hello\"]}", "authorised:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"authorised\":[1]}", "authorised:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"correlation\":{}}", "correlation:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"correlation\":{\"tenant\":\"a\"}}", "correlation:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"correlation\":{\"tenantId\":\"\"}}", "correlation:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"correlation\":{\"tenantId\":\"\\u001f\"}}",
+	  "correlation:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"correlation\":{\"labels\":{}}}", "correlation:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"correlation\":{\"labels\":{\"a b\":\"1\"}}}",
+	  "correlation:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"correlation\":{\"labels\":{\"a\":1}}}", "correlation:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"correlation\":{\"labels\":{\"\":\"1\"}}}",
+	  "correlation:", CONTROL_PUT },
+	{ "{\"path\":\"/"
+	  "a\",\"traceparent\":\"01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\"}",
+	  "traceparent:", CONTROL_PUT },
+	{ "{\"path\":\"/"
+	  "a\",\"traceparent\":\"00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\"}",
+	  "traceparent:", CONTROL_PUT },
+	{ "{\"path\":\"/"
+	  "a\",\"traceparent\":\"00-00000000000000000000000000000000-b7ad6b7169203331-01\"}",
+	  "traceparent:", CONTROL_PUT },
+	{ "{\"path\":\"/"
+	  "a\",\"traceparent\":\"00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01\"}",
+	  "traceparent:", CONTROL_PUT },
+	{ "{\"path\":\"/"
+	  "a\",\"traceparent\":\"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0\"}",
+	  "traceparent:", CONTROL_PUT },
+	{ "{\"path\":\"/"
+	  "a\",\"traceparent\":\"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-011\"}",
+	  "traceparent:", CONTROL_PUT },
+	{ "{\"path\":\"/"
+	  "a\",\"traceparent\":\"00-0af7651916cd43dd8448eb211c80319cxb7ad6b7169203331-01\"}",
+	  "traceparent:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"traceparent\":\"\"}", "traceparent:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"state\":\"paused\"}", "unknown member \"state\": there are base,",
+	  CONTROL_PUT },
 	{ "{}", "nothing is stated", CONTROL_PATCH },
 	{ "", "no JSON", CONTROL_PATCH },
 	{ "{\"base\":\"/a\"}", "unknown member \"base\": there are state,", CONTROL_PATCH },
@@ -202,6 +263,17 @@ static void test_what_is_stated_is_kept_in_one_form(void **state)
 		{ "{\"residueException\":\"x\",\"residueClass\":\"documented_exception\"}",
 		  "{\"residueClass\":\"documented_exception\",\"residueException\":\"x\"}",
 		  CONTROL_DELETE },
+		{ "{\"vmmPid\":9,\"path\":\"/"
+		  "a\",\"correlation\":{\"tenantId\":\"t\",\"labels\":{\"b\":"
+		  "\"2\",\"a/"
+		  "1\":\"x\"}},\"probes\":{\"vmm_proc\":{},\"fc_metrics\":{\"endpoint\":\"/m\"}},"
+		  "\"authorised\":[\"host.tap_link\",\"guest.fs.inotify_fired\"],"
+		  "\"keepaliveWindowMs\":86400000,\"run\":\"r\"}",
+		  "{\"authorised\":[\"host.tap_link\",\"guest.fs.inotify_fired\"],\"correlation\":"
+		  "{\"labels\":{\"a/"
+		  "1\":\"x\",\"b\":\"2\"},\"tenantId\":\"t\"},\"keepaliveWindowMs\":86400000,"
+		  "\"probes\":{\"fc_metrics\":{\"endpoint\":\"/m\"},\"vmm_proc\":{}},\"vmmPid\":9}",
+		  CONTROL_PUT },
 		{ "{}", "", CONTROL_DELETE },
 		{ "", "", CONTROL_DELETE },
 	};
@@ -242,6 +314,7 @@ static void test_the_longest_view_fits(void **state)
 	view.socket = str_of(path);
 	view.id = view.run = view.spec = str_of(name);
 	view.state = STR("draining");
+	view.condition = STR("restored");
 	memset(receipt, '\n', sizeof(receipt) - 1);
 	view.receipt = str_of(receipt);
 	reply_put_view(&b, &view);

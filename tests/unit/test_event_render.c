@@ -58,6 +58,8 @@ static void test_a_fact_that_does_not_apply_is_left_out(void **state)
 		const char *key;
 	} rows[] = {
 		{ EV_RUN_OPENED, "\"expectedUid\":" },
+		{ EV_RUN_OPENED, "\"by\":" },
+		{ EV_RUN_OPENED, "\"stated\":" },
 		{ EV_RUN_RESUMED, "\"to\":" },
 		{ EV_RUN_SEALED, "\"continued\":" },
 		{ EV_RUN_SEALED, "\"pauses\":" },
