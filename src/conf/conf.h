@@ -35,11 +35,6 @@ struct conf_cell {
 	uint16_t file;                      /* the number of its name in conf.files */
 };
 
-/* Copies one, its texts too. CHT_E_NOMEM. */
-int conf_cell_copy(struct conf_cell *to, const struct conf_cell *from,
-		   struct cht_err *err) CHT_CHECKED;
-void conf_cell_free(struct conf_cell *cell);
-
 struct conf {
 	char *state; /* directory */
 	bool init, replace, seal;

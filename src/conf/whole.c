@@ -160,23 +160,10 @@ void conf_init(struct conf *conf)
 			       .ledger_bytes_per_run = LIMIT_LEDGER_BYTES_PER_RUN };
 }
 
-int conf_cell_copy(struct conf_cell *to, const struct conf_cell *from, struct cht_err *err)
-{
-	*to = *from;
-	to->base = from->base != NULL ? strdup(from->base) : NULL;
-	to->path = from->path != NULL ? strdup(from->path) : NULL;
-	if ((from->base != NULL && to->base == NULL) || (from->path != NULL && to->path == NULL)) {
-		conf_cell_free(to);
-		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for cell %s", from->id);
-	}
-	return 0;
-}
-
-void conf_cell_free(struct conf_cell *cell)
+static void free_cell(struct conf_cell *cell)
 {
 	free(cell->base);
 	free(cell->path);
-	cell->base = cell->path = NULL;
 }
 
 void conf_free(struct conf *conf)
@@ -191,7 +178,7 @@ void conf_free(struct conf *conf)
 		*texts[i] = NULL;
 	}
 	for (size_t i = 0; i < conf->n_cells; i++)
-		conf_cell_free(&conf->cells[i]);
+		free_cell(&conf->cells[i]);
 	for (size_t i = 0; i < conf->n_files; i++)
 		free(conf->files[i]);
 	free(conf->files);

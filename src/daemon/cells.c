@@ -22,7 +22,7 @@ enum {
 #define REST_NS      (100 * NS_PER_MS)
 #define COMPLAINT_NS (60 * NS_PER_S)
 
-int cells_channel(const struct conf_cell *c, char *out, size_t cap)
+int cells_channel(const struct placed *c, char *out, size_t cap)
 {
 	int n;
 
@@ -39,7 +39,7 @@ int cells_bind(struct line *line, uint32_t i, struct cht_err *err)
 {
 	struct cht_listener_options options = CHT_LISTENER_OPTIONS_INIT;
 	struct slot *slot = &line->slots[i];
-	const struct conf_cell *c = &slot->reg;
+	const struct placed *c = &slot->reg;
 	uint64_t now = line->now.monotonic_ns;
 	int r;
 

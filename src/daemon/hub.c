@@ -58,7 +58,7 @@ static bool is_same_text(const char *ours, const char *asked)
 /* Whether this is how the cell is registered already. */
 static bool is_same(const struct slot *slot, const struct control_cell *asked)
 {
-	const struct conf_cell *reg = &slot->reg;
+	const struct placed *reg = &slot->reg;
 	uint32_t mode = reg->mode != 0 ? reg->mode : 0600;
 
 	return is_same_text(reg->base, asked->base) && is_same_text(reg->path, asked->path) &&
@@ -71,7 +71,7 @@ static bool is_same(const struct slot *slot, const struct control_cell *asked)
 }
 
 /* Asked before it is bound: to find out by the socket itself would be a connection to that cell. */
-static bool is_socket_taken(const struct line *line, const struct conf_cell *reg)
+static bool is_socket_taken(const struct line *line, const struct placed *reg)
 {
 	char channel[CONF_TEXT_MAX + 8];
 
@@ -102,20 +102,19 @@ static bool add(struct line *line, const struct control_request *request,
 		struct control_answer *answer, uint32_t *i)
 {
 	const struct control_cell *asked = &request->cell;
-	struct conf_cell reg = { .cid = asked->cid,
-				 .uid = asked->uid,
-				 .owner = asked->owner,
-				 .group = asked->group,
-				 .mode = asked->mode };
+	const struct placed reg = { .id = request->id,
+				    .run = asked->run,
+				    .spec = asked->spec,
+				    .base = asked->base[0] != '\0' ? asked->base : NULL,
+				    .path = asked->path[0] != '\0' ? asked->path : NULL,
+				    .cid = asked->cid,
+				    .uid = asked->uid,
+				    .owner = asked->owner,
+				    .group = asked->group,
+				    .mode = asked->mode };
 	struct cht_err why = { 0 };
 	int r;
 
-	memcpy(reg.id, request->id, sizeof(reg.id));
-	memcpy(reg.run, asked->run, sizeof(reg.run));
-	memcpy(reg.spec, asked->spec, sizeof(reg.spec));
-	/* Borrowed: the place has copies. */
-	reg.base = asked->base[0] != '\0' ? (char *)(uintptr_t)asked->base : NULL;
-	reg.path = asked->path[0] != '\0' ? (char *)(uintptr_t)asked->path : NULL;
 	if (!limits_fit(line->conf, &request->limits, &answer->error))
 		return false;
 	if (is_socket_taken(line, &reg))

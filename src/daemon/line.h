@@ -76,9 +76,19 @@ enum slot_state {
 	SLOT_SEALED,   /* it is */
 };
 
+/* A cell as it was registered: struct conf_cell, in as much memory as it needs. */
+struct placed {
+	const char *id, *run, *spec; /* run and spec as asked: empty when they were not given */
+	const char *base, *path;     /* one of them, or cid */
+	uint64_t cid;
+	int64_t uid, owner, group;
+	uint32_t mode;
+};
+
 struct slot {
-	struct conf_cell reg; /* as it was registered */
+	struct placed reg;
 	struct registration registration;
+	char *texts; /* of reg and cell */
 	enum slot_state state;
 	uint32_t gen, next; /* tells it from its last tenant; next free, or next that moves */
 	uint64_t awaited;   /* entries of the ring: durable, the state may change */
@@ -88,7 +98,6 @@ struct slot {
 	bool is_moving;  /* it is in line.moving */
 	bool is_proving; /* opening or sealing: durable, and its receipt is asked for */
 	struct cht_cell cell;
-	char *texts; /* its cell's */
 	struct telling telling;
 	struct channel_socket socket;
 	struct cell_limits limits;
@@ -257,12 +266,15 @@ int slots_open(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* Safe before slots_open. */
 void slots_free(struct line *line);
 /* A place for a cell; copies reg. CHT_E_LIMIT when all are taken. */
-int slot_take(struct line *line, const struct conf_cell *reg, uint32_t *i,
+int slot_take(struct line *line, const struct placed *reg, uint32_t *i,
 	      struct cht_err *err) CHT_CHECKED;
 /* Of a cell without connections: its listener goes, its place is free. */
 void slot_drop(struct line *line, uint32_t i);
-/* The texts of its cell into memory of the place, sized by them. CHT_E_NOMEM. */
-int slot_keep_texts(struct slot *slot, struct cht_err *err) CHT_CHECKED;
+/* Once its cell is made: each text of it and of its registration stands once, in memory of the
+ * place. CHT_E_NOMEM. */
+int slot_settle_texts(struct slot *slot, struct cht_err *err) CHT_CHECKED;
+/* A view: texts are the conf_cell's. */
+struct placed placed_of(const struct conf_cell *cell);
 /* What its cell needs once somebody connected to it: zeroed. */
 struct cell_met *slot_met(const struct line *line, uint32_t i);
 /* Whether it is there to be told of: neither free nor on its way out. */
@@ -275,7 +287,7 @@ static inline bool slot_is_open(const struct slot *slot)
 /* A cell comes: its socket listens, and its run.opened is on its way to the disk. Then it is told
  * of in hub_tell_opened. CHT_E_FULL: the ledger has no room. CHT_E_LIMIT: no place. CHT_E_BIND,
  * CHT_E_CONFIG: its socket. CHT_E_PEER. */
-int moves_register(struct line *line, const struct conf_cell *reg,
+int moves_register(struct line *line, const struct placed *reg,
 		   const struct control_request *request, uint32_t *i,
 		   struct cht_err *err) CHT_CHECKED;
 /* A cell goes: when its run is sealed it is told of in hub_tell_sealed. */
@@ -311,7 +323,7 @@ void agents_take_over(struct line *line, struct slot *slot);
 /* cells.c */
 /* What a cell's channel is called, NUL-terminated: its socket's path, or "vsock:" and its CID.
  * CHT_E_RANGE when it does not fit. */
-int cells_channel(const struct conf_cell *c, char *out, size_t cap) CHT_CHECKED;
+int cells_channel(const struct placed *c, char *out, size_t cap) CHT_CHECKED;
 int cells_bind(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
 /* Closes a listener and unlinks its socket; or every one. */
 void cells_close_listener(struct line *line, struct slot *slot);

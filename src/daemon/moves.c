@@ -35,7 +35,7 @@ static void undo(struct line *line, uint32_t i)
 	slot_drop(line, i);
 }
 
-int moves_register(struct line *line, const struct conf_cell *reg,
+int moves_register(struct line *line, const struct placed *reg,
 		   const struct control_request *request, uint32_t *i, struct cht_err *err)
 {
 	struct slot *slot;

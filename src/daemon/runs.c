@@ -82,7 +82,7 @@ static int tell_again(struct line *line, struct slot *slot, const struct earlier
 static int init_cell(struct line *line, uint32_t i, struct cht_str run_id, struct cht_str spec,
 		     struct cht_err *err)
 {
-	const struct conf_cell *c = &line->slots[i].reg;
+	const struct placed *c = &line->slots[i].reg;
 	const struct registration *asked = &line->slots[i].registration;
 	struct cell_options options = { .cell_id = str_of(c->id), .run_id = run_id, .spec = spec };
 	struct run_names names;
@@ -105,7 +105,7 @@ static int init_cell(struct line *line, uint32_t i, struct cht_str run_id, struc
 		line->conf->silence != NULL && strcmp(line->conf->silence, "once") == 0;
 	r = cell_init(&line->slots[i].cell, &options, &line->now, err);
 	if (r == 0)
-		r = slot_keep_texts(&line->slots[i], err);
+		r = slot_settle_texts(&line->slots[i], err);
 	if (r == 0)
 		ids_add(&line->sockets, i);
 	return r;
@@ -243,7 +243,7 @@ int runs_settle(struct line *line, const struct table_found *found, struct cht_e
 int runs_open_one(struct line *line, uint32_t i, struct cht_err *err)
 {
 	struct slot *slot = &line->slots[i];
-	const struct conf_cell *c = &slot->reg;
+	const struct placed *c = &slot->reg;
 	struct facts_stated stated;
 	struct cht_stamped stamped;
 	int r = init_cell(line, i, str_of(c->run), str_of(c->spec), err);

@@ -76,7 +76,9 @@ static const char *id_of(const void *context, uint32_t i)
 {
 	const struct line *line = context;
 
-	return line->slots[i].reg.id;
+	const char *id = line->slots[i].reg.id;
+
+	return id != NULL ? id : ""; /* none yet: it is in no table */
 }
 
 static const char *socket_of(const void *context, uint32_t i)
@@ -132,14 +134,72 @@ struct cell_met *slot_met(const struct line *line, uint32_t i)
 	return (struct cell_met *)(void *)(line->met + (size_t)i * MET_BYTES);
 }
 
-int slot_keep_texts(struct slot *slot, struct cht_err *err)
+struct placed placed_of(const struct conf_cell *cell)
 {
-	char *to = malloc(cell_texts_bytes(&slot->cell));
+	return (struct placed){ .id = cell->id,
+				.run = cell->run,
+				.spec = cell->spec,
+				.base = cell->base,
+				.path = cell->path,
+				.cid = cell->cid,
+				.uid = cell->uid,
+				.owner = cell->owner,
+				.group = cell->group,
+				.mode = cell->mode };
+}
 
-	if (to == NULL)
+static size_t bytes_of(const char *text)
+{
+	return text != NULL ? strlen(text) + 1 : 0;
+}
+
+static const char *put_text(char **at, const char *text)
+{
+	size_t n = bytes_of(text);
+	char *to = *at;
+
+	if (text == NULL)
+		return NULL;
+	memcpy(to, text, n);
+	*at += n;
+	return to;
+}
+
+/* Until there is a cell: all that was given. */
+static int keep_texts(struct slot *slot, const struct placed *given, struct cht_err *err)
+{
+	struct placed *reg = &slot->reg;
+	char *at = malloc(bytes_of(given->id) + bytes_of(given->run) + bytes_of(given->spec) +
+			  bytes_of(given->base) + bytes_of(given->path));
+
+	if (at == NULL)
 		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for the texts of a cell");
-	cell_move_texts(&slot->cell, to);
-	slot->texts = to;
+	slot->texts = at;
+	*reg = *given;
+	reg->id = put_text(&at, reg->id);
+	reg->run = put_text(&at, reg->run);
+	reg->spec = put_text(&at, reg->spec);
+	reg->base = put_text(&at, reg->base);
+	reg->path = put_text(&at, reg->path);
+	return 0;
+}
+
+int slot_settle_texts(struct slot *slot, struct cht_err *err)
+{
+	size_t n = cell_texts_bytes(&slot->cell);
+	struct placed *reg = &slot->reg;
+	char *texts = malloc(n + bytes_of(reg->base)), *behind = texts + n;
+
+	if (texts == NULL)
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for the texts of a cell");
+	cell_move_texts(&slot->cell, texts);
+	reg->id = slot->cell.run.cell_id;
+	reg->run = reg->run[0] != '\0' ? slot->cell.run.run_id : "";
+	reg->spec = reg->spec[0] != '\0' ? slot->cell.run.spec : "";
+	reg->path = reg->path != NULL ? slot->cell.channel.ptr : NULL;
+	reg->base = put_text(&behind, reg->base);
+	free(slot->texts);
+	slot->texts = texts;
 	return 0;
 }
 
@@ -152,7 +212,7 @@ static void forget_met(struct line *line, uint32_t i)
 		memset(met, 0, sizeof(*met));
 }
 
-int slot_take(struct line *line, const struct conf_cell *reg, uint32_t *i, struct cht_err *err)
+int slot_take(struct line *line, const struct placed *reg, uint32_t *i, struct cht_err *err)
 {
 	uint32_t gen;
 	struct slot *slot;
@@ -180,9 +240,10 @@ int slot_take(struct line *line, const struct conf_cell *reg, uint32_t *i, struc
 			       .limits = limits_of_conf(line->conf),
 			       .quota = { .max = (uint16_t)line->conf->partial_blocks } };
 	line->n_cells++;
-	r = conf_cell_copy(&slot->reg, reg, err);
-	ids_add(&line->ids, *i);
-	if (r < 0)
+	r = keep_texts(slot, reg, err);
+	if (r == 0)
+		ids_add(&line->ids, *i);
+	else
 		slot_drop(line, *i);
 	return r;
 }
@@ -194,7 +255,6 @@ void slot_drop(struct line *line, uint32_t i)
 	cells_close_listener(line, slot);
 	ids_remove(&line->ids, i);
 	ids_remove(&line->sockets, i);
-	conf_cell_free(&slot->reg);
 	forget_met(line, i);
 	free(slot->texts);
 	slot->texts = NULL;
@@ -210,7 +270,6 @@ void slot_drop(struct line *line, uint32_t i)
 void slots_free(struct line *line)
 {
 	for (uint32_t i = 0; line->slots != NULL && i < line->slots_used; i++) {
-		conf_cell_free(&line->slots[i].reg);
 		free(line->slots[i].texts);
 		registration_free(&line->slots[i].registration);
 	}

@@ -132,9 +132,10 @@ static int bind_cells(struct line *line, struct cht_err *err)
 
 	vsock_open(line);
 	for (uint32_t at = 0; at < line->conf->n_cells && r == 0; at++) {
+		const struct placed reg = placed_of(&line->conf->cells[at]);
 		uint32_t i;
 
-		r = slot_take(line, &line->conf->cells[at], &i, err);
+		r = slot_take(line, &reg, &i, err);
 		if (r == 0)
 			r = cells_bind(line, i, err);
 	}
