@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -17,9 +18,24 @@
 
 enum { HEAD_MAX = 1024, ANSWER_MAX = 64 << 20, PATH_LEN_MAX = 4096 };
 
+static unsigned limit_s;
+
+void ask_limit(unsigned seconds)
+{
+	limit_s = seconds;
+}
+
+const char *ask_socket(void)
+{
+	const char *path = getenv("CHT_CONTROL");
+
+	return path != NULL && *path != '\0' ? path : ASK_SOCKET;
+}
+
 static int open_socket(const char *socket, struct cht_err *err)
 {
 	char text[PATH_LEN_MAX + 8];
+	struct timeval limit = { .tv_sec = (time_t)limit_s };
 	struct target target;
 	int fd, flags, n = snprintf(text, sizeof(text), "unix:%s", socket);
 
@@ -33,7 +49,8 @@ static int open_socket(const char *socket, struct cht_err *err)
 	if (fd < 0)
 		return fd;
 	flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0) {
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 || flags < 0 ||
+	    fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0) {
 		fd_close(&fd);
 		return cht_fail(err, CHT_E_IO, errno, "wait for an answer");
 	}
@@ -89,7 +106,9 @@ static int read_to_end(int fd, struct ask_reply *reply, struct cht_err *err)
 		n = read(fd, reply->text + reply->len, cap - reply->len - 1);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno != ECONNRESET)
+		if (n < 0 && errno == EAGAIN)
+			r = cht_fail(err, CHT_E_PEER, 0, "no answer came within %u s", limit_s);
+		else if (n < 0 && errno != ECONNRESET)
 			r = cht_fail(err, CHT_E_IO, errno, "read the answer");
 		if (n <= 0)
 			break;

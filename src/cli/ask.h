@@ -28,6 +28,11 @@ int ask(const char *socket, const char *method, const char *target, const char *
 	struct ask_reply *reply, struct cht_err *err) CHT_CHECKED;
 void ask_done(struct ask_reply *reply);
 
+/* From here on an answer is waited for so long at most, then it is CHT_E_PEER; 0: for ever. */
+void ask_limit(unsigned seconds);
+/* The control socket that is meant where no option says it: CHT_CONTROL, else ASK_SOCKET. */
+const char *ask_socket(void);
+
 /* As ask, for answers that are an object or a list: one above 299 is an error with chtd's own
  * sentence, CHT_E_STATE. */
 int ask_json(const char *socket, const char *method, const char *target, const char *body,

@@ -16,6 +16,7 @@ enum cli_status {
 	CLI_OK = 0,
 	CLI_FAILED = 1,
 	CLI_USAGE = 2,
+	CLI_AMISS = 3,        /* cht status: chtd answers, and is not well */
 	CLI_INCOMPLETE = 10,  /* cht verify, ps: intact, something is missing */
 	CLI_DAMAGED = 11,     /* stored evidence is not as it was written */
 	CLI_CANNOT_TELL = 12, /* cht verify: an input is missing */
@@ -31,7 +32,7 @@ struct cli_command {
 };
 
 /* The usage texts that stand with their commands. */
-extern const char config_usage[], ps_usage[];
+extern const char config_usage[], ps_usage[], status_usage[], top_usage[];
 
 /* In the order of cht --help; ends with a null name. */
 extern const struct cli_command cli_commands[];
@@ -51,7 +52,9 @@ int cmd_ps(int argc, char **argv);
 int cmd_send(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_show(int argc, char **argv);
+int cmd_status(int argc, char **argv);
 int cmd_tail(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 

@@ -263,11 +263,9 @@ static void check(struct cli_args *args, const struct request *q)
 int cmd_cell(int argc, char **argv)
 {
 	struct cli_args args = cli_args_init(argc, argv, options);
-	struct request q = { .socket = getenv("CHT_CONTROL"), .body = json_object() };
+	struct request q = { .socket = ask_socket(), .body = json_object() };
 	int o, status;
 
-	if (q.socket == NULL || q.socket[0] == '\0')
-		q.socket = ASK_SOCKET;
 	while ((o = cli_next(&args)) != CLI_END)
 		on_option(&args, o, &q);
 	if (args.status < 0)

@@ -352,6 +352,8 @@ const struct cli_command cli_commands[] = {
 	  cmd_serve },
 	{ "verify", "is a ledger as it was written, and is all of it there", verify_usage,
 	  cmd_verify },
+	{ "status", "is chtd ready, is the ledger written, how fast", status_usage, cmd_status },
+	{ "top", "the cells of a running chtd, again and again", top_usage, cmd_top },
 	{ "cell", "register and remove cells while chtd runs", cell_usage, cmd_cell },
 	{ "config", "check and show what chtd would use, and where it is from", config_usage,
 	  cmd_config },
