@@ -294,6 +294,8 @@ static void sample_facts(struct sample *x, enum sample_size size)
 		s->facts.host_started.version = STR("0.1.0");
 		s->facts.host_started.boot_id = STR("6ba7b810-9dad-11d1-80b4-00c04fd430c8");
 		s->facts.host_started.kernel = STR("6.1.0-\xff-amd64"); /* not UTF-8 */
+		s->facts.host_started.lockdown = least ? STR("off") : STR("kill");
+		s->facts.host_started.landlock = least ? 0 : 1000;
 		s->facts.host_started.previous = least ? STR("none") : STR("unclean");
 		s->facts.host_started.adjust.freq_ppb = least ? 0 : INT64_MIN;
 		s->facts.host_started.table_lost = !least;

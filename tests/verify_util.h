@@ -191,6 +191,7 @@ static inline void add_host_started(struct made *m)
 		(struct facts_host_started){ .version = STR("0"),
 					     .boot_id = STR("b"),
 					     .kernel = STR("k"),
+					     .lockdown = STR("kill"),
 					     .previous = is_first ? STR("none") : STR("clean"),
 					     .next_index = m->n };
 	add(m, &s);

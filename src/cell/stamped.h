@@ -174,7 +174,9 @@ struct facts_host_started {
 	struct cht_str previous;                 /* "none", "clean", "unclean" */
 	uint64_t cells, next_index;
 	struct clock_adjust adjust;
-	bool table_lost; /* the run table could not be used: earlier runs stay unsealed */
+	struct cht_str lockdown; /* "kill", "log", "off" */
+	unsigned landlock;       /* the kernel's version that is in force; 0: none */
+	bool table_lost;         /* the run table could not be used: earlier runs stay unsealed */
 };
 struct facts_host_stopped {
 	struct cht_str reason; /* "SIGTERM", "SIGINT", "succession" */

@@ -128,6 +128,7 @@ static void run_scribe(const char *program, const struct conf *conf, int sock, i
 	(void)snprintf(secrets_fd, sizeof(secrets_fd), "%d", e);
 	add(&a, "--state", conf->state);
 	add(&a, "--line-fd", line_fd);
+	add(&a, "--lockdown", conf->lockdown);
 	add(&a, "--env-fd", e >= 0 ? secrets_fd : NULL);
 	/* What is dropped when there is no space is our affair: the scribe waits for it all the
 	 * same. */

@@ -72,6 +72,9 @@ static int tell_started(struct line *line, const struct table_found *found, stru
 	*f = (struct facts_host_started){ .version = STR(CHT_VERSION),
 					  .boot_id = str_of(line->boot_id),
 					  .kernel = str_of(host.release),
+					  .lockdown =
+						  str_of(lockdown_mode_name(line->lockdown.mode)),
+					  .landlock = (unsigned)line->lockdown.landlock,
 					  .previous = STR("unclean"),
 					  .cells = line->conf->n_cells,
 					  .next_index = line_next_index(line),

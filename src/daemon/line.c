@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -110,15 +111,51 @@ static int on_signal_waiting(struct line *line, struct cht_err *err)
 	return cht_fail(err, CHT_E_STATE, 0, "told to stop before everything was ready");
 }
 
-/* For poll: for ever, but for space only until its time is over. */
-static int patience_ms(const struct line *line)
+/* The first comes with the word that we are ready. */
+static uint64_t life_deadline(const struct line *line)
 {
-	uint64_t now = clk_monotonic_ns();
+	return line->is_ready ? notify_deadline(&line->notify) : UINT64_MAX;
+}
 
-	if (!line->disk_full || line->space_until_ns == 0)
-		return -1;
-	return line->space_until_ns <= now ? 0
-					   : (int)((line->space_until_ns - now) / NS_PER_MS) + 1;
+/* The service manager's watchdog hears that we live, and what there is to know at a glance. */
+static void show_life(struct line *line, uint64_t now_ns)
+{
+	uint64_t put = ring_put_count(&line->ring), ns = now_ns - line->told_ns;
+	char text[160];
+
+	if (now_ns < life_deadline(line))
+		return;
+	(void)snprintf(text, sizeof(text),
+		       "STATUS=%u cells, %llu events/s, ledger has %llu entries%s", line->n_cells,
+		       (unsigned long long)((double)(put - line->told_put) * NS_PER_S / (double)ns),
+		       (unsigned long long)(line->base_index + ring_durable_count(&line->ring)),
+		       line->disk_full ? ", and cannot be written: its disk is full" : "");
+	line->told_put = put;
+	line->told_ns = now_ns;
+	notify_alive(&line->notify, now_ns, text);
+}
+
+static int ms_until(uint64_t at_ns, uint64_t now_ns)
+{
+	uint64_t ms = at_ns <= now_ns ? 0 : (at_ns - now_ns) / NS_PER_MS + 1;
+
+	return ms < INT32_MAX ? (int)ms : INT32_MAX;
+}
+
+/* For space we wait only until its time is over; for all else for ever. */
+static bool is_over(const struct line *line, uint64_t now_ns)
+{
+	return line->disk_full && line->space_until_ns != 0 && line->space_until_ns <= now_ns;
+}
+
+/* For poll. */
+static int patience_ms(const struct line *line, uint64_t now_ns)
+{
+	uint64_t at_ns = life_deadline(line);
+
+	if (line->disk_full && line->space_until_ns != 0 && line->space_until_ns < at_ns)
+		at_ns = line->space_until_ns;
+	return at_ns == UINT64_MAX ? -1 : ms_until(at_ns, now_ns);
 }
 
 int line_sleep(struct line *line, struct cht_err *err)
@@ -126,11 +163,14 @@ int line_sleep(struct line *line, struct cht_err *err)
 	struct pollfd fds[] = { { .fd = line->ring.durable_fd, .events = POLLIN },
 				{ .fd = line->scribe.sock, .events = POLLIN },
 				{ .fd = line->loop.signal_fd, .events = POLLIN } };
-	int n = poll(fds, 3, patience_ms(line));
+	uint64_t now_ns = clk_monotonic_ns();
+	int n = poll(fds, 3, patience_ms(line, now_ns));
 
 	if (n < 0 && errno != EINTR)
 		return cht_fail(err, CHT_E_IO, errno, "poll");
-	if (n == 0)
+	now_ns = clk_monotonic_ns();
+	show_life(line, now_ns);
+	if (n == 0 && is_over(line, now_ns))
 		return cht_fail(err, CHT_E_FULL, 0,
 				"no space for what was accepted last: the next start declares it");
 	return fds[2].revents != 0 ? on_signal_waiting(line, err) : 0;
@@ -367,6 +407,7 @@ static uint64_t next_timer(const struct line *line)
 		at = line->full_since_ns + PAUSE_AFTER_NS;
 	}
 	at = hub < at ? hub : at;
+	at = life_deadline(line) < at ? life_deadline(line) : at;
 	return line->n_deaf > 0 && line->listen_again_ns < at ? line->listen_again_ns : at;
 }
 
@@ -397,6 +438,7 @@ int line_run(struct line *line, struct cht_err *err)
 			r = turn_connections(line, &n_ready, err);
 		if (r == 0)
 			r = judge(line, n_ready, err);
+		show_life(line, line->now.monotonic_ns);
 	}
 	return r;
 }

@@ -12,6 +12,7 @@
  * witness.c what is known of a VM beside its frames
  * conns.c   connections: one's turn, from bytes to events
  * start.c   the scribe, the sockets
+ * closed.c  what this process may still do
  * host.c    what the host says of itself and its ledger
  * agents.c  what agents' numbers said, for the next process
  * runs.c    runs of an earlier process, and those that begin
@@ -31,12 +32,14 @@
 #include "daemon/deadlines.h"
 #include "daemon/ids.h"
 #include "daemon/loop.h"
+#include "daemon/notify.h"
 #include "daemon/stating.h"
 #include "daemon/table.h"
 #include "daemon/vsock.h"
 #include "event/event.h"
 #include "handoff/handoff.h"
 #include "handoff/ring.h"
+#include "lockdown/lockdown.h"
 
 #define NOBODY UINT32_MAX
 
@@ -129,6 +132,9 @@ struct line {
 	struct loop loop;
 	struct ring ring;
 	struct child scribe;
+	struct notify notify;
+	uint64_t told_put, told_ns;     /* entries of the ring at the last sign of life, and when */
+	struct lockdown_state lockdown; /* its mode is asked for before line_open */
 	struct table table;
 	struct event_renderer renderer;
 	struct run host;
@@ -190,7 +196,7 @@ struct line {
 #define LINE_NULL                                                                                  \
 	{                                                                                          \
 		.loop = LOOP_NULL, .ring = RING_NULL, .scribe = CHILD_NULL, .table = TABLE_NULL,   \
-		.vsock = VSOCK_NULL, .spare = { -1 }, .scribe_status = -1                          \
+		.vsock = VSOCK_NULL, .spare = { -1 }, .scribe_status = -1, .notify = NOTIFY_NULL   \
 	}
 
 /* start.c: starts the scribe, learns what is stored, declares what earlier runs lost, binds
@@ -198,6 +204,9 @@ struct line {
  * log is to end, runs are left alone. */
 int line_open(struct line *line, const struct conf *conf, int secrets_fd,
 	      struct cht_err *err) CHT_CHECKED;
+/* closed.c: no more than the list of calls, the cells' directories and what binding there needs;
+ * line->lockdown says what it came to. CHT_E_IO, CHT_E_UNSUPPORTED, CHT_E_NOMEM. */
+int line_lock_down(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* Closes and unlinks everything; the scribe has ended when it returns, unless a signal said not
  * to wait for it: then it stores what it has by itself. Safe on LINE_NULL. */
 void line_close(struct line *line);

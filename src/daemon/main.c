@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "daemon/line.h"
 #include "daemon/notify.h"
+#include "lockdown/lockdown.h"
 
 enum exit_status {
 	EXIT_DONE = 0,
@@ -51,17 +50,21 @@ static bool take_standard_fds(void)
 	return true;
 }
 
-/* No core, no debugger of the same uid: what a guest sent and what a parent handed over stays. A
- * reader of diagnostics that goes away is no reason to end. */
-static void close_up(void)
+/* A reader of diagnostics that goes away is no reason to end. */
+static bool ignore_pipes(void)
 {
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
-	const struct rlimit none = { 0, 0 };
 
-	(void)sigaction(SIGPIPE, &ignore, NULL);
-	(void)prctl(PR_SET_DUMPABLE, 0);
-	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	(void)setrlimit(RLIMIT_CORE, &none);
+	return sigaction(SIGPIPE, &ignore, NULL) == 0;
+}
+
+static int read_mode(const struct conf *conf, enum lockdown_mode *mode, struct cht_err *err)
+{
+	*mode = lockdown_default_mode();
+	if (conf->lockdown == NULL || lockdown_read_mode(conf->lockdown, mode))
+		return 0;
+	return cht_fail(err, CHT_E_RANGE, 0, "--lockdown %s: expected kill, log or off",
+			conf->lockdown);
 }
 
 static int run(struct line *line, struct conf *conf, struct cht_err *err)
@@ -70,12 +73,12 @@ static int run(struct line *line, struct conf *conf, struct cht_err *err)
 
 	if (conf->close_for != NULL)
 		return line_end_log(line, err);
-	notify_manager("READY=1\nSTATUS=Listening");
+	notify_manager(&line->notify, "READY=1\nSTATUS=Listening");
 	notify_ready_fd(&conf->ready_fd);
 	r = line_run(line, err);
 
 	if (r == 0) {
-		notify_manager("STOPPING=1");
+		notify_manager(&line->notify, "STOPPING=1");
 		r = line_stop(line, err);
 	}
 	return r;
@@ -88,11 +91,17 @@ int main(int argc, char **argv)
 	struct conf conf;
 	int secrets_fd = -1, r;
 
-	if (!take_standard_fds())
+	if (!take_standard_fds() || !ignore_pipes())
 		return EXIT_FAILED;
-	close_up();
 	diag_init("chtd", DIAG_NOTICE);
+	/* What a guest sent and what a parent handed over stays here. */
+	if (lockdown_begin(&err) < 0) {
+		diag_err(&err);
+		return EXIT_FAILED;
+	}
 	r = conf_load(&conf, argc, argv, &err);
+	if (r == 0)
+		r = read_mode(&conf, &line.lockdown.mode, &err);
 	if (r != 0) {
 		conf_free(&conf);
 		if (r == CONF_DONE)
@@ -103,6 +112,7 @@ int main(int argc, char **argv)
 	if (conf.n_cells == 0 && conf.control == NULL && conf.close_for == NULL)
 		diag(DIAG_WARNING,
 		     "no cell is given, so nothing is received: see --cell and --control");
+	notify_open(&line.notify);
 	r = child_take_secrets(&secrets_fd, &err);
 	if (r == 0)
 		r = line_open(&line, &conf, secrets_fd, &err);
@@ -114,6 +124,7 @@ int main(int argc, char **argv)
 	if (r == CHT_E_STATE && line.stop_signal != 0)
 		r = line.is_ready ? CHT_E_PEER : 0;
 	line_close(&line);
+	notify_close(&line.notify);
 	table_close(&line.table, false);
 	conf_free(&conf);
 	return exit_status(r, line.scribe_status);

@@ -1,14 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * notify.h - telling whoever started us: the sd_notify(3) datagram, and a newline to a
- * descriptor. Without NOTIFY_SOCKET the first does nothing.
+ * notify.h - telling whoever started us: datagrams of sd_notify(3), signs of life for a watchdog
+ * that it set, and a newline to a descriptor. Without NOTIFY_SOCKET only the last is done.
  */
 #ifndef DAEMON_NOTIFY_H
 #define DAEMON_NOTIFY_H
 
+#include <stdint.h>
+
+struct notify {
+	int fd;            /* connected to the service manager; -1: there is none */
+	uint64_t every_ns; /* between signs of life; 0: nobody waits for them */
+	uint64_t next_ns;  /* CLOCK_MONOTONIC */
+};
+
+#define NOTIFY_NULL                                                                                \
+	{                                                                                          \
+		.fd = -1                                                                           \
+	}
+
+/* Takes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID out of the environment and connects, because
+ * later no socket is made any more. A manager that cannot be reached is told once, and no error. */
+void notify_open(struct notify *n);
+void notify_close(struct notify *n);
+
 /* state: newline-separated assignments, "READY=1\nSTATUS=...". Failure is not an error: the
  * service manager may be gone. */
-void notify_manager(const char *state);
+void notify_manager(const struct notify *n, const char *state);
+/* When the next sign of life is due: half of what the watchdog allows; UINT64_MAX: never. */
+uint64_t notify_deadline(const struct notify *n);
+/* A sign of life, if one is due: state is what goes with it, or "". */
+void notify_alive(struct notify *n, uint64_t now_ns, const char *state);
+
 /* Writes a newline to *fd and closes it; does nothing at -1. */
 void notify_ready_fd(int *fd);
 

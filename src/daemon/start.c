@@ -4,6 +4,7 @@
  * nobody told that we are ready, before all of it is durable. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -180,6 +181,9 @@ static int begin_ledger(struct line *line, struct table_found *found, struct cht
 		r = open_table(line, found, err);
 	if (r == 0)
 		r = start_host_run(line, err);
+	/* Guests are not read yet, and what comes now is said by who is locked down. */
+	if (r == 0)
+		r = line_lock_down(line, err);
 	if (r < 0)
 		return r;
 	adopt_table(line, found);
@@ -230,6 +234,8 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 	for (uint32_t i = 0; i < line->slots_used && r == 0; i++)
 		line->slots[i].state = SLOT_OPEN;
 	line->is_ready = r == 0;
+	line->told_ns = line->now.monotonic_ns;
+	line->told_put = ring_put_count(&line->ring);
 	return r;
 }
 
@@ -245,6 +251,9 @@ void line_close(struct line *line)
 	}
 	slots_free(line);
 	status = child_wait(&line->scribe, line->loop.signal_fd);
+	if (status == 128 + SIGSYS)
+		diag(DIAG_ERROR, "cht-scribe was ended for a system call that is not on its list: "
+				 "the kernel's log has its number");
 	if (line->scribe_status < 0)
 		line->scribe_status = status;
 	ring_close(&line->ring);

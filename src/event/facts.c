@@ -281,6 +281,8 @@ static void put_host_started(struct members *m, const struct cht_stamped *s)
 	members_text(m, "bootId", f->boot_id);
 	members_u64(m, "cells", f->cells);
 	members_text(m, "kernel", f->kernel);
+	members_u64(m, "landlock", f->landlock);
+	members_text(m, "lockdown", f->lockdown);
 	members_u64(m, "nextIndex", f->next_index);
 	members_text(m, "previous", f->previous);
 	put_run_bits(m, &s->run->bits);

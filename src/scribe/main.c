@@ -40,7 +40,9 @@ int main(int argc, char **argv)
 	r = options_parse(&options, argc, argv);
 	if (r != 0)
 		return status_of(r, &scribe);
-	r = lockdown(&err);
+	r = lockdown_begin(&err);
+	if (r == 0)
+		r = leave_signals(&err);
 	if (r == 0)
 		r = scribe_open(&scribe, &options, &err);
 	if (r == 0)

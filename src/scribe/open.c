@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -161,6 +164,29 @@ static int own(int fd, struct cht_err *err)
 	return 0;
 }
 
+/* The files that are known by now, and those that will be: below the two directories. */
+static int lock_down(const struct scribe_options *options, struct cht_err *err)
+{
+	char ledger[PATH_MAX], own[PATH_MAX];
+	const struct lockdown_path paths[] = {
+		{ .path = options->state, .rights = LOCKDOWN_LIST },
+		{ .path = ledger, .rights = LOCKDOWN_STORE },
+		{ .path = own, .rights = LOCKDOWN_STORE },
+		{ .path = "/etc/machine-id", .rights = LOCKDOWN_READ },
+	};
+	const struct lockdown asked = { .mode = options->lockdown,
+					.program = LOCKDOWN_SCRIBE,
+					.paths = paths,
+					.n_paths = sizeof(paths) / sizeof(paths[0]) };
+	struct lockdown_state state;
+	int n = snprintf(ledger, sizeof(ledger), "%s/ledger", options->state);
+	int m = snprintf(own, sizeof(own), "%s/scribe", options->state);
+
+	if (n < 0 || n >= PATH_MAX || m < 0 || m >= PATH_MAX)
+		return cht_fail(err, CHT_E_CONFIG, ENAMETOOLONG, "--state");
+	return lockdown_enter(&asked, &state, err);
+}
+
 /* Keys first, so that they are out of the environment at once; but whatever fails, the line is
  * heard out, or its first message would fail in its place. */
 static int prepare(struct scribe *scribe, const struct scribe_options *options, struct cht_err *err)
@@ -173,6 +199,9 @@ static int prepare(struct scribe *scribe, const struct scribe_options *options, 
 				  : log_key_load(&scribe->log_key, options, scribe->signer, err);
 	if (r == 0 && options->init)
 		r = init(scribe, options, err);
+	/* Before anything is heard of the line, which may have met a guest in a life before. */
+	if (r == 0)
+		r = lock_down(options, err);
 	if (options->line_fd < 0)
 		return r < 0 ? r : 1;
 	scribe->line_fd = options->line_fd;

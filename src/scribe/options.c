@@ -17,6 +17,7 @@ enum option_id {
 	OPT_INIT,
 	OPT_NAME,
 	OPT_ON_FULL,
+	OPT_LOCKDOWN,
 	OPT_ALG,
 	OPT_KID,
 	OPT_KEY_FILE,
@@ -37,6 +38,7 @@ static const struct option table[] = {
 	{ "init", no_argument, NULL, OPT_INIT },
 	{ "name", required_argument, NULL, OPT_NAME },
 	{ "on-full", required_argument, NULL, OPT_ON_FULL },
+	{ "lockdown", required_argument, NULL, OPT_LOCKDOWN },
 	{ "sign-alg", required_argument, NULL, OPT_ALG },
 	{ "sign-kid", required_argument, NULL, OPT_KID },
 	{ "sign-key-file", required_argument, NULL, OPT_KEY_FILE },
@@ -53,7 +55,8 @@ static const struct option table[] = {
 
 static const char usage[] =
 	"usage: cht-scribe --state DIR --line-fd N [--init [BEGIN]] [--env-fd N]\n"
-	"                  [--on-full stop|pause] [--sign-order struct|sorted] [--log-key-file "
+	"                  [--on-full stop|pause] [--lockdown kill|log|off]\n"
+	"                  [--sign-order struct|sorted] [--log-key-file "
 	"FILE]\n"
 	"                  [--sign-alg hmac-sha256|ed25519 --sign-kid ID --sign-key-file FILE]\n"
 	"       cht-scribe --state DIR --init [BEGIN] [--log-key-file FILE]\n"
@@ -139,6 +142,7 @@ static bool read_option(int id, const char *value, struct scribe_options *o)
 	case OPT_LOG_KEY_FILE: o->log_key_file = value; return *value != '\0';
 	case OPT_RETAIN_AGE: return read_age(value, &o->retain_age_s);
 	case OPT_RETAIN_BYTES: return read_bytes(value, &o->retain_bytes);
+	case OPT_LOCKDOWN: return lockdown_read_mode(value, &o->lockdown);
 	case OPT_REASON: return read_reason(value, &o->reason);
 	case OPT_PREDECESSOR: o->predecessor = value; return *value != '\0';
 	default: return read_choice(id, value, o);
@@ -177,7 +181,9 @@ static int show(const char *text)
 
 int options_parse(struct scribe_options *out, int argc, char **argv)
 {
-	struct scribe_options o = { .line_fd = -1, .env_fd = -1 };
+	struct scribe_options o = { .line_fd = -1,
+				    .env_fd = -1,
+				    .lockdown = lockdown_default_mode() };
 	const char *wrong;
 	int id, at = 0;
 

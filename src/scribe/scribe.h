@@ -21,6 +21,7 @@
 #include "handoff/ring.h"
 #include "ledger/ledger.h"
 #include "ledger/read.h"
+#include "lockdown/lockdown.h"
 #include "sign/sign.h"
 
 enum {
@@ -37,6 +38,7 @@ struct scribe_options {
 	const char *name; /* null: from the host's name */
 	bool init;
 	bool pause_on_full;
+	enum lockdown_mode lockdown;
 	int line_fd, env_fd;          /* -1: none */
 	enum cht_algorithm algorithm; /* of --sign-key-file; CHT_ALGORITHM_OFF: none given */
 	const char *kid, *key_file;
@@ -52,9 +54,9 @@ struct scribe_options {
  * stderr. CHT_E_IO: stdout. */
 int options_parse(struct scribe_options *out, int argc, char **argv) CHT_CHECKED;
 
-/* No dump, no core, no file that others could read; signals of a terminal or a service manager
- * are left to the line, whose end is this program's end. CHT_E_IO. */
-int lockdown(struct cht_err *err) CHT_CHECKED;
+/* No file that others could read; signals of a terminal or a service manager are left to the line,
+ * whose end is this program's end. CHT_E_IO. */
+int leave_signals(struct cht_err *err) CHT_CHECKED;
 
 /* The signer that options and environment ask for, or null; the environment is the pipe
  * options->env_fd where given (closed afterwards). Secrets in this process's own environment

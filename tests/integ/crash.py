@@ -69,6 +69,8 @@ class Traced:
     def __init__(self, trace, state, *args, slow=False):
         self.state = state
         preload = {"LD_PRELOAD": os.path.abspath(SLOW_SYNC)} if slow and not has_sanitizer() else {}
+        if preload:
+            args += ("--lockdown", "log")  # what is preloaded starts threads
         ready, theirs = os.pipe()
         self.proc = subprocess.Popen(strace(trace) + [os.path.join(BIN, "chtd"), "--state", state, "--replace",
                                                       "--ready-fd", str(theirs), *args],
