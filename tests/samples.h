@@ -258,6 +258,35 @@ static void sample_opened(struct sample *x, enum sample_size size)
 	f->stated.text = size == SAMPLE_MOST ? str_of(x->opened) : STR(SAMPLE_OPENED);
 }
 
+static struct witnesses sample_witnesses(enum sample_size size)
+{
+	struct witnesses w = { .open = size == SAMPLE_MOST ? UINT32_MAX : 1, .is_heard = true };
+
+	if (size == SAMPLE_LEAST)
+		return (struct witnesses){ .open = 0 };
+	w.told = TOLD_SNAPSHOTTING;
+	for (int i = 0; i < N_WITNESSES; i++)
+		w.said[i] = (uint8_t)(SAID_RUNS + i);
+	return w;
+}
+
+static void sample_state(struct cht_stamped *s, enum sample_size size)
+{
+	struct facts_state_changed *f = &s->facts.state_changed;
+	bool least = size == SAMPLE_LEAST;
+
+	if (s->kind == EV_GUEST_AGENT_SILENCED) {
+		s->facts.silenced.basis = least ? STR("never-heard") : STR("heartbeat");
+		s->facts.silenced.witnesses = sample_witnesses(size);
+		s->facts.silenced.witnesses.is_heard = false;
+		return;
+	}
+	f->from = least ? CELL_EXPECTED : CELL_STARVED;
+	f->to = least ? CELL_LIVE : CELL_RESTORED;
+	f->basis = least ? STATE_BY_FRAME : STATE_BY_STATEMENT;
+	f->witnesses = sample_witnesses(size);
+}
+
 /* Numbers are set by their bytes, then what is text or has a meaning. */
 static void sample_facts(struct sample *x, enum sample_size size)
 {
@@ -288,8 +317,7 @@ static void sample_facts(struct sample *x, enum sample_size size)
 		s->facts.forged.keys = size == SAMPLE_MOST ? (1u << CHT_N_FORGED) - 1 : 1;
 		break;
 	case EV_GUEST_AGENT_SILENCED:
-		s->facts.silenced.basis = least ? STR("never-heard") : STR("heartbeat");
-		break;
+	case EV_CELL_STATE_CHANGED: sample_state(s, size); break;
 	case EV_HOST_STARTED:
 		s->facts.host_started.version = STR("0.1.0");
 		s->facts.host_started.boot_id = STR("6ba7b810-9dad-11d1-80b4-00c04fd430c8");

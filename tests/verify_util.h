@@ -231,6 +231,9 @@ static inline void add_run_opened(struct made *m, struct cht_cell *cell, const c
 	options.met = &one->met;
 	CHECK_INT(cell_init(cell, &options, &m->now, NULL), 0);
 	cell->run.counts = one->counts;
+	/* As if it had been heard before: its first frame changes no state, and numbers stay. */
+	cell->heard = true;
+	cell->state = CELL_LIVE;
 	cell->run.first_index = m->n;
 	cell_stamp_opened(cell, NULL, &m->now, &s);
 	add(m, &s);

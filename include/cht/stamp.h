@@ -64,9 +64,9 @@ CHT_API const struct cht_stamped *cht_stamp_now(struct cht_cell *cell,
 
 /* What the host itself has to say of the cell at now, one value a call, until null: frames that are
  * missing (by agent_seq and agent_dropped) or were refused, keys of attribution that were dropped,
- * connections, silence of the agent and its end. The first of a kind is due at once, then at most
- * one a second with the counts since; silence is judged as cht/silence.h has it. Valid until the
- * next call on this cell. */
+ * connections, silence of the agent and its end, and where the cell is then. The first of a kind is
+ * due at once, then at most one a second with the counts since; silence is judged as cht/silence.h
+ * has it. Valid until the next call on this cell. */
 CHT_API const struct cht_stamped *cht_cell_next(struct cht_cell *cell, const struct cht_now *now);
 
 /* CLOCK_MONOTONIC at which cht_cell_next can next have something; UINT64_MAX for never. Poll until

@@ -30,50 +30,6 @@ enum {
 	CELL_CHANNEL_MAX = 1023, /* bytes of what the attribution rests on: a socket's path */
 };
 
-/* Where a cell is, as far as the host can tell: the table in state.c. */
-enum cell_state {
-	CELL_EXPECTED,
-	CELL_LIVE,
-	CELL_IDLE,
-	CELL_STARVED,
-	CELL_PAUSED,
-	CELL_RESTORED,
-	CELL_SILENT,
-	CELL_HUNG,
-	CELL_GONE,
-	CELL_N_STATES
-};
-
-/* What an orchestrator states of a cell's VM. */
-enum cell_told {
-	TOLD_NOTHING, /* it has not yet */
-	TOLD_PAUSED,
-	TOLD_SNAPSHOTTING, /* paused, to be written to a file */
-	TOLD_RESUMED,
-	TOLD_RESTORED, /* it comes back from such a file: perhaps elsewhere, and earlier in its life
-			*/
-	N_TOLD
-};
-
-/* Whom the host can ask about a VM beside its frames and connections. */
-enum witness {
-	WITNESS_VCPU_EXITS,  /* the VMM's metrics: its vCPUs left the guest */
-	WITNESS_CGROUP_CPU,  /* processor time and throttling of the VM's cgroup */
-	WITNESS_VMM_TASKS,   /* processor time and waiting of the VMM's threads */
-	WITNESS_VMM_PROCESS, /* its pidfd: SAID_RUNS while it lives, or SAID_GONE */
-	N_WITNESSES
-};
-
-/* What it said, of the time since it was asked before. */
-enum witness_said {
-	SAID_NOTHING, /* there is none, or it can no longer be asked */
-	SAID_RUNS,    /* the VM got on */
-	SAID_STILL,   /* it did nothing */
-	SAID_STARVED, /* it wanted the processor and was not given it: throttled, or waiting */
-	SAID_GONE,    /* what was asked about has ended */
-	N_SAID
-};
-
 /* What one agent boot has told of itself. */
 struct boot {
 	uint64_t boot, seq, dropped; /* highest number and counter seen */
@@ -127,6 +83,10 @@ struct cht_cell {
 	uint64_t said_ns[N_WITNESSES];
 	uint64_t gone_connections; /* opened before it was gone */
 	uint64_t unread_ns;        /* since when we do not read it; 0: we do */
+	struct pending state_p;
+	uint8_t told_state; /* as the newest event of it has it */
+	uint8_t changed_by; /* enum state_basis: the newest change */
+	uint32_t changes;   /* since that event */
 
 	struct frame_counts frames;
 	struct pauses pauses; /* those that are over */
@@ -245,8 +205,6 @@ void cell_note_witness(struct cht_cell *cell, enum witness witness, enum witness
  * window; SAID_NOTHING otherwise. */
 enum witness_said cell_witness(const struct cht_cell *cell, enum witness witness,
 			       const struct cht_now *now);
-/* "expected", "live": as they stand in data and in what readers are told. */
-const char *cell_state_name(enum cell_state state);
 
 /* What cell.c and next.c leave to state.c: a good frame where more than the clock moves; reasons
  * why the silence clock stands still, which are over when none is left; a window that ran out;
@@ -258,6 +216,10 @@ void cell_release(struct cht_cell *cell, unsigned why, uint64_t now_ns);
 void cell_fall_silent(struct cht_cell *cell, const struct cht_now *now);
 void cell_state_on_time(struct cht_cell *cell, const struct cht_now *now);
 uint64_t cell_state_deadline(const struct cht_cell *cell);
+/* All witnesses, as they stand in an event; and what cell.state_changed says, which is then told.
+ */
+struct witnesses cell_witnesses(const struct cht_cell *cell, const struct cht_now *now);
+struct facts_state_changed cell_take_change(struct cht_cell *cell, const struct cht_now *now);
 
 /* next.c */
 

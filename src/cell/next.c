@@ -99,15 +99,27 @@ static bool take_resumed(struct cht_cell *cell, const struct cht_now *now, struc
 	return true;
 }
 
+static bool take_change(struct cht_cell *cell, bool is_flush, const struct cht_now *now,
+			struct cht_stamped *out)
+{
+	if (!take(&cell->state_p, LIMIT_PROVOKED_EVENT_NS, is_flush, now->monotonic_ns))
+		return false;
+	run_stamp(&cell->run, EV_CELL_STATE_CHANGED, now, out);
+	out->facts.state_changed = cell_take_change(cell, now);
+	return true;
+}
+
 static bool judge_silence(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out)
 {
 	struct cht_silence_signal signal;
-	struct facts_silenced facts = { .episode = cell->episode + 1, .open = cell->open };
+	struct facts_silenced facts = { .episode = cell->episode + 1 };
 
 	if (!cht_silence_trigger(&cell->silence, now->monotonic_ns, &signal))
 		return false;
 	facts.window_ns = signal.window_ns;
 	facts.elapsed_ns = signal.elapsed_ns;
+	facts.witnesses = cell_witnesses(cell, now);
+	facts.witnesses.is_heard = false;
 	facts.pauses = cell->pauses; /* none lasts: the clock would stand still */
 	if (!cell->heard)
 		facts.basis = STR("never-heard");
@@ -128,11 +140,11 @@ static bool take_any(struct cht_cell *cell, bool is_flush, const struct cht_now 
 		     struct cht_stamped *out)
 {
 	if (!cell->is_met)
-		return false;
+		return take_change(cell, is_flush, now, out);
 	if (cell->met->dropped.no_space > 0 && take_dropped(cell, true, now, out))
 		return true;
 	return take_resumed(cell, now, out) || take_channel(cell, is_flush, now, out) ||
-	       take_frames(cell, is_flush, now, out);
+	       take_change(cell, is_flush, now, out) || take_frames(cell, is_flush, now, out);
 }
 
 bool cell_next(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out)
@@ -161,6 +173,9 @@ uint64_t cell_deadline(const struct cht_cell *cell)
 
 	if (state < at)
 		at = state;
+	state = due_ns(&cell->state_p, LIMIT_PROVOKED_EVENT_NS);
+	if (state < at)
+		at = state;
 	if (!cell->is_met)
 		return at;
 	if (met->resumed_p.due || met->dropped.no_space > 0)
@@ -181,6 +196,7 @@ bool cell_has_pending(const struct cht_cell *cell)
 {
 	const struct cell_met *met = cell->met;
 
-	return cell->is_met && (met->opened_p.due || met->closed_p.due || met->refused_p.due ||
-				met->forged_p.due || met->dropped_p.due || met->resumed_p.due);
+	return cell->state_p.due ||
+	       (cell->is_met && (met->opened_p.due || met->closed_p.due || met->refused_p.due ||
+				 met->forged_p.due || met->dropped_p.due || met->resumed_p.due));
 }

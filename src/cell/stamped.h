@@ -30,6 +30,7 @@ enum event_kind {
 	EV_GUEST_TELEMETRY_DROPPED,
 	EV_GUEST_AGENT_SILENCED,
 	EV_GUEST_AGENT_RESUMED,
+	EV_CELL_STATE_CHANGED,
 	EV_HOST_STARTED,
 	EV_HOST_STOPPED,
 	EV_LOG_OPENED,
@@ -57,6 +58,67 @@ enum close_reason {
 	CLOSE_WRONG_UID,     /* accepted and closed: peer uid is not the expected one */
 	CLOSE_HOST_STOPS,    /* we stop or seal */
 	CLOSE_N_REASONS
+};
+
+/* Where a cell is, as far as the host can tell: the table in state.c. */
+enum cell_state {
+	CELL_EXPECTED,
+	CELL_LIVE,
+	CELL_IDLE,
+	CELL_STARVED,
+	CELL_PAUSED,
+	CELL_RESTORED,
+	CELL_SILENT,
+	CELL_HUNG,
+	CELL_GONE,
+	CELL_N_STATES
+};
+
+/* What an orchestrator states of a cell's VM. */
+enum cell_told {
+	TOLD_NOTHING, /* it has not yet */
+	TOLD_PAUSED,
+	TOLD_SNAPSHOTTING, /* paused, to be written to a file */
+	TOLD_RESUMED,
+	TOLD_RESTORED, /* it comes back from such a file: perhaps elsewhere, and earlier in its life
+			*/
+	N_TOLD
+};
+
+/* Whom the host can ask about a VM beside its frames and connections. */
+enum witness {
+	WITNESS_VCPU_EXITS,  /* the VMM's metrics: its vCPUs left the guest */
+	WITNESS_CGROUP_CPU,  /* processor time and throttling of the VM's cgroup */
+	WITNESS_VMM_TASKS,   /* processor time and waiting of the VMM's threads */
+	WITNESS_VMM_PROCESS, /* its pidfd: SAID_RUNS while it lives, or SAID_GONE */
+	N_WITNESSES
+};
+
+/* What it said, of the time since it was asked before. */
+enum witness_said {
+	SAID_NOTHING, /* there is none, or it can no longer be asked */
+	SAID_RUNS,    /* the VM got on */
+	SAID_STILL,   /* it did nothing */
+	SAID_STARVED, /* it wanted the processor and was not given it: throttled, or waiting */
+	SAID_GONE,    /* what was asked about has ended */
+	N_SAID
+};
+
+/* Why a state changed. */
+enum state_basis {
+	STATE_BY_FRAME,
+	STATE_BY_STATEMENT,
+	STATE_BY_WINDOW,
+	STATE_BY_WITNESS,
+	STATE_N_BASES
+};
+
+/* What they all say, when something is concluded of a cell. */
+struct witnesses {
+	unsigned open; /* connections open now */
+	bool is_heard; /* a good frame since the clock was begun anew, and within its window */
+	uint8_t told;  /* enum cell_told: the newest statement */
+	uint8_t said[N_WITNESSES]; /* enum witness_said: as cell_witness gives it */
 };
 
 /* 74 random bits of a run: they name it inside each event's UUIDv8 (RFC 9562 section 5.8). */
@@ -158,8 +220,16 @@ struct facts_silenced {
 	uint64_t window_ns, elapsed_ns;
 	struct cht_str basis; /* "never-heard" | "frames-only" | "heartbeat" */
 	uint64_t episode;     /* from 1 */
-	unsigned open;        /* connections open now: a witness */
 	struct pauses pauses; /* of the run so far; their time is not in elapsed_ns */
+	struct witnesses witnesses;
+};
+/* The newest change; .from is the state of the last event of this kind. */
+struct facts_state_changed {
+	enum cell_state from, to;
+	enum state_basis basis;
+	uint32_t count; /* changes since that event */
+	uint32_t epoch;
+	struct witnesses witnesses;
 };
 struct facts_agent_resumed {
 	uint64_t episode, silent_ns; /* from the last good frame before to the first after */
@@ -244,6 +314,7 @@ struct cht_stamped {
 		struct facts_dropped dropped;
 		struct facts_silenced silenced;
 		struct facts_agent_resumed agent_resumed;
+		struct facts_state_changed state_changed;
 		struct facts_host_started host_started;
 		struct facts_host_stopped host_stopped;
 		struct facts_log_opened log_opened;

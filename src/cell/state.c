@@ -34,19 +34,6 @@ static uint64_t sum(uint64_t a, uint64_t b)
 	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
-const char *cell_state_name(enum cell_state state)
-{
-	static const char *const names[CELL_N_STATES] = {
-		[CELL_EXPECTED] = "expected", [CELL_LIVE] = "live",
-		[CELL_IDLE] = "idle",         [CELL_STARVED] = "starved",
-		[CELL_PAUSED] = "paused",     [CELL_RESTORED] = "restored",
-		[CELL_SILENT] = "silent",     [CELL_HUNG] = "hung",
-		[CELL_GONE] = "gone",
-	};
-
-	return names[state];
-}
-
 static enum cell_state state_of(const struct cht_cell *cell)
 {
 	if (cell->is_gone)
@@ -62,10 +49,44 @@ static enum cell_state state_of(const struct cht_cell *cell)
 	return cell->heard ? CELL_LIVE : CELL_EXPECTED;
 }
 
-static void settle(struct cht_cell *cell)
+/* What a guest can bring about is told once a second, with the count; what others do, at once. */
+static void settle(struct cht_cell *cell, enum state_basis basis)
 {
-	cell->state = (uint8_t)state_of(cell);
+	enum cell_state state = state_of(cell);
+
 	cell->next_ns = 0; /* a window may end before the one that ran */
+	if (state == cell->state)
+		return;
+	cell->state = (uint8_t)state;
+	cell->changed_by = (uint8_t)basis;
+	cell->changes++;
+	cell->state_p.due = true;
+	if (basis == STATE_BY_STATEMENT || state == CELL_GONE)
+		cell->state_p.told = false;
+}
+
+struct witnesses cell_witnesses(const struct cht_cell *cell, const struct cht_now *now)
+{
+	struct witnesses w = { .open = cell->open, .told = cell->told };
+
+	w.is_heard = cell->heard && !cell->is_silent && !cell->is_restored && !cell->is_gone;
+	for (int i = 0; i < N_WITNESSES; i++)
+		w.said[i] = (uint8_t)cell_witness(cell, (enum witness)i, now);
+	return w;
+}
+
+struct facts_state_changed cell_take_change(struct cht_cell *cell, const struct cht_now *now)
+{
+	struct facts_state_changed facts = { .from = (enum cell_state)cell->told_state,
+					     .to = (enum cell_state)cell->state,
+					     .basis = (enum state_basis)cell->changed_by,
+					     .count = cell->changes,
+					     .epoch = cell->epoch,
+					     .witnesses = cell_witnesses(cell, now) };
+
+	cell->told_state = cell->state;
+	cell->changes = 0;
+	return facts;
 }
 
 void cell_hold(struct cht_cell *cell, unsigned why, uint64_t since_ns)
@@ -129,7 +150,7 @@ void cell_come_to_life(struct cht_cell *cell, const struct cht_frame_facts *fact
 		begin_window(cell, cell->keepalive_window_ns, now_ns);
 	else
 		cht_silence_heard(&cell->silence, now_ns);
-	settle(cell);
+	settle(cell, STATE_BY_FRAME);
 }
 
 void cell_note_told(struct cht_cell *cell, enum cell_told what, const struct cht_now *now)
@@ -157,7 +178,7 @@ void cell_note_told(struct cht_cell *cell, enum cell_told what, const struct cht
 	case TOLD_NOTHING:
 	case N_TOLD: break;
 	}
-	settle(cell);
+	settle(cell, STATE_BY_STATEMENT);
 }
 
 enum witness_said cell_witness(const struct cht_cell *cell, enum witness witness,
@@ -192,7 +213,7 @@ void cell_fall_silent(struct cht_cell *cell, const struct cht_now *now)
 {
 	cell->is_silent = true;
 	cell->verdict = (uint8_t)judge(cell, now);
-	settle(cell);
+	settle(cell, STATE_BY_WINDOW);
 }
 
 /* Until when what witnesses said keeps the clock; 0: none said so. */
@@ -228,7 +249,7 @@ void cell_note_witness(struct cht_cell *cell, enum witness witness, enum witness
 	if (cell->is_silent)
 		cell->verdict = (uint8_t)judge(cell, now);
 	if (state_of(cell) != cell->state || was_starved)
-		settle(cell);
+		settle(cell, STATE_BY_WITNESS);
 }
 
 void cell_state_on_time(struct cht_cell *cell, const struct cht_now *now)
@@ -236,7 +257,7 @@ void cell_state_on_time(struct cht_cell *cell, const struct cht_now *now)
 	if ((cell->held & HELD_STARVED) == 0 || starved_until(cell) > now->monotonic_ns)
 		return;
 	cell_release(cell, HELD_STARVED, now->monotonic_ns);
-	settle(cell);
+	settle(cell, STATE_BY_WITNESS);
 }
 
 uint64_t cell_state_deadline(const struct cht_cell *cell)

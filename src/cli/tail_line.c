@@ -48,6 +48,7 @@ static const struct shown {
 	  true,
 	  { "basis", "elapsedMs", "keepaliveWindowMs", "episode", "?pausedMs" } },
 	{ "guest.agent_resumed", false, { "silentMs", "episode" } },
+	{ "cell.state_changed", false, { "from", "to", "basis", "?epoch" } },
 	{ "host.started", false, { "version", "previous", "cells", "nextIndex", "kernel" } },
 	{ "host.stopped", false, { "reason", "cells" } },
 	{ "log.opened", false, { "origin", "reason", "retention", "predecessor.origin" } },

@@ -36,7 +36,8 @@ static inline bool event_is_declaration(enum event_kind kind)
 {
 	return kind >= EV_GUEST_PROCESS_SPAWNED && kind <= EV_GUEST_AGENT_BYE;
 }
-/* "clean", "in_length": names used in data. */
+/* "expected", "live"; "clean", "in_length": names used in data. */
+const char *cell_state_name(enum cell_state state);
 const char *close_reason_name(enum close_reason reason);
 
 /* What rendering keeps from one event to the next: the second last formatted. Zero-initialise;

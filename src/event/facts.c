@@ -236,10 +236,37 @@ static void put_dropped(struct members *m, const struct cht_stamped *s)
 	members_u64(m, "overQuota", f->over_quota);
 }
 
+/* Who was there to be asked, and what each said. */
+static void put_witnesses(struct members *m, const struct witnesses *w)
+{
+	static const char *const told[N_TOLD] = { "", "paused", "snapshotting", "resumed",
+						  "restored" };
+	static const char *const said[N_SAID] = { "", "runs", "still", "starved", "gone" };
+	static const struct {
+		const char *key;
+		enum witness witness;
+	} below[] = { { "vcpuExits", WITNESS_VCPU_EXITS },
+		      { "vmmProcess", WITNESS_VMM_PROCESS },
+		      { "vmmTasks", WITNESS_VMM_TASKS } };
+	struct members inner;
+
+	members_key(m, "witnesses");
+	inner = members_open(m->b, NULL);
+	if (w->said[WITNESS_CGROUP_CPU] != SAID_NOTHING)
+		members_text(&inner, "cgroupCpu", str_of(said[w->said[WITNESS_CGROUP_CPU]]));
+	members_u64(&inner, "connectionsOpen", w->open);
+	members_text(&inner, "frames", w->is_heard ? STR("heard") : STR("none"));
+	if (w->told != TOLD_NOTHING)
+		members_text(&inner, "stated", str_of(told[w->told]));
+	for (size_t i = 0; i < sizeof(below) / sizeof(below[0]); i++)
+		if (w->said[below[i].witness] != SAID_NOTHING)
+			members_text(&inner, below[i].key, str_of(said[w->said[below[i].witness]]));
+	members_close(&inner);
+}
+
 static void put_silenced(struct members *m, const struct cht_stamped *s)
 {
 	const struct facts_silenced *f = &s->facts.silenced;
-	struct members witnesses;
 
 	members_text(m, "basis", f->basis);
 	members_u64(m, "elapsedMs", f->elapsed_ns / NS_PER_MS);
@@ -248,11 +275,21 @@ static void put_silenced(struct members *m, const struct cht_stamped *s)
 	members_u64(m, "keepaliveWindowMs", f->window_ns / NS_PER_MS);
 	put_pauses(m, &f->pauses);
 	members_text(m, "ruleClass", STR("GUEST_AGENT_DECLARATION"));
-	members_key(m, "witnesses");
-	witnesses = members_open(m->b, NULL);
-	members_u64(&witnesses, "connectionsOpen", f->open);
-	members_text(&witnesses, "frames", STR("none"));
-	members_close(&witnesses);
+	put_witnesses(m, &f->witnesses);
+}
+
+static void put_state_changed(struct members *m, const struct cht_stamped *s)
+{
+	static const char *const bases[STATE_N_BASES] = { "frame", "statement", "window",
+							  "witness" };
+	const struct facts_state_changed *f = &s->facts.state_changed;
+
+	members_text(m, "basis", str_of(bases[f->basis]));
+	members_u64(m, "count", f->count);
+	members_u64(m, "epoch", f->epoch);
+	members_text(m, "from", str_of(cell_state_name(f->from)));
+	members_text(m, "to", str_of(cell_state_name(f->to)));
+	put_witnesses(m, &f->witnesses);
 }
 
 static void put_agent_resumed(struct members *m, const struct cht_stamped *s)
@@ -411,6 +448,7 @@ static const put_facts_fn put_facts[EV_N_KINDS] = {
 	[EV_GUEST_TELEMETRY_DROPPED] = put_dropped,
 	[EV_GUEST_AGENT_SILENCED] = put_silenced,
 	[EV_GUEST_AGENT_RESUMED] = put_agent_resumed,
+	[EV_CELL_STATE_CHANGED] = put_state_changed,
 	[EV_HOST_STARTED] = put_host_started,
 	[EV_HOST_STOPPED] = put_host_stopped,
 	[EV_LOG_OPENED] = put_log_opened,

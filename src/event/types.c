@@ -47,9 +47,11 @@ const struct event_type event_types[EV_N_KINDS] = {
 	HOST(EV_GUEST_TELEMETRY_DROPPED, "guest.telemetry.dropped", "derived", "host.gap",
 	     "[\"agent_boot\",\"agent_seq\",\"agent_dropped\",\"ledger_quota\",\"ledger_space\"]"),
 	HOST(EV_GUEST_AGENT_SILENCED, "guest.agent_silenced", "derived", "host.silence",
-	     "[\"frames\",\"connections\",\"clock_monotonic\"]"),
+	     "[\"frames\",\"connections\",\"statements\",\"witnesses\",\"clock_monotonic\"]"),
 	HOST(EV_GUEST_AGENT_RESUMED, "guest.agent_resumed", "derived", "host.silence",
 	     "[\"frames\",\"clock_monotonic\"]"),
+	HOST(EV_CELL_STATE_CHANGED, "cell.state_changed", "derived", "host.silence",
+	     "[\"frames\",\"connections\",\"statements\",\"witnesses\",\"clock_monotonic\"]"),
 	HOST(EV_HOST_STARTED, "host.started", "observed", "host.line",
 	     "[\"boot_id\",\"uname\",\"adjtimex\",\"run_table\",\"ledger\"]"),
 	HOST(EV_HOST_STOPPED, "host.stopped", "observed", "host.line", "[\"signal\"]"),
@@ -90,6 +92,19 @@ bool event_type_is_below(struct cht_str type, struct cht_str name)
 	return str_starts(type, name) &&
 	       (type.len == name.len || name.len == 0 || type.ptr[name.len] == '.' ||
 		name.ptr[name.len - 1] == '.');
+}
+
+const char *cell_state_name(enum cell_state state)
+{
+	static const char *const names[CELL_N_STATES] = {
+		[CELL_EXPECTED] = "expected", [CELL_LIVE] = "live",
+		[CELL_IDLE] = "idle",         [CELL_STARVED] = "starved",
+		[CELL_PAUSED] = "paused",     [CELL_RESTORED] = "restored",
+		[CELL_SILENT] = "silent",     [CELL_HUNG] = "hung",
+		[CELL_GONE] = "gone",
+	};
+
+	return names[state];
 }
 
 const char *close_reason_name(enum close_reason reason)

@@ -29,8 +29,9 @@ def test_a_frame_becomes_an_event_of_its_cell(d):
             await_count(daemon.state, "guest.process_spawned", 1)
         daemon.stop()
     seen = list(events(d + "/s"))
-    equal([short(e) for e in seen][:5],
-          ["log.opened", "host.started", "run.opened", "channel.opened", "guest.process_spawned"], "order")
+    equal([short(e) for e in seen][:6],
+          ["log.opened", "host.started", "run.opened", "channel.opened", "cell.state_changed", "guest.process_spawned"],
+          "order")
     equal(short(seen[-1]), "host.stopped", "last")
     e = next(e for e in seen if short(e) == "guest.process_spawned")["data"]
     equal((e["cellId"], e["runId"], e["specSignatureHash"], e["provenance"]),

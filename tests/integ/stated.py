@@ -41,7 +41,7 @@ def test_each_statement_is_stored_when_it_is_answered(d):
             equal((data["provenance"], data["output"]), ("declared", {"declaredBy": "orchestrator", "stampedBy": "host"}),
                   "whose word it is")
             equal(data["by"], {"gid": os.getgid(), "pid": os.getpid(), "uid": os.getuid()}, "who said it")
-        equal(view["sequence"], 1 + len(bodies), "numbers")
+        equal(view["sequence"], 1 + len(bodies) + 4, "numbers: each change of state has its own")
         check("stated" not in c.get("/cells/a"), "it is of the answer to a statement")
         c.delete("a")
     sealed = of_cell(d, "a")[-1]

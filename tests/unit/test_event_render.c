@@ -95,7 +95,8 @@ static void test_the_host_states_a_fact_with_its_source_and_inputs(void **state)
 		    "cellos-host-telemetry/host" TYPE "guest.agent_silenced" DATA
 		    "{\"basis\":\"never-heard\",\"cellId\":\"c\",\"elapsedMs\":0,\"episode\":0,"
 		    "\"epistemicStatus\":\"DECLARED\",\"host\":{\"hostBootNs\":\"0\"},"
-		    "\"inputs\":{\"from\":[\"frames\",\"connections\",\"clock_monotonic\"]},"
+		    "\"inputs\":{\"from\":[\"frames\",\"connections\",\"statements\",\"witnesses\","
+		    "\"clock_monotonic\"]},"
 		    "\"keepaliveWindowMs\":0,\"output\":{\"stampedBy\":\"host\"},"
 		    "\"probeSource\":\"host.silence\",\"provenance\":\"derived\",\"ruleClass\":"
 		    "\"GUEST_AGENT_DECLARATION\",\"runId\":\"r\",\"sequence\":1,"

@@ -286,6 +286,7 @@ static void test_the_cell_tells_of_its_connections(void **state)
 	CHECK(cht_cell_next(cell, &now) == NULL);
 	now.monotonic_ns = cht_cell_deadline(cell);
 	CHECK(is_event(cht_cell_next(cell, &now), "guest.agent_silenced"));
+	CHECK(is_event(cht_cell_next(cell, &now), "cell.state_changed"));
 	CHECK(cht_cell_next(cell, &now) == NULL);
 	CHECK(cht_cell_deadline(cell) == UINT64_MAX);
 }
