@@ -28,8 +28,23 @@ enum {
 	OPT_OUTPUT,
 };
 
+/* What it can do: with which request, and what that states. */
+static const struct action {
+	const char *name, *method;
+	const char *state; /* of the VM; null: none */
+	bool has_id, has_receipt;
+} actions[] = {
+	{ "add", "PUT", NULL, true, true },          { "ls", "GET", NULL, false, false },
+	{ "pause", "PATCH", "paused", true, false }, { "resume", "PATCH", "resumed", true, false },
+	{ "rm", "DELETE", NULL, true, true },        { "show", "GET", NULL, true, false },
+};
+enum { N_ACTIONS = sizeof(actions) / sizeof(actions[0]) };
+#define ACTIONS "add, ls, pause, resume, rm or show"
+
 struct request {
-	const char *action, *id, *socket, *receipt;
+	const char *word;
+	const struct action *action;
+	const char *id, *socket, *receipt;
 	json_t *body; /* what add is told of the cell */
 	bool json;
 };
@@ -83,6 +98,16 @@ static void print_frames(const json_t *view)
 		   number_of(f, "heartbeats"), number_of(f, "refused"), number_of(f, "dropped"));
 }
 
+/* Of one that is registered, what it is like; else how far it has come or gone. */
+static const char *state_of(const json_t *view)
+{
+	const char *state = text_of(view, "state");
+
+	if (json_is_true(json_object_get(view, "silent")))
+		return "silent";
+	return strcmp(state, "open") == 0 ? text_of(view, "condition") : state;
+}
+
 static void print_cell(const json_t *view)
 {
 	bool is_silent = json_is_true(json_object_get(view, "silent"));
@@ -91,9 +116,11 @@ static void print_cell(const json_t *view)
 	print_text("run", text_of(view, "run"));
 	print_text("spec", text_of(view, "spec"));
 	print_text("socket", text_of(view, "socket"));
-	cli_printf("%-12s%s%s\n", "state", text_of(view, "state"),
+	cli_printf("%-12s%s, %s%s\n", "state", text_of(view, "state"), text_of(view, "condition"),
 		   is_silent ? ", its agent is silent" : "");
 	cli_printf("%-12s%" PRIu64 "\n", "opened at", number_of(view, "index"));
+	if (json_object_get(view, "stated") != NULL)
+		cli_printf("%-12s%" PRIu64 "\n", "stated at", number_of(view, "stated"));
 	if (json_object_get(view, "sealed") != NULL)
 		cli_printf("%-12s%" PRIu64 "\n", "sealed at", number_of(view, "sealed"));
 	cli_printf("%-12s%" PRIu64 " open\n", "connections", number_of(view, "connections"));
@@ -118,9 +145,9 @@ static void print_list(const json_t *list)
 
 		cli_printf("%-24s %s%-9s%s %5" PRIu64 " %12" PRIu64 " %10" PRIu64 "  %s\n",
 			   text_of(view, "id"), is_silent ? cli_colour(CLI_RED) : "",
-			   is_silent ? "silent" : text_of(view, "state"),
-			   is_silent ? cli_colour(CLI_PLAIN) : "", number_of(view, "connections"),
-			   number_of(f, "stored"), number_of(f, "refused"), text_of(view, "run"));
+			   state_of(view), is_silent ? cli_colour(CLI_PLAIN) : "",
+			   number_of(view, "connections"), number_of(f, "stored"),
+			   number_of(f, "refused"), text_of(view, "run"));
 	}
 }
 
@@ -148,14 +175,9 @@ static int keep_receipt(const struct request *q, const json_t *view, struct cht_
 static int do_it(const struct request *q, struct ask_reply *reply, struct cht_err *err)
 {
 	char target[256] = "/cells", *body = NULL;
-	const char *method = "GET";
 	struct buf b = buf_init(target, sizeof(target) - 1);
 	int r;
 
-	if (strcmp(q->action, "add") == 0)
-		method = "PUT";
-	else if (strcmp(q->action, "rm") == 0)
-		method = "DELETE";
 	buf_put_lit(&b, "/cells");
 	if (q->id != NULL) {
 		buf_put_byte(&b, '/');
@@ -164,9 +186,9 @@ static int do_it(const struct request *q, struct ask_reply *reply, struct cht_er
 	if (b.full)
 		return cht_fail(err, CHT_E_RANGE, 0, "no cell has an id as long as this");
 	*b.at = '\0';
-	if (strcmp(method, "PUT") == 0 && (body = json_dumps(q->body, JSON_COMPACT)) == NULL)
+	if (json_object_size(q->body) > 0 && (body = json_dumps(q->body, JSON_COMPACT)) == NULL)
 		return cht_fail(err, CHT_E_RANGE, 0, "what is told of a cell must be UTF-8");
-	r = ask_json(q->socket, method, target, body, reply, err);
+	r = ask_json(q->socket, q->action->method, target, body, reply, err);
 	free(body);
 	return r < 0 ? r : keep_receipt(q, reply->json, err);
 }
@@ -213,8 +235,8 @@ static void on_option(struct cli_args *args, int option, struct request *q)
 	case OPT_OWNER:
 	case OPT_GROUP: set_number(args, q, options[option].name); break;
 	case CLI_OPERAND:
-		if (q->action == NULL)
-			q->action = args->value;
+		if (q->word == NULL)
+			q->word = args->value;
 		else if (q->id == NULL)
 			q->id = args->value;
 		else
@@ -227,37 +249,42 @@ static void on_option(struct cli_args *args, int option, struct request *q)
 	}
 }
 
-static void check(struct cli_args *args, const struct request *q)
+static void find_action(struct cli_args *args, struct request *q)
 {
-	static const char *const actions[] = { "add", "ls", "rm", "show" };
-	const char *near;
-	bool is_known = false;
+	const char *names[N_ACTIONS], *near;
 
-	for (size_t i = 0; q->action != NULL && i < 4; i++)
-		is_known = is_known || strcmp(q->action, actions[i]) == 0;
-	if (q->action == NULL) {
-		(void)cli_usage_error(args, "what should it do: add, ls, rm or show");
-	} else if (!is_known) {
-		near = words_nearest(q->action, actions, 4);
-		(void)cli_usage_error(args, "it takes add, ls, rm or show, not '%s'%s%s", q->action,
+	for (size_t i = 0; i < N_ACTIONS; i++) {
+		names[i] = actions[i].name;
+		if (q->word != NULL && strcmp(q->word, actions[i].name) == 0)
+			q->action = &actions[i];
+	}
+	if (q->word == NULL) {
+		(void)cli_usage_error(args, "what should it do: " ACTIONS);
+	} else if (q->action == NULL) {
+		near = words_nearest(q->word, names, N_ACTIONS);
+		(void)cli_usage_error(args, "it takes " ACTIONS ", not '%s'%s%s", q->word,
 				      near != NULL ? "; did you mean " : "",
 				      near != NULL ? near : "");
-	} else if ((strcmp(q->action, "ls") == 0) != (q->id == NULL)) {
+	}
+}
+
+static void check(struct cli_args *args, const struct request *q)
+{
+	bool is_add = strcmp(q->action->method, "PUT") == 0;
+	int channels = (json_object_get(q->body, "base") != NULL) +
+		       (json_object_get(q->body, "path") != NULL) +
+		       (json_object_get(q->body, "cid") != NULL);
+
+	if (q->action->has_id != (q->id != NULL))
 		(void)cli_usage_error(
 			args, q->id == NULL ? "%s needs a cell's ID" : "%s takes no ID: show does",
-			q->action);
-	} else if (strcmp(q->action, "add") != 0 && json_object_size(q->body) > 0) {
+			q->word);
+	else if (!is_add && json_object_size(q->body) > 0)
 		(void)cli_usage_error(args, "what a cell is like is told to add alone");
-	} else if (strcmp(q->action, "add") == 0 &&
-		   (json_object_get(q->body, "base") != NULL) +
-				   (json_object_get(q->body, "path") != NULL) +
-				   (json_object_get(q->body, "cid") != NULL) !=
-			   1) {
+	else if (is_add && channels != 1)
 		(void)cli_usage_error(args, "add needs one of --base, --path and --cid");
-	} else if (q->receipt != NULL && strcmp(q->action, "add") != 0 &&
-		   strcmp(q->action, "rm") != 0) {
+	else if (q->receipt != NULL && !q->action->has_receipt)
 		(void)cli_usage_error(args, "--receipt is for add and rm");
-	}
 }
 
 int cmd_cell(int argc, char **argv)
@@ -269,10 +296,12 @@ int cmd_cell(int argc, char **argv)
 	while ((o = cli_next(&args)) != CLI_END)
 		on_option(&args, o, &q);
 	if (args.status < 0)
+		find_action(&args, &q);
+	if (args.status < 0)
 		check(&args, &q);
 	status = args.status;
-	if (status < 0 && q.action == NULL)
-		status = CLI_USAGE; /* check() has said so */
+	if (status < 0 && q.action->state != NULL)
+		(void)json_object_set_new(q.body, "state", json_string(q.action->state));
 	if (status < 0)
 		status = run(&q);
 	json_decref(q.body);

@@ -262,6 +262,8 @@ static const char key_usage[] =
 
 static const char cell_usage[] =
 	"usage: cht cell add ID --base PATH | --path PATH | --cid N [OPTION...]\n"
+	"       cht cell pause ID\n"
+	"       cht cell resume ID\n"
 	"       cht cell rm ID\n"
 	"       cht cell ls\n"
 	"       cht cell show ID\n"
@@ -269,8 +271,10 @@ static const char cell_usage[] =
 	"Tells a chtd that runs, over its control socket, of a cell that comes or goes. add "
 	"returns\n"
 	"when the cell's socket listens and its run.opened is in the ledger for good: then its VM\n"
-	"may boot. rm returns when all that was sent is stored and the run is sealed. ls and show\n"
-	"say what there is.\n"
+	"may boot. rm returns when all that was sent is stored and the run is sealed. pause and\n"
+	"resume state that its VM is paused, or goes on: silence is judged by that. It is "
+	"recorded\n"
+	"as your statement; no VM is touched. ls and show say what there is.\n"
 	"\n"
 	"      --base PATH     the VMM's uds_path: the cell's socket is PATH_9001\n"
 	"      --path PATH     the cell's socket itself\n"
@@ -354,7 +358,7 @@ const struct cli_command cli_commands[] = {
 	  cmd_verify },
 	{ "status", "is chtd ready, is the ledger written, how fast", status_usage, cmd_status },
 	{ "top", "the cells of a running chtd, again and again", top_usage, cmd_top },
-	{ "cell", "register and remove cells while chtd runs", cell_usage, cmd_cell },
+	{ "cell", "register, pause and remove cells while chtd runs", cell_usage, cmd_cell },
 	{ "config", "check and show what chtd would use, and where it is from", config_usage,
 	  cmd_config },
 	{ "key", "make a signing key, or show what a verifier needs of one", key_usage, cmd_key },

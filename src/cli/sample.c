@@ -39,6 +39,10 @@ static void read_cell(struct sample_cell *c, const json_t *view)
 	copy(c->id, sizeof(c->id), json_string_value(json_object_get(view, "id")));
 	copy(c->run, sizeof(c->run), json_string_value(json_object_get(view, "run")));
 	copy(c->state, sizeof(c->state), json_string_value(json_object_get(view, "state")));
+	/* Of one that is registered, what it is like says more. */
+	if (strcmp(c->state, "open") == 0 && json_object_get(view, "condition") != NULL)
+		copy(c->state, sizeof(c->state),
+		     json_string_value(json_object_get(view, "condition")));
 	c->is_silent = json_is_true(json_object_get(view, "silent"));
 	c->connections = number(view, "connections");
 	c->frames = (struct sample_frames){ number(f, "received"), number(f, "stored"),

@@ -34,7 +34,7 @@ def test_a_cell_is_added_shown_and_removed(d):
             s.sendall(frame() * 3)
             wait_for("frames", lambda: json.loads(cell(d, "show", "web-1", "-o", "json").stdout)["frames"]["stored"] == 3)
             row = cell(d, "ls").stdout.splitlines()[1].split()
-            equal(row, ["web-1", "open", "1", "3", "0", "r:1"], "its row")
+            equal(row, ["web-1", "live", "1", "3", "0", "r:1"], "its row")
         said = cell(d, "rm", "web-1", "--receipt", d + "/sealed").stdout
         check("sealed at" in said and "3 received = 3 stored" in said, said)
         equal(cell(d, "ls", "-o", "json").stdout, "[]\n", "none is left")
@@ -42,6 +42,29 @@ def test_a_cell_is_added_shown_and_removed(d):
     for name in ("opened", "sealed"):
         with open(f"{d}/{name}", encoding="utf-8") as f:
             check(f.read().startswith("c2sp.org/tlog-proof@v1\n"), "a receipt")
+
+
+def test_a_pause_is_stated_and_holds_silence_back(d):
+    conf = d + "/conf"
+    with open(conf, "w", encoding="utf-8") as f:
+        f.write("[silence]\nkeepalive_window = 1s\n")
+    with hub(d, "--config", conf):
+        cell(d, "add", "a", "--path", d + "/a")
+        cell(d, "add", "b", "--path", d + "/b")
+        with connect(d + "/a") as a, connect(d + "/b") as b:
+            a.sendall(frame())
+            b.sendall(frame())
+            wait_for("frames", lambda: all(json.loads(cell(d, "show", x, "-o", "json").stdout)["frames"]["stored"] for x in "ab"))
+            said = cell(d, "pause", "a").stdout
+            check("open, paused" in said and "stated at" in said, said)
+            wait_for("silence of b", lambda: json.loads(cell(d, "show", "b", "-o", "json").stdout)["silent"])
+            row = {line.split()[0]: line.split()[1] for line in cell(d, "ls").stdout.splitlines()[1:]}
+            equal(row, {"a": "paused", "b": "silent"}, "what ls says")
+            told = json.loads(cell(d, "resume", "a", "-o", "json").stdout)
+            check(told["condition"] != "paused" and told["stated"] > 0, str(told))
+            stated = [e["data"]["stated"]["state"] for e in events(d + "/s") if short(e) == "run.stated"]
+            equal(stated, ["paused", "resumed"], "what is recorded")
+        check("no cell c" in cell(d, "pause", "c", want=1).stderr, "no such cell")
 
 
 def test_refusals_are_said_and_end_with_1(d):
@@ -63,7 +86,8 @@ def test_refusals_are_said_and_end_with_1(d):
 
 def test_wrong_usage_ends_with_2(d):
     for args in ((), ("ad",), ("add",), ("add", "a"), ("add", "a", "--base", "/a", "--path", "/b"), ("ls", "a"),
-                 ("rm",), ("rm", "a", "b"), ("rm", "a", "--base", "/a"), ("show", "a", "--receipt", "x"),
+                 ("rm",), ("rm", "a", "b"), ("rm", "a", "--base", "/a"), ("pause",), ("resume", "a", "b"), ("pause", "a", "--uid", "1"),
+                 ("pause", "a", "--receipt", "x"), ("show", "a", "--receipt", "x"),
                  ("add", "a", "--path", "/a", "--uid", "x"), ("add", "a", "--path", b"/\xff")):
         check(cell(d, *args, want=2).stderr, f"{args} is explained")
 

@@ -122,11 +122,11 @@ def test_status_says_how_it_is(d):
         wait_for("frames", lambda: json.loads(run(d, "status", "-d", "0s", "-o", "json").stdout)["frames"]["received"] == 31)
         told = json.loads(run(d, "status", "-d", "100ms", "-o", "json").stdout)
         equal({k: told[k] for k in ("ready", "written", "cells", "silent", "states", "connections", "frames")},
-              {"ready": True, "written": True, "cells": 2, "silent": 0, "states": {"open": 2}, "connections": 1,
+              {"ready": True, "written": True, "cells": 2, "silent": 0, "states": {"live": 1, "expected": 1}, "connections": 1,
                "frames": {"received": 31, "stored": 30, "heartbeats": 0, "refused": 1, "dropped": 0}}, "JSON")
         equal(told["perSecond"]["frames"], 0.0, "the rate")
         text = run(d, "status").stdout
-        for words in (", ready\n", "written\n", "2: 2 open, 0 silent", "31 received = 30 stored + 0 heartbeats + 1 refused",
+        for words in (", ready\n", "written\n", "2: 1 live, 1 expected, 0 silent", "31 received = 30 stored + 0 heartbeats + 1 refused",
                       "a second"):
             check(words in text, f"{words} in {text}")
 
@@ -160,7 +160,7 @@ def test_top_without_a_terminal_prints_so_many_tables(d):
         rows = [line.split() for line in tables[1].split("\n\n")[1].splitlines()]
         equal(rows[0], "CELL STATE FRAMES/S LOST REFUSED SILENCE CONNS RUN".split(), "columns")
         equal([r[0] for r in rows[1:]], ["c1", "c0", "c2"], "trouble first")
-        equal(rows[1], ["c1", "open", "0", "0", "2", "-", "1", "r1"], "its row")
+        equal(rows[1], ["c1", "live", "0", "0", "2", "-", "1", "r1"], "its row")
         check(max(map(len, text.splitlines())) <= 80, "80 columns")
         told = [json.loads(line) for line in run(d, "top", "-n", "2", "-d", "100ms", "--sort", "name", "-o", "json").stdout.splitlines()]
         equal([[c["id"] for c in t["cells"]] for t in told], [["c0", "c1", "c2"]] * 2, "a line each")
