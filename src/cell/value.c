@@ -6,6 +6,8 @@
 
 #include "base/bytes.h"
 
+enum { PEER_NAME_MAX = 32 };
+
 bool value_mode(struct cht_str s, uint64_t *mode)
 {
 	uint64_t v = 0;
@@ -49,4 +51,33 @@ bool value_is_cid(uint64_t cid)
 bool value_is_attribution(struct cht_str s)
 {
 	return all_of(s, CHT_ATTRIBUTION_MAX, "._:+/=-");
+}
+
+static struct cht_str without_blanks(struct cht_str s)
+{
+	while (s.len > 0 && s.ptr[0] == ' ') {
+		s.ptr++;
+		s.len--;
+	}
+	while (s.len > 0 && s.ptr[s.len - 1] == ' ')
+		s.len--;
+	return s;
+}
+
+bool value_next_peer(struct cht_str *list, struct cht_str *who, bool *is_group)
+{
+	const char *comma = list->len > 0 ? memchr(list->ptr, ',', list->len) : NULL;
+	size_t n = comma != NULL ? (size_t)(comma - list->ptr) : list->len;
+	struct cht_str one = without_blanks((struct cht_str){ list->ptr, n });
+
+	*is_group = one.len > 0 && one.ptr[0] == '@';
+	if (*is_group)
+		one = (struct cht_str){ one.ptr + 1, one.len - 1 };
+	/* A comma at the very end would be the end of the list. */
+	if (!all_of(one, PEER_NAME_MAX, "._-") || (comma != NULL && n + 1 == list->len))
+		return false;
+	n += comma != NULL;
+	*list = (struct cht_str){ list->ptr + n, list->len - n };
+	*who = one;
+	return true;
 }

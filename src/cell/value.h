@@ -17,4 +17,8 @@ bool value_is_attribution(struct cht_str s);
  * hypervisor and the host, 2^32 - 1 is anybody: none of them is a VM. */
 bool value_is_cid(uint64_t cid);
 
+/* The next of a list of users and @groups, by names or numbers, with commas between: "root, @kvm,
+ * 1001". False at its end, and when what follows is none: then list->len is not 0. */
+bool value_next_peer(struct cht_str *list, struct cht_str *who, bool *is_group);
+
 #endif

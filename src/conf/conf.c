@@ -29,6 +29,7 @@ static const char *const expected[] = {
 	[ID] = "a numeric user or group id",
 	[CID] = "a VM's CID, 3 to 4294967294, or 1, this host",
 	[MODE] = "an octal mode such as 0600",
+	[PEERS] = "users and @groups, by names or numbers, such as root, @kvm, 1001",
 };
 
 /* One text being read. */
@@ -85,6 +86,16 @@ static bool read_number(const struct key *key, struct cht_str s, uint64_t *out)
 	return is_read && v >= key->least && v <= key->most;
 }
 
+static bool are_peers(struct cht_str list)
+{
+	struct cht_str who;
+	bool is_group;
+
+	while (value_next_peer(&list, &who, &is_group))
+		;
+	return list.len == 0;
+}
+
 /* Puts one value where its key says; false when it is not of the key's kind or out of bounds. */
 static bool store(const struct key *key, void *base, struct cht_str s)
 {
@@ -109,6 +120,7 @@ static bool store(const struct key *key, void *base, struct cht_str s)
 		return (str_eq(s, STR("off")) || is_either(s, "hmac-sha256", "ed25519")) &&
 		       replace_text(at, s);
 	case SILENCE: return is_either(s, "each", "once") && replace_text(at, s);
+	case PEERS: return are_peers(s) && replace_text(at, s);
 	case ORDER: return is_either(s, "struct", "sorted") && replace_text(at, s);
 	case MODE:
 		if (!read_number(key, s, &v))

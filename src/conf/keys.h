@@ -20,7 +20,8 @@ enum key_kind {
 	ATTRIBUTION,
 	ID,
 	CID,
-	MODE
+	MODE,
+	PEERS
 };
 
 struct key {

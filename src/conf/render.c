@@ -55,7 +55,9 @@ void conf_render(const struct conf *conf, struct buf *b)
 	if (conf->control != NULL) {
 		buf_put_lit(b, ",\"control\":{");
 		number(b, STR("cells"), (int64_t)conf->cells_max);
+		text(b, STR("readers"), conf->readers);
 		text(b, STR("socket"), conf->control);
+		text(b, STR("writers"), conf->writers);
 		buf_put_byte(b, '}');
 	}
 	buf_put_lit(b, ",\"ledger\":{");

@@ -63,7 +63,8 @@ static const char *word_default(enum key_kind kind)
 	case ATTRIBUTION:
 	case CID:
 	case ID:
-	case MODE: break;
+	case MODE:
+	case PEERS: break;
 	}
 	return NULL;
 }
@@ -95,6 +96,7 @@ static bool put_value(struct buf *b, const struct key *key, const void *base)
 	case ALGORITHM:
 	case SILENCE:
 	case ORDER:
+	case PEERS:
 		memcpy(&word, at, sizeof(word));
 		return put_word(b, word != NULL ? word : word_default(key->kind));
 	case DURATION:

@@ -168,11 +168,11 @@ static void free_cell(struct conf_cell *cell)
 
 void conf_free(struct conf *conf)
 {
-	char **texts[] = { &conf->state,     &conf->on_full,   &conf->silence,
-			   &conf->log_name,  &conf->control,   &conf->log_key_file,
-			   &conf->lockdown,  &conf->close_for, &conf->close_reason,
-			   &conf->sign_alg,  &conf->sign_kid,  &conf->sign_key_file,
-			   &conf->sign_order };
+	char **texts[] = { &conf->state,      &conf->on_full,   &conf->silence,
+			   &conf->log_name,   &conf->control,   &conf->log_key_file,
+			   &conf->lockdown,   &conf->close_for, &conf->close_reason,
+			   &conf->sign_alg,   &conf->sign_kid,  &conf->sign_key_file,
+			   &conf->sign_order, &conf->writers,   &conf->readers };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		free(*texts[i]);

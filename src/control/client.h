@@ -21,7 +21,7 @@ enum client_state {
 
 struct client {
 	enum client_state state;
-	bool may_write, has_head;
+	bool may_read, may_write, has_head;
 	uint64_t since_ns;
 	struct MHD_Connection *connection;
 	int fd;

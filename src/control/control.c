@@ -51,11 +51,6 @@ static bool read_peer(int fd, struct control_peer *out)
 	return true;
 }
 
-static bool may_write(const struct control_peer *peer)
-{
-	return peer->uid == 0 || peer->uid == geteuid();
-}
-
 static bool is_far_too_large(struct MHD_Connection *connection)
 {
 	const char *len = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
@@ -66,16 +61,27 @@ static bool is_far_too_large(struct MHD_Connection *connection)
 	return len != NULL && (!read_u64(str_of(len), UINT64_MAX, &n) || n > BODY_READ_MAX);
 }
 
+/* Before anything is said of what there is. */
+static void check_access(struct client *client)
+{
+	if (!client->may_read)
+		(void)control_refuse(&client->error, MHD_HTTP_FORBIDDEN, "not_a_reader",
+				     "user %u may not ask here: see [control] readers",
+				     client->peer.uid);
+	else if (client->error.status == 0 && client->request.method != CONTROL_GET &&
+		 !client->may_write)
+		(void)control_refuse(&client->error, MHD_HTTP_FORBIDDEN, "not_a_writer",
+				     "user %u may not change cells: see [control] writers",
+				     client->peer.uid);
+}
+
 /* The head of a request. A body that is far too large is not waited for: the connection ends with
  * the answer. */
 static enum MHD_Result on_head(struct client *client)
 {
 	client->has_head = true;
 	client->body_len = 0;
-	if (client->error.status == 0 && client->request.method != CONTROL_GET &&
-	    !client->may_write)
-		(void)control_refuse(&client->error, MHD_HTTP_FORBIDDEN, "not_a_writer",
-				     "only root and the user of chtd may change cells");
+	check_access(client);
 	if (!is_far_too_large(client->connection))
 		return MHD_YES;
 	(void)control_refuse(&client->error, MHD_HTTP_CONTENT_TOO_LARGE, "too_large",
@@ -173,6 +179,7 @@ static struct client *take_client(struct control *c)
 static void on_connection(void *closure, struct MHD_Connection *connection, void **socket_context,
 			  enum MHD_ConnectionNotificationCode what)
 {
+	struct control *c = closure;
 	struct client *client = *socket_context;
 
 	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
@@ -180,7 +187,7 @@ static void on_connection(void *closure, struct MHD_Connection *connection, void
 			client->state = CLIENT_FREE;
 		return;
 	}
-	client = take_client(closure);
+	client = take_client(c);
 	*socket_context = client;
 	if (client == NULL)
 		return;
@@ -191,7 +198,12 @@ static void on_connection(void *closure, struct MHD_Connection *connection, void
 	client->error.status = 0;
 	client->fd =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-	client->may_write = read_peer(client->fd, &client->peer) && may_write(&client->peer);
+	client->may_read = client->may_write = false;
+	if (!read_peer(client->fd, &client->peer))
+		return;
+	client->may_write = control_access_has(&c->handler.writers, &client->peer, client->fd);
+	client->may_read = client->may_write ||
+			   control_access_has(&c->handler.readers, &client->peer, client->fd);
 }
 
 static void on_answered(void *closure, struct MHD_Connection *connection, void **request_closure,

@@ -4,6 +4,7 @@
  * a request does is for its handler to say; one whose answer waits for the disk holds up nobody
  * else (docs/PROTOCOL.control).
  *
+ * access.c   who may do what
  * request.c, body.c  method, target and body to a struct: pure
  * reply.c    structs to the bytes of an answer: pure
  * answer.c   what a whole request is answered
@@ -14,6 +15,7 @@
 
 #include "base/limits.h"
 #include "channel/channel.h"
+#include "control/access.h"
 #include "control/request.h"
 
 /* What there is to say of a cell. Texts are the handler's, and hold while it answers. */
@@ -47,6 +49,7 @@ enum { CONTROL_CLIENTS_MAX = 1024, CONTROL_RECEIPT_MAX = 4095 };
 
 struct control_handler {
 	void *context;
+	struct control_access writers, readers; /* writers read too */
 	uint32_t clients_max; /* connected at once, a descriptor each: 1 to CONTROL_CLIENTS_MAX */
 	/* CONTROL_CELL: false, *ticket: the answer comes by control_tell. True: *answer is it. */
 	bool (*on_cell)(void *context, const struct control_request *request,

@@ -2,6 +2,7 @@
 /* What is asked over the control socket, done to the cells. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "control/control.h"
@@ -285,17 +286,36 @@ static void read_metrics(void *context, struct control_metrics *out)
 	}
 }
 
+/* By default root and we write, and who can connect reads. */
+static int read_access(const struct conf *conf, struct control_handler *handler,
+		       struct cht_err *err)
+{
+	int r = control_access_read(&handler->writers, conf->writers, err);
+
+	if (r == 0)
+		r = control_access_read(&handler->readers, conf->readers, err);
+	handler->readers.is_anybody = conf->readers == NULL;
+	if (conf->writers == NULL) {
+		handler->writers.who[0].id = geteuid();
+		handler->writers.n = 1;
+	}
+	return r;
+}
+
 int hub_open(struct line *line, struct cht_err *err)
 {
-	const struct control_handler handler = { .context = line,
-						 .clients_max = line->n_clients,
-						 .on_cell = on_cell,
-						 .next_cell = next_cell,
-						 .read_metrics = read_metrics };
+	struct control_handler handler = { .context = line,
+					   .clients_max = line->n_clients,
+					   .on_cell = on_cell,
+					   .next_cell = next_cell,
+					   .read_metrics = read_metrics };
 	int r;
 
 	if (line->conf->control == NULL)
 		return 0;
+	r = read_access(line->conf, &handler, err);
+	if (r < 0)
+		return r;
 	r = control_open(&line->control, line->conf->control, line->conf->replace, &handler, err);
 	if (r == 0)
 		r = loop_add(&line->loop, control_fd(line->control), FD_CONTROL, 0, 0, err);
