@@ -140,6 +140,12 @@ static enum MHD_Result queue_version(struct client *client)
 	return queue_text(client, MHD_HTTP_OK, json_type);
 }
 
+/* Who waits for a slow disk leaves places for those who ask how it is. */
+static bool is_crowded(const struct control *c)
+{
+	return c->n_waiting >= c->handler.clients_max - c->handler.clients_max / 4;
+}
+
 /* The handler answers now, or we wait for it. */
 static enum MHD_Result ask(struct control *c, struct client *client)
 {
@@ -150,6 +156,11 @@ static enum MHD_Result ask(struct control *c, struct client *client)
 	    !control_read_body((struct cht_bytes){ client->body, client->body_len },
 			       &client->request, &client->error))
 		return client_queue_error(client);
+	if (client->request.method != CONTROL_GET && is_crowded(c)) {
+		(void)control_refuse(&client->error, MHD_HTTP_SERVICE_UNAVAILABLE, "busy",
+				     "too many requests wait for the disk: ask again in a moment");
+		return client_queue_error(client);
+	}
 	if (c->handler.on_cell(c->handler.context, &client->request, &answer, &client->ticket)) {
 		client_write(client, &answer);
 		return queue_text(client, client->status, json_type);

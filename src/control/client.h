@@ -25,6 +25,8 @@ struct client {
 	uint64_t since_ns;
 	struct MHD_Connection *connection;
 	int fd;
+	const char *target; /* where it stood; no longer to be read */
+	size_t target_len;
 	struct control_peer peer;
 	control_ticket ticket;
 	uint64_t asked; /* .n_asked, when it began to wait */

@@ -75,13 +75,41 @@ static void check_access(struct client *client)
 				     client->peer.uid);
 }
 
-/* The head of a request. A body that is far too large is not waited for: the connection ends with
- * the answer. */
-static enum MHD_Result on_head(struct client *client)
+static bool has_header(const struct client *client, const char *name)
+{
+	return MHD_lookup_connection_value(client->connection, MHD_HEADER_KIND, name) != NULL;
+}
+
+/* What the library would answer in its own words: HTML. */
+static void check_head(struct client *client, const char *version)
+{
+	const char *end = client->target + client->target_len;
+
+	/* The version stands behind the target, and one byte between them; where there is more, the
+	 * target went on behind a NUL. */
+	if ((uintptr_t)version - (uintptr_t)end > 1 &&
+	    (uintptr_t)version - (uintptr_t)end < CONNECTION_BYTES)
+		(void)control_refuse(&client->error, MHD_HTTP_BAD_REQUEST, "bad_request",
+				     "there is a NUL in the target");
+	else if (strcmp(version, MHD_HTTP_VERSION_1_1) == 0 &&
+		 !has_header(client, MHD_HTTP_HEADER_HOST))
+		(void)control_refuse(&client->error, MHD_HTTP_BAD_REQUEST, "bad_request",
+				     "HTTP/1.1 has a Host header: any name will do");
+	else if (has_header(client, MHD_HTTP_HEADER_TRANSFER_ENCODING))
+		(void)control_refuse(&client->error, MHD_HTTP_LENGTH_REQUIRED, "length_required",
+				     "send the body with a Content-Length, not in chunks");
+}
+
+/* The head of a request. A body that is far too large, or whose end nobody can tell, is not waited
+ * for: the connection ends with the answer. */
+static enum MHD_Result on_head(struct client *client, const char *version)
 {
 	client->has_head = true;
 	client->body_len = 0;
+	check_head(client, version);
 	check_access(client);
+	if (client->error.status == MHD_HTTP_LENGTH_REQUIRED)
+		return client_queue_error(client);
 	if (!is_far_too_large(client->connection))
 		return MHD_YES;
 	(void)control_refuse(&client->error, MHD_HTTP_CONTENT_TOO_LARGE, "too_large",
@@ -115,7 +143,6 @@ static enum MHD_Result on_request(void *closure, struct MHD_Connection *connecti
 	struct client *client = client_of(connection);
 
 	(void)url;
-	(void)version;
 	(void)request_closure;
 	if (client == NULL)
 		return MHD_NO;
@@ -123,7 +150,7 @@ static enum MHD_Result on_request(void *closure, struct MHD_Connection *connecti
 		if (client->error.status == 0)
 			(void)control_read_target(method, client->text, &client->request,
 						  &client->error);
-		return on_head(client);
+		return on_head(client, version);
 	}
 	if (*upload_len > 0) {
 		on_body(client, upload, *upload_len);
@@ -148,11 +175,13 @@ static void *on_target(void *closure, const char *target, struct MHD_Connection 
 		return NULL;
 	client->has_head = false;
 	client->error.status = 0;
-	if (strlen(target) > CONTROL_TARGET_MAX)
+	client->target = target;
+	client->target_len = strlen(target);
+	if (client->target_len > CONTROL_TARGET_MAX)
 		(void)control_refuse(&client->error, MHD_HTTP_NOT_FOUND, "not_found",
 				     "a target has at most %d bytes", CONTROL_TARGET_MAX);
 	else
-		memcpy(client->text, target, strlen(target) + 1);
+		memcpy(client->text, target, client->target_len + 1);
 	return NULL;
 }
 
@@ -323,8 +352,7 @@ static int start_daemon(struct control *c, struct cht_err *err)
 		(unsigned)(REQUEST_NS / NS_PER_S), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)CONNECTION_BYTES, MHD_OPTION_URI_LOG_CALLBACK, on_target, c,
 		MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-		on_answered, c, MHD_OPTION_NOTIFY_CONNECTION, on_connection, c,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+		on_answered, c, MHD_OPTION_NOTIFY_CONNECTION, on_connection, c, MHD_OPTION_END);
 	if (c->daemon == NULL) {
 		fd_close(&fd);
 		return cht_fail(err, CHT_E_IO, 0, "the HTTP library did not start");

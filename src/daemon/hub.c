@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is asked over the control socket, done to the cells. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -83,6 +84,9 @@ static bool is_socket_taken(const struct line *line, const struct placed *reg)
 /* Why a cell could not be registered, for its client; false when it concerns all of us. */
 static bool explain(int code, const struct cht_err *why, struct control_error *error)
 {
+	/* It is no matter of the path: the host is short of something. */
+	if (why->sys == EMFILE || why->sys == ENFILE || why->sys == ENOBUFS || why->sys == ENOMEM)
+		return !control_refuse(error, 503, "full", "%s", why->text);
 	switch (code) {
 	case CHT_E_BIND:
 	case CHT_E_CONFIG:
