@@ -3,9 +3,11 @@
  * The end of the ledger is read twice: once to learn where the last events that match stand, which
  * needs a number for each and no copy, and from there on to show them.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/err.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "cli/cli.h"
@@ -13,15 +15,15 @@
 #include "cli/follow.h"
 #include "cli/tail_line.h"
 
-enum { OPT_OUTPUT = FILTER_OPTIONS_END, OPT_LINES, OPT_NO_FOLLOW };
+enum { OPT_OUTPUT = FILTER_OPTIONS_END, OPT_LINES, OPT_NO_FOLLOW, OPT_FROM, OPT_INDEX };
 
 enum { LINES_MAX = 10000, LINES_DEFAULT = 10 };
 #define LINES_ALL UINT64_MAX
 
 struct request {
 	const char *dir;
-	uint64_t n;
-	bool json, ends;
+	uint64_t n, from;
+	bool json, ends, has_from, has_index;
 	struct filter filter;
 };
 
@@ -84,6 +86,15 @@ static int find_start(const struct request *q, struct follow *f, uint64_t *start
 	uint64_t n = 0;
 	int r;
 
+	if (q->has_from) {
+		*start = q->from;
+		if (q->from > f->view.size)
+			return cht_fail(err, CHT_E_RANGE, 0,
+					"the ledger has %" PRIu64 " entries, none before index "
+					"%" PRIu64 ": is it another one?",
+					f->view.size, q->from);
+		return seek_last_segment(f, err);
+	}
 	if (q->n == LINES_ALL) {
 		r = seek_time(f, q->filter.after_ns, err);
 		*start = f->reader.next;
@@ -126,6 +137,8 @@ static int show(const struct request *q, struct follow *f, uint64_t start, struc
 	while (r >= 0 && (r = follow_next(f, &entry, err)) > 0) {
 		if (f->reader.next <= start || !filter_takes(&q->filter, entry, &event, &is_event))
 			continue;
+		if (q->has_index)
+			cli_printf("%" PRIu64 "\t", f->reader.next - 1);
 		if (q->json)
 			put_entry_line(entry, f->reader.next - 1);
 		else if (is_event)
@@ -158,6 +171,8 @@ int cmd_tail(int argc, char **argv)
 						     [OPT_OUTPUT] = { "output", 'o', true },
 						     [OPT_LINES] = { "lines", 'n', true },
 						     [OPT_NO_FOLLOW] = { "no-follow", 0, false },
+						     [OPT_FROM] = { "from", 0, true },
+						     [OPT_INDEX] = { "index", 0, false },
 						     { NULL, 0, false } };
 	struct cli_args args = cli_args_init(argc, argv, options);
 	static struct request q = { .n = LINES_ALL };
@@ -170,6 +185,8 @@ int cmd_tail(int argc, char **argv)
 		case OPT_OUTPUT: (void)cli_format(&args, &q.json); break;
 		case OPT_LINES: (void)cli_number(&args, 0, LINES_MAX, &q.n); break;
 		case OPT_NO_FOLLOW: q.ends = true; break;
+		case OPT_FROM: q.has_from = cli_number(&args, 0, UINT64_MAX, &q.from); break;
+		case OPT_INDEX: q.has_index = true; break;
 		default:
 			if (q.dir != NULL)
 				(void)cli_usage_error(&args, "one directory at a time");
@@ -178,6 +195,10 @@ int cmd_tail(int argc, char **argv)
 	}
 	if (args.status < 0 && q.dir == NULL)
 		(void)cli_usage_error(&args, "it needs a directory: STATE or STATE/ledger");
+	if (args.status < 0 && q.has_from && q.n != LINES_ALL)
+		(void)cli_usage_error(&args, "--from says where to begin, and so does --lines");
+	if (args.status < 0 && q.has_index && !q.json)
+		(void)cli_usage_error(&args, "--index goes with -o json");
 	if (args.status >= 0)
 		return args.status;
 	if (q.n == LINES_ALL && !q.filter.has_after)

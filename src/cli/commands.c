@@ -97,7 +97,7 @@ static const char send_usage[] =
 	"  cht send unix:/run/vm/web-1.sock_9001 -n 100 --fault bad-cbor=3 --fault forged\n";
 
 static const char tail_usage[] =
-	"usage: cht tail [-n LINES] [FILTER...] [--no-follow] DIR\n"
+	"usage: cht tail [-n LINES | --from INDEX] [FILTER...] [--no-follow] DIR\n"
 	"\n"
 	"Shows the last events of a ledger and those that come, a line each: time, cell, type,\n"
 	"and who did what. A guest's words are made visible, never obeyed. In colour: yellow is\n"
@@ -114,8 +114,10 @@ static const char tail_usage[] =
 	"      --where KEY=VALUE  only where this is said: pid, comm, exe, address (with or "
 	"without\n"
 	"                         :PORT), verdict; several times: all of it\n"
+	"      --from INDEX       begin with this entry of the ledger\n"
 	"      --no-follow        end at the end of the ledger\n"
 	"  -o, --output json      the entries as cht cat prints them\n"
+	"      --index            before each entry of -o json its index, and a tab\n"
 	"  -h, --help             this text\n"
 	"\n"
 	"exit: 0, 1 no ledger or it cannot be read, 2 usage, 11 the ledger is damaged\n"

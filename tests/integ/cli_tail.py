@@ -182,6 +182,37 @@ class Tail(MadeLedger):
             cht("cat", self.dir.name).stdout,
         )
 
+    def indices(self, *args, want=0):
+        done = cht("tail", "--no-follow", "--index", "-o", "json", *args, self.dir.name)
+        self.assertEqual(done.returncode, want)
+        return [int(line.split(b"\t")[0]) for line in done.stdout.splitlines()]
+
+    def test_who_keeps_an_index_goes_on_there(self):
+        self.append(*(spawned(n, cell=f"c{n % 3}") for n in range(100)))
+        self.assertEqual(self.indices(), list(range(90, 100)))
+        self.assertEqual(self.indices("--from", "97"), [97, 98, 99])
+        self.assertEqual(self.indices("--from", "0"), list(range(100)))
+        self.assertEqual(self.indices("--from", "90", "--cell", "c0"), [90, 93, 96, 99])
+        self.assertEqual(self.indices("--from", "100"), [])
+        self.assertEqual(self.indices("--from", "101", want=1), [])
+        cat = cht("cat", self.dir.name).stdout.splitlines()
+        self.assertEqual(cht("tail", "--no-follow", "--from", "99", "--index", "-o", "json", self.dir.name).stdout,
+                         b"99\t" + cat[99] + b"\n")
+        with start("tail", "--from", "100", "--index", "-o", "json", self.dir.name) as follower:
+            self.append(spawned(2))
+            self.assertTrue(follower.stdout.readline().startswith(b"100\t{"))
+            follower.stdout.close()
+            self.assertEqual(follower.wait(30), 0)
+        for wrong in (["--from", "3", "-n", "2"], ["--from", "-1"], ["--index"]):
+            self.assertEqual(cht("tail", "--no-follow", *wrong, self.dir.name).returncode, 2)
+
+    def test_an_index_that_was_removed_is_the_first_that_is_there(self):
+        self.append(*[spawned(1)] * (2 * 65536), spawned(2))
+        self.assertEqual(self.indices("--from", "65535")[0], 65535)
+        self.segment().unlink()
+        self.assertEqual(self.indices("--from", "65535")[:2], [65536, 65537])
+        self.assertEqual(self.indices("--from", "131071"), [131071, 131072])
+
     def test_an_entry_that_is_no_event(self):
         self.append(spawned(1), b"\x1b[31mnot an event", b'{"event":{}}', spawned(2))
         code, lines = self.tail()
