@@ -290,36 +290,35 @@ static void read_metrics(void *context, struct control_metrics *out)
 	}
 }
 
-/* By default root and we write, and who can connect reads. */
-static int read_access(const struct conf *conf, struct control_handler *handler,
-		       struct cht_err *err)
+/* Whom names mean is asked while files can still be read. By default root and we write, and who can
+ * connect reads. */
+int hub_prepare(struct line *line, struct cht_err *err)
 {
-	int r = control_access_read(&handler->writers, conf->writers, err);
+	int r = control_access_read(&line->writers, line->conf->writers, err);
 
 	if (r == 0)
-		r = control_access_read(&handler->readers, conf->readers, err);
-	handler->readers.is_anybody = conf->readers == NULL;
-	if (conf->writers == NULL) {
-		handler->writers.who[0].id = geteuid();
-		handler->writers.n = 1;
+		r = control_access_read(&line->readers, line->conf->readers, err);
+	line->readers.is_anybody = line->conf->readers == NULL;
+	if (line->conf->writers == NULL) {
+		line->writers.who[0].id = geteuid();
+		line->writers.n = 1;
 	}
 	return r;
 }
 
 int hub_open(struct line *line, struct cht_err *err)
 {
-	struct control_handler handler = { .context = line,
-					   .clients_max = line->n_clients,
-					   .on_cell = on_cell,
-					   .next_cell = next_cell,
-					   .read_metrics = read_metrics };
+	const struct control_handler handler = { .context = line,
+						 .writers = line->writers,
+						 .readers = line->readers,
+						 .clients_max = line->n_clients,
+						 .on_cell = on_cell,
+						 .next_cell = next_cell,
+						 .read_metrics = read_metrics };
 	int r;
 
 	if (line->conf->control == NULL)
 		return 0;
-	r = read_access(line->conf, &handler, err);
-	if (r < 0)
-		return r;
 	r = control_open(&line->control, line->conf->control, line->conf->replace, &handler, err);
 	if (r == 0)
 		r = loop_add(&line->loop, control_fd(line->control), FD_CONTROL, 0, 0, err);

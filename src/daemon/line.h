@@ -161,6 +161,7 @@ struct line {
 	uint32_t partial;                        /* connections in the middle of a frame */
 	struct control *control;                 /* null: nobody may ask */
 	struct stating stating;
+	struct control_access writers, readers;
 	struct frame_counts gone; /* of runs that were sealed since the start */
 	int hub_status;           /* below 0: a request failed by what concerns us all */
 	struct cht_err hub_err;
@@ -311,6 +312,8 @@ void moves_on_receipt(struct line *line, uint64_t index, struct cht_str text);
 int moves_finish(struct line *line, struct cht_err *err) CHT_CHECKED;
 
 /* hub.c */
+/* Before we are locked down, and before anything is written: who may do what. CHT_E_CONFIG. */
+int hub_prepare(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* Listens, when the options say where. */
 int hub_open(struct line *line, struct cht_err *err) CHT_CHECKED;
 void hub_close(struct line *line);

@@ -207,7 +207,9 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 
 	line->conf = conf;
 	clk_read(&line->now);
-	r = ring_create(&line->ring, err);
+	r = hub_prepare(line, err);
+	if (r == 0)
+		r = ring_create(&line->ring, err);
 	if (r < 0) {
 		fd_close(&secrets_fd);
 		return r;
