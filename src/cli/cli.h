@@ -32,7 +32,7 @@ struct cli_command {
 };
 
 /* The usage texts that stand with their commands. */
-extern const char config_usage[], ps_usage[], status_usage[], top_usage[];
+extern const char config_usage[], doctor_usage[], ps_usage[], status_usage[], top_usage[];
 
 /* In the order of cht --help; ends with a null name. */
 extern const struct cli_command cli_commands[];
@@ -44,6 +44,7 @@ int cmd_cat(int argc, char **argv);
 int cmd_cell(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_decode(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_key(int argc, char **argv);
 int cmd_ledger(int argc, char **argv);

@@ -363,6 +363,7 @@ const struct cli_command cli_commands[] = {
 	{ "cell", "register, pause and remove cells while chtd runs", cell_usage, cmd_cell },
 	{ "config", "check and show what chtd would use, and where it is from", config_usage,
 	  cmd_config },
+	{ "doctor", "is this host fit for chtd, and what to mend", doctor_usage, cmd_doctor },
 	{ "key", "make a signing key, or show what a verifier needs of one", key_usage, cmd_key },
 	{ "ledger", "begin a log, or the one that follows it", ledger_usage, cmd_ledger },
 	{ "version", "version, wire version and cryptographic libraries", version_usage,
