@@ -51,6 +51,8 @@ struct conf {
 	char *log_key_file;             /* for the scribe, unread */
 	char *close_for, *close_reason; /* the successor's verifier key: this log ends; or null */
 	char *sign_alg, *sign_kid, *sign_key_file, *sign_order; /* for the scribe, unread */
+	char *scribe;            /* a socket of cht-scribe's own unit, or null */
+	char *scribe_user;       /* with it: whose it is; null: ours */
 	char *lockdown;          /* "kill" | "log" | "off"; null: as built */
 	char *control;           /* path of the control socket, or null */
 	char *writers, *readers; /* who may do what there; null: the defaults */

@@ -31,6 +31,8 @@ static const char usage[] =
 	"  --seal            on SIGTERM, seal the runs before stopping\n"
 	"  --close-for VKEY --close-reason WORD\n"
 	"                    end this log for its successor, and exit: cht ledger succeed does it\n"
+	"  --scribe PATH     cht-scribe is a service of its own that listens on PATH (systemd)\n"
+	"  --scribe-user U   it runs as the user U; as ours without this\n"
 	"  --lockdown MODE   what a system call that is not on our list does: kill (default), log; "
 	"off\n"
 	"  --ready-fd N      write a newline to descriptor N once every cell listens\n"
@@ -54,6 +56,8 @@ enum option_id {
 	OPT_CELL,
 	OPT_CONTROL,
 	OPT_LOCKDOWN,
+	OPT_SCRIBE,
+	OPT_SCRIBE_USER,
 	OPT_HELP,
 	OPT_VERSION
 };
@@ -70,6 +74,8 @@ static const struct option options[] = {
 	{ "cell", required_argument, NULL, OPT_CELL },
 	{ "control", required_argument, NULL, OPT_CONTROL },
 	{ "lockdown", required_argument, NULL, OPT_LOCKDOWN },
+	{ "scribe", required_argument, NULL, OPT_SCRIBE },
+	{ "scribe-user", required_argument, NULL, OPT_SCRIBE_USER },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -143,6 +149,8 @@ static int set_option(struct conf *conf, int option, const char *argument, struc
 	case OPT_CLOSE_REASON: return set_text(&conf->close_reason, argument, err);
 	case OPT_CONFIG: return read_config_file(conf, argument, err);
 	case OPT_CONTROL: return set_key_text(conf, keys_find("control", "socket"), argument, err);
+	case OPT_SCRIBE: return set_text(&conf->scribe, argument, err);
+	case OPT_SCRIBE_USER: return set_text(&conf->scribe_user, argument, err);
 	case OPT_LOCKDOWN: return set_text(&conf->lockdown, argument, err);
 	case OPT_CELL: return conf_add_cell(conf, argument, err);
 	case OPT_INIT: conf->init = true; return 0;

@@ -116,6 +116,22 @@ static int check_close(const struct conf *conf, struct cht_err *err)
 	return 0;
 }
 
+/* What only the one that chtd starts itself can be given. */
+static int check_scribe(const struct conf *conf, struct cht_err *err)
+{
+	if (conf->scribe == NULL)
+		return conf->scribe_user == NULL
+			       ? 0
+			       : cht_fail(err, CHT_E_CONFIG, 0, "--scribe-user goes with --scribe");
+	if (conf->init || conf->log_name != NULL || conf->retain_age_ns > 0 ||
+	    conf->retain_bytes > 0 || conf->log_key_file != NULL || conf->sign_alg != NULL ||
+	    conf->sign_kid != NULL || conf->sign_key_file != NULL || conf->sign_order != NULL)
+		return cht_fail(err, CHT_E_CONFIG, 0,
+				"with --scribe, --init and the keys of [ledger] and [sign] are "
+				"options of cht-scribe itself: see cht-scribe(8)");
+	return 0;
+}
+
 int conf_check(const struct conf *conf, struct cht_err *err)
 {
 	int r = 0;
@@ -142,6 +158,8 @@ int conf_check(const struct conf *conf, struct cht_err *err)
 		r = cht_fail(err, CHT_E_CONFIG, 0, "[ledger] retain_age: expected whole seconds");
 	if (r == 0)
 		r = check_close(conf, err);
+	if (r == 0)
+		r = check_scribe(conf, err);
 	return r < 0 ? r : check_sign(conf, err);
 }
 
@@ -168,11 +186,12 @@ static void free_cell(struct conf_cell *cell)
 
 void conf_free(struct conf *conf)
 {
-	char **texts[] = { &conf->state,      &conf->on_full,   &conf->silence,
-			   &conf->log_name,   &conf->control,   &conf->log_key_file,
-			   &conf->lockdown,   &conf->close_for, &conf->close_reason,
-			   &conf->sign_alg,   &conf->sign_kid,  &conf->sign_key_file,
-			   &conf->sign_order, &conf->writers,   &conf->readers };
+	char **texts[] = { &conf->state,      &conf->on_full,    &conf->silence,
+			   &conf->log_name,   &conf->control,    &conf->log_key_file,
+			   &conf->lockdown,   &conf->close_for,  &conf->close_reason,
+			   &conf->sign_alg,   &conf->sign_kid,   &conf->sign_key_file,
+			   &conf->sign_order, &conf->writers,    &conf->readers,
+			   &conf->scribe,     &conf->scribe_user };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		free(*texts[i]);

@@ -14,6 +14,9 @@ struct child {
 	pid_t pid; /* -1: none */
 	int pidfd; /* readable once it ended */
 	int sock;  /* SOCK_SEQPACKET to it */
+	/* One that is a service of its own (join.h): */
+	bool is_joined, is_known; /* its user was asked for; and has shown itself */
+	int64_t uid;
 };
 
 #define CHILD_NULL                                                                                 \

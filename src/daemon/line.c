@@ -57,6 +57,14 @@ static void on_state(struct line *line, const struct handoff_msg *msg)
 					 : "guests are held back");
 }
 
+/* One that we started stops by itself; one of its own may have been told otherwise. */
+static bool stops_when_full(const struct line *line)
+{
+	const char *on_full = line->conf->on_full;
+
+	return line->scribe.is_joined && (on_full == NULL || strcmp(on_full, "stop") == 0);
+}
+
 int line_hear_scribe(struct line *line, struct cht_err *err)
 {
 	struct handoff_msg msg;
@@ -80,6 +88,8 @@ int line_hear_scribe(struct line *line, struct cht_err *err)
 			return cht_fail(err, CHT_E_PEER, 0,
 					"cht-scribe sent an unexpected message");
 		on_state(line, &msg);
+		if (line->disk_full && stops_when_full(line))
+			return cht_fail(err, CHT_E_FULL, msg.state.sys, "write the ledger");
 	}
 	if (r == CHT_E_FULL)
 		return 0;

@@ -22,6 +22,7 @@
 #ifndef DAEMON_LINE_H
 #define DAEMON_LINE_H
 
+#include "base/notify.h"
 #include "cell/cell.h"
 #include "cell/step.h"
 #include "channel/channel.h"
@@ -32,7 +33,6 @@
 #include "daemon/deadlines.h"
 #include "daemon/ids.h"
 #include "daemon/loop.h"
-#include "daemon/notify.h"
 #include "daemon/stating.h"
 #include "daemon/table.h"
 #include "daemon/vsock.h"

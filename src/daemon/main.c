@@ -5,8 +5,8 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/notify.h"
 #include "daemon/line.h"
-#include "daemon/notify.h"
 #include "lockdown/lockdown.h"
 
 enum exit_status {

@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "daemon/join.h"
 #include "daemon/line.h"
 
 static int send_ring(struct line *line, struct cht_err *err)
@@ -46,6 +47,13 @@ static int read_predecessor(const struct handoff_msg *ready, struct predecessor 
 	return 0;
 }
 
+static int hear_first(struct line *line, struct cht_err *err)
+{
+	int r = join_check(&line->scribe, err);
+
+	return r < 0 ? r : handoff_recv(line->scribe.sock, &line->ledger, NULL, 0, err);
+}
+
 /* The scribe's first word: READY, or why not. */
 static int await_ready(struct line *line, struct cht_err *err)
 {
@@ -55,7 +63,7 @@ static int await_ready(struct line *line, struct cht_err *err)
 	if (fcntl(line->scribe.sock, F_SETFL, O_NONBLOCK) < 0)
 		return cht_fail(err, CHT_E_IO, errno,
 				"cannot make the scribe's socket non-blocking");
-	while ((r = handoff_recv(line->scribe.sock, msg, NULL, 0, err)) == CHT_E_FULL) {
+	while ((r = hear_first(line, err)) == CHT_E_FULL) {
 		r = line_sleep(line, err);
 		if (r < 0)
 			break;
@@ -147,7 +155,7 @@ static int watch_scribe(struct line *line, struct cht_err *err)
 {
 	int r = loop_add(&line->loop, line->scribe.sock, FD_SCRIBE, 0, 0, err);
 
-	if (r == 0)
+	if (r == 0 && !line->scribe.is_joined)
 		r = loop_add(&line->loop, line->scribe.pidfd, FD_SCRIBE_END, 0, 0, err);
 	if (r == 0)
 		r = loop_add(&line->loop, line->ring.durable_fd, FD_DURABLE, 0, 0, err);
@@ -200,6 +208,22 @@ static int runs_begin(struct line *line, const struct table_found *found, struct
 	return runs_open(line, err);
 }
 
+/* As a service of its own it has its own words and its own keys. */
+static int open_scribe(struct line *line, int secrets_fd, struct cht_err *err)
+{
+	const struct conf *conf = line->conf;
+	bool has_secrets = secrets_fd >= 0;
+
+	if (conf->scribe == NULL)
+		return child_start(&line->scribe, conf, secrets_fd, err);
+	fd_close(&secrets_fd);
+	if (has_secrets)
+		return cht_fail(err, CHT_E_CONFIG, 0,
+				"with --scribe the variables of keys are cht-scribe's: give them "
+				"to it, not to chtd");
+	return join_open(&line->scribe, conf->scribe, conf->scribe_user, err);
+}
+
 int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct cht_err *err)
 {
 	struct table_found found = { 0 };
@@ -214,7 +238,7 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 		fd_close(&secrets_fd);
 		return r;
 	}
-	r = child_start(&line->scribe, conf, secrets_fd, err);
+	r = open_scribe(line, secrets_fd, err);
 	if (r == 0)
 		r = loop_open(&line->loop, err);
 	if (r == 0)
@@ -252,7 +276,9 @@ void line_close(struct line *line)
 			fd_close(&line->conns[at].fd);
 	}
 	slots_free(line);
-	status = child_wait(&line->scribe, line->loop.signal_fd);
+	status = line->scribe.is_joined && line->scribe.sock >= 0
+			 ? join_wait(&line->scribe, line->loop.signal_fd)
+			 : child_wait(&line->scribe, line->loop.signal_fd);
 	if (status == 128 + SIGSYS)
 		diag(DIAG_ERROR, "cht-scribe was ended for a system call that is not on its list: "
 				 "the kernel's log has its number");

@@ -43,13 +43,15 @@ int main(int argc, char **argv)
 	r = lockdown_begin(&err);
 	if (r == 0)
 		r = leave_signals(&err);
+	notify_open(&scribe.notify);
 	if (r == 0)
 		r = scribe_open(&scribe, &options, &err);
 	if (r == 0)
 		r = scribe_run(&scribe, &err);
 	status = status_of(r, &scribe);
 	if (r < 0)
-		tell_failed(options.line_fd, status, &err);
+		tell_failed(scribe.line_fd, status, &err);
 	scribe_close(&scribe);
+	notify_close(&scribe.notify);
 	return status;
 }

@@ -5,11 +5,14 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/diag.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/user.h"
 #include "handoff/handoff.h"
 #include "scribe/scribe.h"
 
@@ -187,6 +190,33 @@ static int lock_down(const struct scribe_options *options, struct cht_err *err)
 	return lockdown_enter(&asked, &state, err);
 }
 
+/* One line in a life: the next one's scribe is another process, with its own look at the ledger.
+ * Whoever else connects is closed. */
+static int accept_line(struct scribe *scribe, const struct scribe_options *options,
+		       struct cht_err *err)
+{
+	int64_t uid;
+
+	for (;;) {
+		int r, fd = accept4(options->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+
+		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		if (fd < 0)
+			return cht_fail(err, CHT_E_IO, errno, "accept the line");
+		r = user_of_peer(fd, &uid, err);
+		if (r == 0 && uid == options->line_uid) {
+			scribe->line_fd = fd;
+			return 0;
+		}
+		fd_close(&fd);
+		if (r < 0)
+			return r;
+		diag(DIAG_WARNING, "user %lld connected and was closed: the line is user %lld",
+		     (long long)uid, (long long)options->line_uid);
+	}
+}
+
 /* Keys first, so that they are out of the environment at once; but whatever fails, the line is
  * heard out, or its first message would fail in its place. */
 static int prepare(struct scribe *scribe, const struct scribe_options *options, struct cht_err *err)
@@ -202,10 +232,13 @@ static int prepare(struct scribe *scribe, const struct scribe_options *options, 
 	/* Before anything is heard of the line, which may have met a guest in a life before. */
 	if (r == 0)
 		r = lock_down(options, err);
-	if (options->line_fd < 0)
+	if (options->line_fd < 0 && options->listen_fd < 0)
 		return r < 0 ? r : 1;
 	scribe->line_fd = options->line_fd;
-	heard = own(scribe->line_fd, &other);
+	notify_manager(&scribe->notify, "READY=1\nSTATUS=Waiting for chtd");
+	heard = scribe->line_fd >= 0 ? 0 : accept_line(scribe, options, &other);
+	if (heard == 0)
+		heard = own(scribe->line_fd, &other);
 	if (heard == 0)
 		heard = receive_ring(scribe, &other);
 	if (r == 0 && heard < 0 && err != NULL)

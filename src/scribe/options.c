@@ -8,11 +8,13 @@
 #include "base/diag.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "base/user.h"
 #include "scribe/scribe.h"
 
 enum option_id {
 	OPT_STATE = 256,
 	OPT_LINE_FD,
+	OPT_LINE_USER,
 	OPT_ENV_FD,
 	OPT_INIT,
 	OPT_NAME,
@@ -34,6 +36,7 @@ enum option_id {
 static const struct option table[] = {
 	{ "state", required_argument, NULL, OPT_STATE },
 	{ "line-fd", required_argument, NULL, OPT_LINE_FD },
+	{ "line-user", required_argument, NULL, OPT_LINE_USER },
 	{ "env-fd", required_argument, NULL, OPT_ENV_FD },
 	{ "init", no_argument, NULL, OPT_INIT },
 	{ "name", required_argument, NULL, OPT_NAME },
@@ -59,6 +62,7 @@ static const char usage[] =
 	"                  [--sign-order struct|sorted] [--log-key-file "
 	"FILE]\n"
 	"                  [--sign-alg hmac-sha256|ed25519 --sign-kid ID --sign-key-file FILE]\n"
+	"       cht-scribe --state DIR --line-user USER [--init [BEGIN]] ...   (by systemd)\n"
 	"       cht-scribe --state DIR --init [BEGIN] [--log-key-file FILE]\n"
 	"BEGIN: [--name NAME] [--retain-age DURATION] [--retain-bytes SIZE]\n"
 	"       [--reason WORD [--predecessor FILE]]\n"
@@ -142,6 +146,7 @@ static bool read_option(int id, const char *value, struct scribe_options *o)
 	case OPT_LOG_KEY_FILE: o->log_key_file = value; return *value != '\0';
 	case OPT_RETAIN_AGE: return read_age(value, &o->retain_age_s);
 	case OPT_RETAIN_BYTES: return read_bytes(value, &o->retain_bytes);
+	case OPT_LINE_USER: return user_find(value, &o->line_uid, NULL) == 0;
 	case OPT_LOCKDOWN: return lockdown_read_mode(value, &o->lockdown);
 	case OPT_REASON: return read_reason(value, &o->reason);
 	case OPT_PREDECESSOR: o->predecessor = value; return *value != '\0';
@@ -149,14 +154,19 @@ static bool read_option(int id, const char *value, struct scribe_options *o)
 	}
 }
 
-static const char *what_is_wrong(const struct scribe_options *o)
+static const char *what_is_wrong(struct scribe_options *o)
 {
 	int n_sign = (o->algorithm != CHT_ALGORITHM_OFF) + (o->kid != NULL) + (o->key_file != NULL);
 
 	if (o->state == NULL)
 		return "--state is missing";
-	if (o->line_fd < 0 && !o->init)
-		return "--line-fd is missing (chtd gives it), or --init";
+	if (o->line_uid >= 0)
+		o->listen_fd = notify_passed_socket();
+	if (o->line_uid >= 0 && (o->listen_fd < 0 || o->line_fd >= 0))
+		return "--line-user goes with one listening SOCK_SEQPACKET socket from systemd, "
+		       "and without --line-fd";
+	if (o->line_fd < 0 && o->line_uid < 0 && !o->init)
+		return "--line-fd is missing (chtd gives it), or --line-user, or --init";
 	if (!o->init && (o->name != NULL || o->reason != NULL || o->predecessor != NULL ||
 			 o->retain_age_s > 0 || o->retain_bytes > 0))
 		return "--name, --retain-age, --retain-bytes, --reason and --predecessor go with "
@@ -183,6 +193,8 @@ int options_parse(struct scribe_options *out, int argc, char **argv)
 {
 	struct scribe_options o = { .line_fd = -1,
 				    .env_fd = -1,
+				    .listen_fd = -1,
+				    .line_uid = -1,
 				    .lockdown = lockdown_default_mode() };
 	const char *wrong;
 	int id, at = 0;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "base/bytes.h"
@@ -62,6 +64,34 @@ static int hear_line(struct scribe *scribe, struct cht_err *err)
 	return r;
 }
 
+/* The service manager's watchdog hears that we live. */
+static void show_life(struct scribe *scribe)
+{
+	uint64_t at_ns = notify_deadline(&scribe->notify), now_ns;
+	char text[64];
+
+	if (at_ns == UINT64_MAX)
+		return;
+	now_ns = clk_monotonic_ns();
+	if (now_ns < at_ns)
+		return;
+	(void)snprintf(text, sizeof(text), "STATUS=%" PRIu64 " entries",
+		       scribe->ledger.state.tree.size);
+	notify_alive(&scribe->notify, now_ns, text);
+}
+
+/* No longer than until then. */
+static uint64_t until_sign_of_life(const struct scribe *scribe, uint64_t ns)
+{
+	uint64_t at_ns = notify_deadline(&scribe->notify), now_ns;
+
+	if (at_ns == UINT64_MAX)
+		return ns;
+	now_ns = clk_monotonic_ns();
+	at_ns = at_ns < now_ns ? 0 : at_ns - now_ns;
+	return at_ns < ns ? at_ns : ns;
+}
+
 /* Sleeps until the ring has what was asked for, the line ended, a sync ended, or ns passed. */
 static int nap(struct scribe *scribe, uint64_t ns, bool watch_ring, struct cht_err *err)
 {
@@ -72,10 +102,14 @@ static int nap(struct scribe *scribe, uint64_t ns, bool watch_ring, struct cht_e
 		/* It may be readable of syncs that were taken note of already. */
 		{ .fd = flush->n_pending > 0 ? flush->done_fd : -1, .events = POLLIN }
 	};
-	struct timespec ts = { .tv_sec = (time_t)(ns / NS_PER_S),
-			       .tv_nsec = (long)(ns % NS_PER_S) };
-	int r = ppoll(fds, 3, ns == FOR_EVER ? NULL : &ts, NULL);
+	struct timespec ts;
+	int r;
 
+	ns = until_sign_of_life(scribe, ns);
+	ts = (struct timespec){ .tv_sec = (time_t)(ns / NS_PER_S),
+				.tv_nsec = (long)(ns % NS_PER_S) };
+	r = ppoll(fds, 3, ns == FOR_EVER ? NULL : &ts, NULL);
+	show_life(scribe);
 	if (r < 0 && errno != EINTR)
 		return cht_fail(err, CHT_E_IO, errno, "wait for the line");
 	return r <= 0 || fds[0].revents == 0 ? 0 : hear_line(scribe, err);
@@ -346,8 +380,10 @@ int scribe_run(struct scribe *scribe, struct cht_err *err)
 {
 	int saved, r = retain_consider(scribe, err);
 
-	while (r == 0)
+	while (r == 0) {
 		r = turn(scribe, err);
+		show_life(scribe);
+	}
 	if (r == CHT_E_PEER) {
 		saved = salvage(scribe, err);
 		return saved < 0 ? saved : r;

@@ -17,6 +17,7 @@
 
 #include <cht/sign.h>
 
+#include "base/notify.h"
 #include "handoff/handoff.h"
 #include "handoff/ring.h"
 #include "ledger/ledger.h"
@@ -40,6 +41,8 @@ struct scribe_options {
 	bool pause_on_full;
 	enum lockdown_mode lockdown;
 	int line_fd, env_fd;          /* -1: none */
+	int listen_fd;                /* where the line will connect; -1: none */
+	int64_t line_uid;             /* with it: whose the line is */
 	enum cht_algorithm algorithm; /* of --sign-key-file; CHT_ALGORITHM_OFF: none given */
 	const char *kid, *key_file;
 	enum cht_signing_order order;
@@ -112,7 +115,8 @@ struct scribe {
 	struct batch batch;
 	struct cht_signer *signer;
 	struct sign_log_key *log_key;
-	int line_fd; /* borrowed from the options */
+	int line_fd; /* of the options, or one that was accepted */
+	struct notify notify;
 	bool pause_on_full;
 	bool is_line_gone;
 	uint64_t closes_with; /* entry of the ring that closes the log; 0: none does */
@@ -131,7 +135,7 @@ struct scribe {
 
 #define SCRIBE_NULL                                                                                \
 	{                                                                                          \
-		.ring = RING_NULL, .ledger = LEDGER_NULL, .line_fd = -1                            \
+		.ring = RING_NULL, .ledger = LEDGER_NULL, .line_fd = -1, .notify = NOTIFY_NULL     \
 	}
 
 /* Everything before the first entry: keys, ledger, ring, buffers; tells the line READY. 0; 1:

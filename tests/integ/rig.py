@@ -158,14 +158,14 @@ class Daemon:
     """chtd in the foreground; ready when it returns."""
 
     def __init__(self, state, *args, env=None, wait=True, check_ready=True, preexec=None,
-                 bin_dir=BIN):
+                 bin_dir=BIN, init=True):
         self.state = state
         ready, theirs = os.pipe()
         os.set_inheritable(theirs, True)
         self.err = tempfile.TemporaryFile()
         clean = {k: v for k, v in os.environ.items() if not k.startswith("CELLOS_")}
         self.proc = subprocess.Popen(
-            [os.path.join(bin_dir, "chtd"), "--state", state, "--init", "--ready-fd", str(theirs), *args],
+            [os.path.join(bin_dir, "chtd"), "--state", state, *["--init"] * init, "--ready-fd", str(theirs), *args],
             pass_fds=[theirs], stderr=self.err, stdin=subprocess.DEVNULL, env={**clean, **(env or {})},
             preexec_fn=preexec)
         os.close(theirs)

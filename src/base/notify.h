@@ -3,8 +3,8 @@
  * notify.h - telling whoever started us: datagrams of sd_notify(3), signs of life for a watchdog
  * that it set, and a newline to a descriptor. Without NOTIFY_SOCKET only the last is done.
  */
-#ifndef DAEMON_NOTIFY_H
-#define DAEMON_NOTIFY_H
+#ifndef BASE_NOTIFY_H
+#define BASE_NOTIFY_H
 
 #include <stdint.h>
 
@@ -31,6 +31,10 @@ void notify_manager(const struct notify *n, const char *state);
 uint64_t notify_deadline(const struct notify *n);
 /* A sign of life, if one is due: state is what goes with it, or "". */
 void notify_alive(struct notify *n, uint64_t now_ns, const char *state);
+
+/* The one SOCK_SEQPACKET socket that it passed to this very process (sd_listen_fds(3)), made
+ * close-on-exec; -1: there is none, or more than that. */
+int notify_passed_socket(void);
 
 /* Writes a newline to *fd and closes it; does nothing at -1. */
 void notify_ready_fd(int *fd);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/notify.h"
+#include "base/notify.h"
 
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,6 +94,22 @@ void notify_alive(struct notify *n, uint64_t now_ns, const char *state)
 	n->next_ns = now_ns + n->every_ns;
 	(void)snprintf(text, sizeof(text), "WATCHDOG=1\n%s", state);
 	notify_manager(n, text);
+}
+
+int notify_passed_socket(void)
+{
+	enum { FIRST = 3 };
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+	int type = 0;
+	socklen_t len = sizeof(type);
+	uint64_t whose;
+
+	if (pid == NULL || fds == NULL || !read_u64(str_of(pid), INT32_MAX, &whose) ||
+	    whose != (uint64_t)getpid() || strcmp(fds, "1") != 0 ||
+	    getsockopt(FIRST, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET ||
+	    fcntl(FIRST, F_SETFD, FD_CLOEXEC) < 0)
+		return -1;
+	return FIRST;
 }
 
 void notify_ready_fd(int *fd)
