@@ -70,13 +70,14 @@ static unsigned take_fds(struct msghdr *mh, int *fds, unsigned cap)
 	return n;
 }
 
-ssize_t fd_recv_msg(int sock, void *out, size_t cap, int *fds, unsigned n_fds, struct cht_err *err)
+/* At least n_min and at most n_max descriptors; those that did not come are -1. */
+static ssize_t recv_msg(int sock, struct iovec iov, int *fds, unsigned n_min, unsigned n_max,
+			struct cht_err *err)
 {
 	union {
 		char space[CMSG_SPACE(MSG_FDS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control;
-	struct iovec iov = { .iov_base = out, .iov_len = cap };
 	struct msghdr mh = { .msg_iov = &iov,
 			     .msg_iovlen = 1,
 			     .msg_control = control.space,
@@ -95,11 +96,23 @@ ssize_t fd_recv_msg(int sock, void *out, size_t cap, int *fds, unsigned n_fds, s
 		return cht_fail(err, CHT_E_IO, errno, "receive a message");
 	if (r == 0)
 		return 0;
-	got = take_fds(&mh, fds, n_fds);
-	if (got == n_fds && (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0)
+	for (unsigned i = 0; i < n_max; i++)
+		fds[i] = -1;
+	got = take_fds(&mh, fds, n_max);
+	if (got >= n_min && got <= n_max && (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0)
 		return r;
-	for (unsigned i = 0; i < got && i < n_fds; i++)
+	for (unsigned i = 0; i < got && i < n_max; i++)
 		fd_close(&fds[i]);
 	return cht_fail(err, CHT_E_PEER, 0, "a message was cut or has %u descriptors, not %u", got,
-			n_fds);
+			n_max);
+}
+
+ssize_t fd_recv_msg(int sock, void *out, size_t cap, int *fds, unsigned n_fds, struct cht_err *err)
+{
+	return recv_msg(sock, (struct iovec){ out, cap }, fds, n_fds, n_fds, err);
+}
+
+ssize_t fd_recv_msg_opt(int sock, void *out, size_t cap, int *fd, struct cht_err *err)
+{
+	return recv_msg(sock, (struct iovec){ out, cap }, fd, 0, 1, err);
 }

@@ -62,6 +62,10 @@ enum {
 	RECEIVE_BYTES = 16384,
 	/* Cells of one daemon, registered at a time. */
 	CELLS_MAX = 16384,
+	/* Directories below which one opener may reach. [opener] roots */
+	OPENER_ROOTS_MAX = 32,
+	/* Sockets of one opener that bear their name: the cells', and those of chtd itself. */
+	OPENER_MADE_MAX = CELLS_MAX + 16,
 	/* What the line can run ahead of the disk. */
 	RING_BYTES = 2 << 20,
 	/* A commit is due at whichever comes first. */

@@ -63,13 +63,13 @@ static void ask_peer(int fd, struct channel_peer *peer)
 }
 
 /* Gives the spare up for long enough to take and close one connection. */
-static int accept_and_close(const struct channel_socket *s, struct channel_spare *spare,
-			    struct channel_peer *peer, struct cht_err *err)
+static int accept_and_close(int listen_fd, struct channel_spare *spare, struct channel_peer *peer,
+			    struct cht_err *err)
 {
 	int fd, sys;
 
 	fd_close(&spare->fd);
-	fd = accept_one(s->fd, peer);
+	fd = accept_one(listen_fd, peer);
 	sys = errno;
 	if (fd >= 0) {
 		fd_close(&fd);
@@ -82,17 +82,17 @@ static int accept_and_close(const struct channel_socket *s, struct channel_spare
 	return cht_fail(err, CHT_E_IO, sys, "accept");
 }
 
-int channel_accept(const struct channel_socket *s, struct channel_spare *spare, int *fd,
-		   struct channel_peer *peer, struct cht_err *err)
+int channel_accept(int listen_fd, struct channel_spare *spare, int *fd, struct channel_peer *peer,
+		   struct cht_err *err)
 {
 	int got;
 
 	refill(spare);
-	got = accept_one(s->fd, peer);
+	got = accept_one(listen_fd, peer);
 	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return 0;
 	if (got < 0 && (errno == EMFILE || errno == ENFILE) && spare->fd >= 0)
-		return accept_and_close(s, spare, peer, err);
+		return accept_and_close(listen_fd, spare, peer, err);
 	if (got < 0)
 		return cht_fail(err, CHT_E_IO, errno, "accept");
 	ask_peer(got, peer);

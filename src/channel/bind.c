@@ -21,6 +21,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/limits.h"
 
 enum {
 	SUN_PATH_BYTES = sizeof(((struct sockaddr_un *)0)->sun_path),
@@ -66,33 +67,31 @@ static bool is_same(const struct stat *st, uint64_t dev, uint64_t ino)
 	return S_ISSOCK(st->st_mode) && st->st_dev == dev && st->st_ino == ino;
 }
 
-/* Splits the path, opens its directory and fills s->name. */
-static int open_place(struct channel_socket *s, const struct cht_listener_options *options,
-		      struct cht_err *err)
+/* Splits the path and opens its directory. *name points into path. */
+static int open_place(char path[static PATH_MAX], const struct cht_listener_options *options,
+		      const char **name, struct cht_err *err)
 {
-	char path[PATH_MAX];
-	char *slash, *name;
-	int n;
+	char *slash;
+	int fd, n;
 
 	if ((options->base == NULL) == (options->path == NULL))
 		return cht_fail(err, CHT_E_BIND, 0, "give either a base or a path");
 	if (options->base != NULL)
-		n = cht_socket_path(options->base, path, sizeof(path));
+		n = cht_socket_path(options->base, path, PATH_MAX);
 	else
-		n = snprintf(path, sizeof(path), "%s", options->path);
-	if (n < 0 || (size_t)n >= sizeof(path))
+		n = snprintf(path, PATH_MAX, "%s", options->path);
+	if (n < 0 || n >= PATH_MAX)
 		return cht_fail(err, CHT_E_BIND, ENAMETOOLONG, "socket path");
 	slash = strrchr(path, '/');
-	name = slash != NULL ? slash + 1 : path;
-	if (name[0] == '\0' || strlen(name) >= sizeof(s->name))
-		return cht_fail(err, CHT_E_BIND, 0, "a socket's name has 1 to %zu bytes: %s",
-				sizeof(s->name) - 1, path);
-	memcpy(s->name, name, strlen(name) + 1);
+	*name = slash != NULL ? slash + 1 : path;
 	if (slash != NULL)
-		slash[slash == path ? 1 : 0] = '\0';
-	s->dir_fd = open(slash != NULL ? path : ".", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (s->dir_fd >= 0)
-		return 0;
+		*slash = '\0';
+	fd = open(slash == NULL   ? "."
+		  : slash == path ? "/"
+				  : path,
+		  O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0)
+		return fd;
 	if (errno == ENOTDIR || errno == ELOOP)
 		return cht_fail(err, CHT_E_BIND, 0, "not a directory, or a symlink to one: %s",
 				path);
@@ -230,8 +229,9 @@ static int become(int64_t uid, int64_t gid, struct cht_err *err)
 	return 0;
 }
 
-int channel_bind(struct channel_socket *s, const struct cht_listener_options *options,
-		 struct cht_err *err)
+/* With the owner's rights, if there is to be one. */
+static int make_socket(struct channel_socket *s, const struct cht_listener_options *options,
+		       struct cht_err *err)
 {
 	uid_t own_uid = (uid_t)setfsuid((uid_t)-1);
 	gid_t own_gid = (gid_t)setfsgid((gid_t)-1);
@@ -239,14 +239,11 @@ int channel_bind(struct channel_socket *s, const struct cht_listener_options *op
 	uint64_t bits;
 	int r;
 
-	*s = (struct channel_socket)CHANNEL_SOCKET_NULL;
 	if ((options->mode & ~0777u) != 0 || options->uid > UINT32_MAX - 1 ||
 	    options->gid > UINT32_MAX - 1)
 		return cht_fail(err, CHT_E_BIND, EINVAL, "mode or owner of a socket");
 	r = fd_random(&bits, sizeof(bits), err);
 	(void)snprintf(temp, sizeof(temp), ".cht-%016llx", (unsigned long long)bits);
-	if (r == 0)
-		r = open_place(s, options, err);
 	if (r == 0)
 		r = become(options->uid, options->gid, err);
 	if (r == 0)
@@ -256,6 +253,23 @@ int channel_bind(struct channel_socket *s, const struct cht_listener_options *op
 	/* The user first: as root again we may set any group. */
 	(void)setfsuid(own_uid);
 	(void)setfsgid(own_gid);
+	return r;
+}
+
+int channel_bind_at(struct channel_socket *s, int dir_fd, const char *name,
+		    const struct cht_listener_options *options, struct cht_err *err)
+{
+	size_t len = strlen(name);
+	int r;
+
+	*s = (struct channel_socket){ .fd = -1, .dir_fd = dir_fd };
+	if (len == 0 || len >= sizeof(s->name) || strchr(name, '/') != NULL) {
+		r = cht_fail(err, CHT_E_BIND, 0, "a socket's name has 1 to %zu bytes: %s",
+			     sizeof(s->name) - 1, name);
+	} else {
+		memcpy(s->name, name, len + 1);
+		r = make_socket(s, options, err);
+	}
 	if (r < 0) {
 		fd_close(&s->fd);
 		fd_close(&s->dir_fd);
@@ -263,13 +277,23 @@ int channel_bind(struct channel_socket *s, const struct cht_listener_options *op
 	return r;
 }
 
+int channel_bind(struct channel_socket *s, const struct cht_listener_options *options,
+		 struct cht_err *err)
+{
+	char path[PATH_MAX];
+	const char *name = "";
+	int dir_fd = open_place(path, options, &name, err);
+
+	*s = (struct channel_socket)CHANNEL_SOCKET_NULL;
+	return dir_fd < 0 ? dir_fd : channel_bind_at(s, dir_fd, name, options, err);
+}
+
 void channel_unbind(struct channel_socket *s)
 {
 	struct stat st;
 
 	/* The name first: a connect finds the listener or nothing, never a dead socket. */
-	if (s->fd >= 0 && s->dir_fd >= 0 &&
-	    fstatat(s->dir_fd, s->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	if (s->dir_fd >= 0 && fstatat(s->dir_fd, s->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    is_same(&st, s->dev, s->ino))
 		(void)unlinkat(s->dir_fd, s->name, 0);
 	fd_close(&s->fd);

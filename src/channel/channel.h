@@ -8,8 +8,6 @@
 
 #include <cht/listener.h>
 
-#include "wire/framer.h"
-
 /* Bound and listening. Of AF_VSOCK: without a directory and a name. */
 struct channel_socket {
 	int fd;     /* non-blocking; -1 when closed */
@@ -26,7 +24,13 @@ struct channel_socket {
 /* Everything that cht_listener_bind promises, into a caller-owned struct. */
 int channel_bind(struct channel_socket *s, const struct cht_listener_options *options,
 		 struct cht_err *err) CHT_CHECKED;
-/* Closes, and unlinks the file if it is still the one that was made. Safe on NULL. */
+/* The same in a directory that is open already, under a name of 1 to 107 bytes without a slash.
+ * dir_fd (O_PATH will do) is taken, whatever the result; base and path in options are not looked
+ * at. */
+int channel_bind_at(struct channel_socket *s, int dir_fd, const char *name,
+		    const struct cht_listener_options *options, struct cht_err *err) CHT_CHECKED;
+/* Closes, and unlinks the file if it is still the one that was made, also when fd was given away
+ * and is -1. Safe on NULL. */
 void channel_unbind(struct channel_socket *s);
 
 /* The AF_VSOCK socket by which VMs on this host reach it, whatever their CID: made, and bound to
@@ -56,7 +60,7 @@ void channel_spare_close(struct channel_spare *spare);
  * waits. CHT_E_LIMIT: out of descriptors; one was closed by way of the spare, and of *peer the cid
  * is known. CHT_E_IO: also when
  * out of descriptors and the spare is lost: the caller must wait before it tries again. */
-int channel_accept(const struct channel_socket *s, struct channel_spare *spare, int *fd,
-		   struct channel_peer *peer, struct cht_err *err) CHT_CHECKED;
+int channel_accept(int listen_fd, struct channel_spare *spare, int *fd, struct channel_peer *peer,
+		   struct cht_err *err) CHT_CHECKED;
 
 #endif

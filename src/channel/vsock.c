@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/limits.h"
 
 int channel_vsock_open(struct channel_socket *s, struct cht_err *err)
 {

@@ -276,8 +276,8 @@ static void on_section(struct reading *r, struct cht_str name)
 		return;
 	if (!str_starts(name, STR("cell "))) {
 		bad(r, r->line,
-		    "unknown section: expected daemon, silence, limits, control, ledger, sign or "
-		    "cell ID",
+		    "unknown section: expected daemon, silence, limits, control, opener, ledger, "
+		    "sign or cell ID",
 		    "");
 		return;
 	}

@@ -57,12 +57,17 @@ struct conf {
 	char *control;           /* path of the control socket, or null */
 	char *writers, *readers; /* who may do what there; null: the defaults */
 	uint64_t cells_max;      /* with it: so many cells at a time */
+	char *opener_roots;      /* absolute directories, blanks between; null: all of / */
 	struct conf_cell *cells;
 	size_t n_cells, cells_cap;
 	char **files; /* names of what was read */
 	uint16_t n_files;
 	struct conf_origin origins[CONF_KEYS_MAX]; /* of each key outside [cell] */
 };
+
+/* The next word of a list with blanks between, from *at on, which is moved behind it. Empty: there
+ * is none. */
+struct cht_str conf_next_word(const char **at);
 
 enum conf_result { CONF_RUN = 0, CONF_DONE = 1 };
 

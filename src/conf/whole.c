@@ -132,6 +132,33 @@ static int check_scribe(const struct conf *conf, struct cht_err *err)
 	return 0;
 }
 
+struct cht_str conf_next_word(const char **at)
+{
+	struct cht_str word = { *at + strspn(*at, " \t"), 0 };
+
+	word.len = strcspn(word.ptr, " \t");
+	*at = word.ptr + word.len;
+	return word;
+}
+
+static int check_roots(const char *roots, struct cht_err *err)
+{
+	struct cht_str root;
+	unsigned n = 0;
+
+	if (roots == NULL)
+		return 0;
+	for (; (root = conf_next_word(&roots)).len > 0; n++)
+		if (root.ptr[0] != '/')
+			return cht_fail(err, CHT_E_CONFIG, 0,
+					"[opener] roots: expected absolute directories");
+	if (n == 0 || n > OPENER_ROOTS_MAX)
+		return cht_fail(err, CHT_E_CONFIG, 0,
+				"[opener] roots: expected 1 to %d directories, not %u",
+				OPENER_ROOTS_MAX, n);
+	return 0;
+}
+
 int conf_check(const struct conf *conf, struct cht_err *err)
 {
 	int r = 0;
@@ -154,6 +181,8 @@ int conf_check(const struct conf *conf, struct cht_err *err)
 					     "cells %s and %s have the same CID", b->id, a->id);
 		}
 	}
+	if (r == 0)
+		r = check_roots(conf->opener_roots, err);
 	if (r == 0 && conf->retain_age_ns % NS_PER_S != 0)
 		r = cht_fail(err, CHT_E_CONFIG, 0, "[ledger] retain_age: expected whole seconds");
 	if (r == 0)
@@ -186,12 +215,12 @@ static void free_cell(struct conf_cell *cell)
 
 void conf_free(struct conf *conf)
 {
-	char **texts[] = { &conf->state,      &conf->on_full,    &conf->silence,
-			   &conf->log_name,   &conf->control,    &conf->log_key_file,
-			   &conf->lockdown,   &conf->close_for,  &conf->close_reason,
-			   &conf->sign_alg,   &conf->sign_kid,   &conf->sign_key_file,
-			   &conf->sign_order, &conf->writers,    &conf->readers,
-			   &conf->scribe,     &conf->scribe_user };
+	char **texts[] = { &conf->state,      &conf->on_full,     &conf->silence,
+			   &conf->log_name,   &conf->control,     &conf->log_key_file,
+			   &conf->lockdown,   &conf->close_for,   &conf->close_reason,
+			   &conf->sign_alg,   &conf->sign_kid,    &conf->sign_key_file,
+			   &conf->sign_order, &conf->writers,     &conf->readers,
+			   &conf->scribe,     &conf->scribe_user, &conf->opener_roots };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		free(*texts[i]);

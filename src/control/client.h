@@ -40,7 +40,6 @@ struct client {
 
 struct control {
 	struct control_handler handler;
-	struct channel_socket socket;
 	struct MHD_Daemon *daemon;
 	int fd; /* of libmicrohttpd's epoll set */
 	bool is_stopping, is_due;

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +26,7 @@
 
 enum {
 	CONNECTION_BYTES = 16384, /* of a request's head and the answer under way */
-	SOCKET_MODE = 0660,
-	BODY_READ_MAX = 1 << 20, /* a body is read, if only to answer who sends it */
+	BODY_READ_MAX = 1 << 20,  /* a body is read, if only to answer who sends it */
 };
 
 /* ---- requests */
@@ -337,14 +337,11 @@ void control_run(struct control *c)
 	(void)MHD_run(c->daemon);
 }
 
-static int start_daemon(struct control *c, struct cht_err *err)
+/* fd is taken. */
+static int start_daemon(struct control *c, int fd, struct cht_err *err)
 {
-	/* Of its own: the library closes it, and the file goes with the other. */
-	int fd = fcntl(c->socket.fd, F_DUPFD_CLOEXEC, 0);
 	const union MHD_DaemonInfo *info;
 
-	if (fd < 0)
-		return cht_fail(err, CHT_E_IO, errno, "listen on the control socket");
 	c->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, c,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
@@ -362,25 +359,27 @@ static int start_daemon(struct control *c, struct cht_err *err)
 	return 0;
 }
 
-int control_open(struct control **out, const char *path, bool replace,
-		 const struct control_handler *handler, struct cht_err *err)
+int control_open(struct control **out, int listen_fd, const struct control_handler *handler,
+		 struct cht_err *err)
 {
-	struct cht_listener_options options = CHT_LISTENER_OPTIONS_INIT;
 	struct control *c = calloc(1, sizeof(*c));
+	size_t seed;
 	int r;
 
 	*out = c;
-	if (c == NULL)
+	if (c == NULL) {
+		fd_close(&listen_fd);
 		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for the control socket");
+	}
 	c->handler = *handler;
-	c->socket = (struct channel_socket)CHANNEL_SOCKET_NULL;
-	options.path = path;
-	options.mode = SOCKET_MODE;
-	options.replace = replace;
-	r = channel_bind(&c->socket, &options, err);
-	if (r == 0)
-		r = start_daemon(c, err);
-	return r;
+	r = fd_random(&seed, sizeof(seed), err);
+	if (r < 0) {
+		fd_close(&listen_fd);
+		return r;
+	}
+	/* Else jansson would open a file for it. 0 stands for none. */
+	json_object_seed(seed | 1);
+	return start_daemon(c, listen_fd, err);
 }
 
 void control_close(struct control *c)
@@ -399,7 +398,6 @@ void control_close(struct control *c)
 		(void)MHD_run(c->daemon);
 		MHD_stop_daemon(c->daemon);
 	}
-	channel_unbind(&c->socket);
 	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		free(c->clients[i]);
 	free(c);

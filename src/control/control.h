@@ -14,7 +14,6 @@
 #define CONTROL_CONTROL_H
 
 #include "base/limits.h"
-#include "channel/channel.h"
 #include "control/access.h"
 #include "control/request.h"
 
@@ -61,10 +60,13 @@ struct control_handler {
 
 struct control;
 
-/* Listens on path, mode 0660. *handler is copied. CHT_E_BIND, CHT_E_NOMEM, CHT_E_IO. */
-int control_open(struct control **out, const char *path, bool replace,
-		 const struct control_handler *handler, struct cht_err *err) CHT_CHECKED;
-/* Those who wait are told that we stop; the socket goes. Safe on NULL. */
+enum { CONTROL_SOCKET_MODE = 0660 };
+
+/* Serves who connects to a listening Unix socket, which is taken, whatever the result. *handler is
+ * copied. CHT_E_NOMEM, CHT_E_IO. */
+int control_open(struct control **out, int listen_fd, const struct control_handler *handler,
+		 struct cht_err *err) CHT_CHECKED;
+/* Those who wait are told that we stop; the listener closes. Safe on NULL. */
 void control_close(struct control *c);
 
 /* Readable when control_run has something to do. */

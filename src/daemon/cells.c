@@ -35,21 +35,12 @@ int cells_channel(const struct placed *c, char *out, size_t cap)
 	return n >= 0 && (size_t)n < cap ? 0 : CHT_E_RANGE;
 }
 
-int cells_bind(struct line *line, uint32_t i, struct cht_err *err)
+void cells_prepare(struct line *line, uint32_t i)
 {
-	struct cht_listener_options options = CHT_LISTENER_OPTIONS_INIT;
 	struct slot *slot = &line->slots[i];
 	const struct placed *c = &slot->reg;
 	uint64_t now = line->now.monotonic_ns;
-	int r;
 
-	options.base = c->base;
-	options.path = c->path;
-	options.mode = c->mode;
-	options.uid = c->owner;
-	options.gid = c->group;
-	options.expected_uid = c->uid;
-	options.replace = line->conf->replace;
 	if (c->base != NULL && cht_base_is_too_long(c->base))
 		diag(DIAG_WARNING,
 		     "cell %s: base has %zu bytes: a VMM that sees it so cannot connect to "
@@ -59,13 +50,19 @@ int cells_bind(struct line *line, uint32_t i, struct cht_err *err)
 	if (c->cid == 1)
 		diag(DIAG_WARNING,
 		     "cell %s: cid 1 is this host: whoever runs here can speak for it", c->id);
-	r = c->cid != 0 ? vsock_bind(line, err) : channel_bind(&slot->socket, &options, err);
-	if (r == 0 && c->cid == 0)
-		r = loop_add(&line->loop, slot->socket.fd, FD_LISTENER, i, slot->gen, err);
 	slot->frame_budget = budget_init(slot->limits.frames_per_s, slot->limits.frames_burst, now);
 	slot->connect_budget =
 		budget_init(slot->limits.connects_per_s, slot->limits.connects_per_s, now);
-	return r;
+}
+
+int cells_listen(struct line *line, uint32_t i, struct cht_err *err)
+{
+	const struct slot *slot = &line->slots[i];
+
+	/* Those that are known by a CID have one listener in common. */
+	if (slot->reg.cid != 0)
+		return 0;
+	return loop_add(&line->loop, slot->listen_fd, FD_LISTENER, i, slot->gen, err);
 }
 
 /* Takes a cell's next time into the heap when it comes earlier; what was moved later is found
@@ -181,8 +178,7 @@ void cells_listen_again(struct line *line)
 	for (uint32_t i = 0; i < line->slots_used; i++) {
 		struct slot *slot = &line->slots[i];
 
-		if (slot->is_deaf &&
-		    loop_add(&line->loop, slot->socket.fd, FD_LISTENER, i, slot->gen, NULL) == 0) {
+		if (slot->is_deaf && cells_listen(line, i, NULL) == 0) {
 			slot->is_deaf = false;
 			line->n_deaf--;
 		}
@@ -216,13 +212,13 @@ bool cells_on_accept(struct line *line, uint32_t i)
 	for (int k = 0; k < ACCEPTS_PER_TURN; k++) {
 		struct channel_peer peer;
 		struct cht_err err;
-		int fd, r = channel_accept(&slot->socket, &line->spare, &fd, &peer, &err);
+		int fd, r = channel_accept(slot->listen_fd, &line->spare, &fd, &peer, &err);
 
 		if (r == 0)
 			return false;
 		if (r < 0 && r != CHT_E_LIMIT) {
 			slot->is_deaf = true;
-			cells_rest(line, slot->socket.fd, FD_LISTENER, slot->reg.id, err.text);
+			cells_rest(line, slot->listen_fd, FD_LISTENER, slot->reg.id, err.text);
 			return false;
 		}
 		cells_take(line, i, r, fd, &peer);
@@ -353,11 +349,11 @@ void cells_note_paused(struct line *line, bool paused, uint64_t since_ns)
 
 void cells_close_listener(struct line *line, struct slot *slot)
 {
-	if (slot->socket.fd >= 0 && !slot->is_deaf)
-		loop_remove(&line->loop, slot->socket.fd, FD_LISTENER);
+	if (slot->listen_fd >= 0 && !slot->is_deaf)
+		loop_remove(&line->loop, slot->listen_fd, FD_LISTENER);
 	line->n_deaf -= slot->is_deaf;
 	slot->is_deaf = false;
-	channel_unbind(&slot->socket);
+	fd_close(&slot->listen_fd);
 }
 
 void cells_close_listeners(struct line *line)

@@ -106,7 +106,7 @@ static int inherit(int fd)
 }
 
 struct arguments {
-	const char *list[32];
+	const char *list[2 * OPENER_ROOTS_MAX + 12];
 	unsigned n;
 };
 
@@ -118,11 +118,28 @@ static void add(struct arguments *a, const char *name, const char *value)
 	a->list[a->n++] = value;
 }
 
-static void run_scribe(const char *program, const struct conf *conf, int sock, int env_fd)
+static _Noreturn void run(const char *program, struct arguments *a)
 {
+	a->list[a->n] = NULL;
+	(void)execv(program, (char *const *)(uintptr_t)a->list);
+	_exit(70);
+}
+
+struct start {
+	const char *name;
+	/* In the new process: the words of its command line, then the program. */
+	void (*run)(const char *program, const struct start *start, int sock);
+	const struct conf *conf;
+	int env_fd;          /* the scribe's, taken; -1: none */
+	const char *control; /* the opener's: an absolute path, or null */
+};
+
+static void run_scribe(const char *program, const struct start *start, int sock)
+{
+	const struct conf *conf = start->conf;
 	struct arguments a = { .list = { program }, .n = 1 };
 	char line_fd[16], secrets_fd[16], retain_age[24], retain_bytes[24];
-	int s = inherit(sock), e = env_fd >= 0 ? inherit(env_fd) : -1;
+	int s = inherit(sock), e = start->env_fd >= 0 ? inherit(start->env_fd) : -1;
 
 	(void)snprintf(line_fd, sizeof(line_fd), "%d", s);
 	(void)snprintf(secrets_fd, sizeof(secrets_fd), "%d", e);
@@ -150,24 +167,47 @@ static void run_scribe(const char *program, const struct conf *conf, int sock, i
 		add(&a, "--retain-age", conf->retain_age_ns > 0 ? retain_age : NULL);
 		add(&a, "--retain-bytes", conf->retain_bytes > 0 ? retain_bytes : NULL);
 	}
-	a.list[a.n] = NULL;
-	if (s >= 0)
-		(void)execv(program, (char *const *)(uintptr_t)a.list);
-	_exit(70);
+	run(program, &a);
 }
 
-int child_start(struct child *child, const struct conf *conf, int env_fd, struct cht_err *err)
+static void run_opener(const char *program, const struct start *start, int sock)
+{
+	struct arguments a = { .list = { program }, .n = 1 };
+	const char *at = start->conf->opener_roots;
+	char line_fd[16], roots[CONF_TEXT_MAX + 2];
+	struct cht_str root;
+	size_t used = 0;
+
+	(void)snprintf(line_fd, sizeof(line_fd), "%d", inherit(sock));
+	add(&a, "--line-fd", line_fd);
+	add(&a, "--lockdown", start->conf->lockdown);
+	if (start->conf->replace)
+		a.list[a.n++] = "--replace";
+	if (at == NULL) {
+		add(&a, "--root", "/");
+		run(program, &a);
+	}
+	/* Each with its NUL has room where it stood with its blank. */
+	while ((root = conf_next_word(&at)).len > 0) {
+		memcpy(roots + used, root.ptr, root.len);
+		roots[used + root.len] = '\0';
+		add(&a, "--root", roots + used);
+		used += root.len + 1;
+	}
+	add(&a, "--also", start->control);
+	run(program, &a);
+}
+
+static int begin(struct child *child, const struct start *start, struct cht_err *err)
 {
 	char program[4096];
-	int pair[2] = { -1, -1 }, r = program_find(program, sizeof(program), "cht-scribe", err);
+	int pair[2] = { -1, -1 }, r = program_find(program, sizeof(program), start->name, err);
 
 	*child = (struct child)CHILD_NULL;
 	if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		r = cht_fail(err, CHT_E_IO, errno, "socketpair");
-	if (r < 0) {
-		fd_close(&env_fd);
+	if (r < 0)
 		return r;
-	}
 	child->pid = fork();
 	if (child->pid == 0) {
 		sigset_t none;
@@ -176,9 +216,8 @@ int child_start(struct child *child, const struct conf *conf, int env_fd, struct
 		(void)setpgid(0, 0);
 		(void)sigemptyset(&none);
 		(void)sigprocmask(SIG_SETMASK, &none, NULL);
-		run_scribe(program, conf, pair[1], env_fd);
+		start->run(program, start, pair[1]);
 	}
-	fd_close(&env_fd);
 	fd_close(&pair[1]);
 	child->sock = pair[0];
 	if (child->pid < 0)
@@ -188,6 +227,29 @@ int child_start(struct child *child, const struct conf *conf, int env_fd, struct
 		return cht_fail(err, CHT_E_IO, errno, "pidfd_open");
 	/* close-on-exec is what pidfd_open sets. */
 	return 0;
+}
+
+int child_start(struct child *child, const struct conf *conf, int env_fd, struct cht_err *err)
+{
+	const struct start scribe = {
+		.name = "cht-scribe", .run = run_scribe, .conf = conf, .env_fd = env_fd
+	};
+	int r = begin(child, &scribe, err);
+
+	fd_close(&env_fd);
+	return r;
+}
+
+int child_start_opener(struct child *child, const struct conf *conf, const char *control,
+		       struct cht_err *err)
+{
+	const struct start opener = { .name = "cht-opener",
+				      .run = run_opener,
+				      .conf = conf,
+				      .env_fd = -1,
+				      .control = control };
+
+	return begin(child, &opener, err);
 }
 
 /* Whether it ended; a second look, because who sends a signal to us may have ended it first. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * child.h - the scribe, when chtd starts it itself: same uid, another program, one socket.
+ * child.h - scribe and opener, when chtd starts them itself: same uid, another program, one socket.
  */
 #ifndef DAEMON_CHILD_H
 #define DAEMON_CHILD_H
@@ -34,7 +34,12 @@ int child_take_secrets(int *env_fd, struct cht_err *err) CHT_CHECKED;
 int child_start(struct child *child, const struct conf *conf, int env_fd,
 		struct cht_err *err) CHT_CHECKED;
 
-/* Closes the socket, so that the scribe commits what it has, and waits for its end, or until
+/* The same with cht-opener; control: path of the control socket, which may lie outside its roots,
+ * or null. */
+int child_start_opener(struct child *child, const struct conf *conf, const char *control,
+		       struct cht_err *err) CHT_CHECKED;
+
+/* Closes the socket, so that it finishes what it has to, and waits for its end, or until
  * enough_fd, unless -1, is readable. Returns its exit status, 128 + signal if it was killed, or -1
  * if there was none or it goes on alone. */
 int child_wait(struct child *child, int enough_fd);

@@ -176,7 +176,7 @@ static uint64_t may_go_below(const struct line *line)
 	uint64_t at = line->pruning.asked;
 
 	for (uint32_t i = 0; i < line->slots_used; i++)
-		if (line->slots[i].state != SLOT_FREE && line->slots[i].cell.run.first_index < at)
+		if (line->slots[i].table_slot >= 0 && line->slots[i].cell.run.first_index < at)
 			at = line->slots[i].cell.run.first_index;
 	if (line_next_index(line) < at)
 		at = line_next_index(line);

@@ -13,8 +13,9 @@ _Static_assert((size_t)CONTROL_RECEIPT_MAX >= (size_t)HANDOFF_RECEIPT_MAX,
 	       "a receipt must fit its answer");
 
 static const char *const states[] = {
-	[SLOT_OPENING] = "opening",  [SLOT_OPEN] = "open",       [SLOT_DRAINING] = "draining",
-	[SLOT_FLUSHED] = "draining", [SLOT_SEALING] = "sealing", [SLOT_SEALED] = "sealed",
+	[SLOT_BINDING] = "opening",  [SLOT_BOUND] = "opening",      [SLOT_OPENING] = "opening",
+	[SLOT_OPEN] = "open",        [SLOT_UNBINDING] = "draining", [SLOT_DRAINING] = "draining",
+	[SLOT_FLUSHED] = "draining", [SLOT_SEALING] = "sealing",    [SLOT_SEALED] = "sealed",
 	[SLOT_FREE] = "free",
 };
 
@@ -103,6 +104,14 @@ static bool explain(int code, const struct cht_err *why, struct control_error *e
 	}
 }
 
+static void refuse(struct line *line, const struct cht_err *why, struct control_error *error)
+{
+	if (explain(why->code, why, error))
+		return;
+	line->hub_status = why->code;
+	line->hub_err = *why;
+}
+
 static bool add(struct line *line, const struct control_request *request,
 		struct control_answer *answer, uint32_t *i)
 {
@@ -127,13 +136,9 @@ static bool add(struct line *line, const struct control_request *request,
 				      "another cell has this %s: see GET /cells",
 				      reg.cid != 0 ? "CID" : "socket");
 	r = moves_register(line, &reg, request, i, &why);
-	if (r == 0)
-		return true;
-	if (!explain(r, &why, &answer->error)) {
-		line->hub_status = r;
-		line->hub_err = why;
-	}
-	return false;
+	if (r < 0)
+		refuse(line, &why, &answer->error);
+	return r == 0;
 }
 
 static bool put(struct line *line, const struct control_request *request,
@@ -149,8 +154,8 @@ static bool put(struct line *line, const struct control_request *request,
 		return false;
 	}
 	slot = &line->slots[i];
-	if (!slot_is_open(slot) || slot->is_retired || !is_same(slot, &request->cell) ||
-	    !registration_is_same(&slot->registration, request)) {
+	if (!(slot_is_open(slot) || slot_is_coming(slot)) || slot->is_retired ||
+	    !is_same(slot, &request->cell) || !registration_is_same(&slot->registration, request)) {
 		(void)control_refuse(&answer->error, 409, "differs",
 				     slot->is_retired ? "the cell is on its way out: wait for the "
 							"end of its DELETE"
@@ -199,6 +204,17 @@ void hub_tell_opened(struct line *line, uint32_t i, struct cht_str receipt)
 	answer.view.receipt = receipt;
 	if (line->control != NULL)
 		control_tell(line->control, ticket_of(line, i, TICKET_OPENED), &answer);
+}
+
+void hub_tell_failed(struct line *line, uint32_t i, const struct cht_err *why)
+{
+	struct control_answer answer = { .status = 0 };
+
+	refuse(line, why, &answer.error);
+	if (line->control == NULL)
+		return;
+	control_tell(line->control, ticket_of(line, i, TICKET_OPENED), &answer);
+	control_tell(line->control, ticket_of(line, i, TICKET_SEALED), &answer);
 }
 
 void hub_tell_sealed(struct line *line, uint32_t i, struct cht_str receipt)
@@ -317,9 +333,10 @@ int hub_open(struct line *line, struct cht_err *err)
 						 .read_metrics = read_metrics };
 	int r;
 
-	if (line->conf->control == NULL)
+	if (line->control_fd < 0)
 		return 0;
-	r = control_open(&line->control, line->conf->control, line->conf->replace, &handler, err);
+	r = control_open(&line->control, line->control_fd, &handler, err);
+	line->control_fd = -1;
 	if (r == 0)
 		r = loop_add(&line->loop, control_fd(line->control), FD_CONTROL, 0, 0, err);
 	return r;

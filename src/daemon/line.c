@@ -172,9 +172,10 @@ int line_sleep(struct line *line, struct cht_err *err)
 {
 	struct pollfd fds[] = { { .fd = line->ring.durable_fd, .events = POLLIN },
 				{ .fd = line->scribe.sock, .events = POLLIN },
-				{ .fd = line->loop.signal_fd, .events = POLLIN } };
+				{ .fd = line->loop.signal_fd, .events = POLLIN },
+				{ .fd = line->opener.sock, .events = POLLIN } };
 	uint64_t now_ns = clk_monotonic_ns();
-	int n = poll(fds, 3, patience_ms(line, now_ns));
+	int r, n = poll(fds, 4, patience_ms(line, now_ns));
 
 	if (n < 0 && errno != EINTR)
 		return cht_fail(err, CHT_E_IO, errno, "poll");
@@ -183,7 +184,8 @@ int line_sleep(struct line *line, struct cht_err *err)
 	if (n == 0 && is_over(line, now_ns))
 		return cht_fail(err, CHT_E_FULL, 0,
 				"no space for what was accepted last: the next start declares it");
-	return fds[2].revents != 0 ? on_signal_waiting(line, err) : 0;
+	r = n > 0 && fds[3].revents != 0 ? opener_hear(line, err) : 0;
+	return r == 0 && n > 0 && fds[2].revents != 0 ? on_signal_waiting(line, err) : r;
 }
 
 static int await_scribe(struct line *line, struct cht_err *err)
@@ -348,6 +350,7 @@ static int turn_events(struct line *line, const struct epoll_event *events, int 
 			r = line_hear_scribe(line, err);
 			*connections = go_on_reading(line) || *connections;
 			break;
+		case FD_OPENER: r = opener_hear(line, err); break;
 		case FD_DURABLE:
 			ring_clear(line->ring.durable_fd);
 			*connections = go_on_reading(line) || *connections;

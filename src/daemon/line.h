@@ -13,6 +13,7 @@
  * conns.c   connections: one's turn, from bytes to events
  * start.c   the scribe, the sockets
  * closed.c  what this process may still do
+ * opener.c  what is asked of the opener: sockets by path
  * host.c    what the host says of itself and its ledger
  * agents.c  what agents' numbers said, for the next process
  * runs.c    runs of an earlier process, and those that begin
@@ -40,6 +41,8 @@
 #include "handoff/handoff.h"
 #include "handoff/ring.h"
 #include "lockdown/lockdown.h"
+#include "opening/opening.h"
+#include "wire/framer.h"
 
 #define NOBODY UINT32_MAX
 
@@ -71,12 +74,15 @@ struct telling {
 /* Where a registered cell is between its coming and its going. */
 enum slot_state {
 	SLOT_FREE,
-	SLOT_OPENING,  /* run.opened is not durable yet */
-	SLOT_OPEN,     /* registered: its VM may boot */
-	SLOT_DRAINING, /* to go: what the kernel holds of it is read */
-	SLOT_FLUSHED,  /* all is told, and not durable yet */
-	SLOT_SEALING,  /* run.sealed is not durable yet */
-	SLOT_SEALED,   /* it is */
+	SLOT_BINDING,   /* its socket is asked for, or is to be */
+	SLOT_BOUND,     /* it is there; the run is not begun, and nobody is accepted */
+	SLOT_OPENING,   /* run.opened is not durable yet */
+	SLOT_OPEN,      /* registered: its VM may boot */
+	SLOT_UNBINDING, /* to go: its socket's name is to be removed */
+	SLOT_DRAINING,  /* what the kernel holds of it is read */
+	SLOT_FLUSHED,   /* all is told, and not durable yet */
+	SLOT_SEALING,   /* run.sealed is not durable yet */
+	SLOT_SEALED,    /* it is */
 };
 
 /* A cell as it was registered: struct conf_cell, in as much memory as it needs. */
@@ -100,9 +106,12 @@ struct slot {
 	bool is_retired; /* it is to go */
 	bool is_moving;  /* it is in line.moving */
 	bool is_proving; /* opening or sealing: durable, and its receipt is asked for */
+	bool is_asked;   /* binding or unbinding: the opener has not answered yet */
+	bool is_undone;  /* unbinding: its run was never begun, so that it has none to seal */
 	struct cht_cell cell;
 	struct telling telling;
-	struct channel_socket socket;
+	int listen_fd; /* -1: none */
+	uint64_t made; /* the opener's number of its socket; 0: none */
 	struct cell_limits limits;
 	struct frame_quota quota;
 	struct budget frame_budget, connect_budget;
@@ -131,7 +140,10 @@ struct line {
 	const struct conf *conf;
 	struct loop loop;
 	struct ring ring;
-	struct child scribe;
+	struct child scribe, opener;
+	unsigned n_asked;    /* of the opener, and not answered */
+	bool opener_is_gone; /* ended, and not by our doing */
+	int control_fd;      /* the control socket's listener, until it is served; -1: none */
 	struct notify notify;
 	uint64_t told_put, told_ns;     /* entries of the ring at the last sign of life, and when */
 	struct lockdown_state lockdown; /* its mode is asked for before line_open */
@@ -196,8 +208,9 @@ struct line {
 
 #define LINE_NULL                                                                                  \
 	{                                                                                          \
-		.loop = LOOP_NULL, .ring = RING_NULL, .scribe = CHILD_NULL, .table = TABLE_NULL,   \
-		.vsock = VSOCK_NULL, .spare = { -1 }, .scribe_status = -1, .notify = NOTIFY_NULL   \
+		.loop = LOOP_NULL, .ring = RING_NULL, .scribe = CHILD_NULL, .opener = CHILD_NULL,  \
+		.control_fd = -1, .table = TABLE_NULL, .vsock = VSOCK_NULL, .spare = { -1 },       \
+		.scribe_status = -1, .notify = NOTIFY_NULL                                         \
 	}
 
 /* start.c: starts the scribe, learns what is stored, declares what earlier runs lost, binds
@@ -233,9 +246,12 @@ uint64_t host_deadline(const struct line *line);
 /* Every run that the table has goes on in its cell, or is sealed and leaves the table. */
 int runs_settle(struct line *line, const struct table_found *found,
 		struct cht_err *err) CHT_CHECKED;
-/* Begins a run in every cell that has none; or in one of them: CHT_E_LIMIT when the run table is
- * full, CHT_E_CONFIG. */
+/* Begins a run in every cell that has none. CHT_E_LIMIT when the run table is full, CHT_E_CONFIG.
+ */
 int runs_open(struct line *line, struct cht_err *err) CHT_CHECKED;
+/* The same of one cell in two steps: what can be refused for itself, CHT_E_CONFIG, CHT_E_RANGE; and
+ * its first event. */
+int runs_init_one(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
 int runs_open_one(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
 /* run.sealed, the last word of a cell's run. As line_emit. */
 int runs_seal(struct line *line, struct slot *slot, struct cht_str reason,
@@ -275,7 +291,7 @@ uint64_t line_reading_ns(const struct line *line);
 int slots_open(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* Safe before slots_open. */
 void slots_free(struct line *line);
-/* A place for a cell; copies reg. CHT_E_LIMIT when all are taken. */
+/* A place for a cell, in SLOT_BINDING; copies reg. CHT_E_LIMIT when all are taken. */
 int slot_take(struct line *line, const struct placed *reg, uint32_t *i,
 	      struct cht_err *err) CHT_CHECKED;
 /* Of a cell without connections: its listener goes, its place is free. */
@@ -287,16 +303,21 @@ int slot_settle_texts(struct slot *slot, struct cht_err *err) CHT_CHECKED;
 struct placed placed_of(const struct conf_cell *cell);
 /* What its cell needs once somebody connected to it: zeroed. */
 struct cell_met *slot_met(const struct line *line, uint32_t i);
-/* Whether it is there to be told of: neither free nor on its way out. */
+/* Whether it has no run yet. */
+static inline bool slot_is_coming(const struct slot *slot)
+{
+	return slot->state == SLOT_BINDING || slot->state == SLOT_BOUND;
+}
+/* Whether it is there to be told of: it has a run and is not on its way out. */
 static inline bool slot_is_open(const struct slot *slot)
 {
 	return slot->state == SLOT_OPENING || slot->state == SLOT_OPEN;
 }
 
 /* moves.c */
-/* A cell comes: its socket listens, and its run.opened is on its way to the disk. Then it is told
- * of in hub_tell_opened. CHT_E_FULL: the ledger has no room. CHT_E_LIMIT: no place. CHT_E_BIND,
- * CHT_E_CONFIG: its socket. CHT_E_PEER. */
+/* A cell comes: its socket is asked for, then its run begins. When that is durable it is told of in
+ * hub_tell_opened, or before in hub_tell_failed. CHT_E_FULL: the ledger has no room. CHT_E_LIMIT:
+ * no place. CHT_E_CONFIG, CHT_E_RANGE: what it is. */
 int moves_register(struct line *line, const struct placed *reg,
 		   const struct control_request *request, uint32_t *i,
 		   struct cht_err *err) CHT_CHECKED;
@@ -308,8 +329,26 @@ int moves_go_on(struct line *line, struct cht_err *err) CHT_CHECKED;
 bool moves_have_work(const struct line *line);
 /* A receipt that was asked for; text "": the scribe could not give it. */
 void moves_on_receipt(struct line *line, uint64_t index, struct cht_str text);
+/* The opener has answered. fd is taken; why->code below 0: there is no socket, and before we are
+ * ready that is the result. */
+int moves_on_bound(struct line *line, uint32_t i, int fd, struct cht_err *why) CHT_CHECKED;
+void moves_on_unbound(struct line *line, uint32_t i);
 /* All of it, and what was stated, waiting for the disk. As line_await_durable. */
 int moves_finish(struct line *line, struct cht_err *err) CHT_CHECKED;
+
+/* opener.c */
+/* Starts it and waits until it is there. CHT_E_CONFIG: what it has been told. CHT_E_PEER. */
+int opener_open(struct line *line, struct cht_err *err) CHT_CHECKED;
+/* It unlinks what it made, and ends; waits for that unless a signal says not to. */
+void opener_close(struct line *line);
+/* Reads its answers. When it is gone we are to stop; before we are ready that is CHT_E_PEER. */
+int opener_hear(struct line *line, struct cht_err *err) CHT_CHECKED;
+/* Asks for a cell's socket, or for its end, unless that is asked for or too much is. What cannot be
+ * asked any more is as if it were answered. CHT_E_PEER, CHT_E_IO. */
+/* Asks for the control socket and waits for it: line->control_fd. As opener_open. */
+int opener_bind_control(struct line *line, struct cht_err *err) CHT_CHECKED;
+int opener_ask_bind(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
+int opener_ask_unlink(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
 
 /* hub.c */
 /* Before we are locked down, and before anything is written: who may do what. CHT_E_CONFIG. */
@@ -322,6 +361,8 @@ int hub_turn(struct line *line, bool is_ready, struct cht_err *err) CHT_CHECKED;
 /* When hub_turn must be called next. */
 uint64_t hub_deadline(const struct line *line);
 void hub_tell_opened(struct line *line, uint32_t i, struct cht_str receipt);
+/* It could not come, and will be no more. CHT_E_PEER, CHT_E_STATE, CHT_E_IO: it concerns all. */
+void hub_tell_failed(struct line *line, uint32_t i, const struct cht_err *why);
 void hub_tell_sealed(struct line *line, uint32_t i, struct cht_str receipt);
 void hub_tell_stated(struct line *line, control_ticket ticket, const struct stated *stated);
 
@@ -336,8 +377,11 @@ void agents_take_over(struct line *line, struct slot *slot);
 /* What a cell's channel is called, NUL-terminated: its socket's path, or "vsock:" and its CID.
  * CHT_E_RANGE when it does not fit. */
 int cells_channel(const struct placed *c, char *out, size_t cap) CHT_CHECKED;
-int cells_bind(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
-/* Closes a listener and unlinks its socket; or every one. */
+/* What a place needs before its socket is there. */
+void cells_prepare(struct line *line, uint32_t i);
+/* Hears a bound socket from now on. */
+int cells_listen(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
+/* Closes a listener, whose name is gone; or every one. */
 void cells_close_listener(struct line *line, struct slot *slot);
 void cells_close_listeners(struct line *line);
 /* Takes who waits, at most ACCEPTS_PER_TURN; true when there may be more. */

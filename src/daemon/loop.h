@@ -14,6 +14,7 @@ enum fd_kind {
 	FD_CLOCK,       /* a timerfd that tells when the wall clock is set */
 	FD_SCRIBE,      /* its socket */
 	FD_SCRIBE_END,  /* its pidfd */
+	FD_OPENER,      /* its socket */
 	FD_DURABLE,     /* the ring's eventfd: durable or room moved */
 	FD_CONNECTIONS, /* the second epoll set: all connections that we read */
 	FD_CONTROL,     /* libmicrohttpd's epoll set */

@@ -81,6 +81,8 @@ static int run(struct line *line, struct conf *conf, struct cht_err *err)
 		notify_manager(&line->notify, "STOPPING=1");
 		r = line_stop(line, err);
 	}
+	if (r == 0 && line->opener_is_gone)
+		r = cht_fail(err, CHT_E_PEER, 0, "stopped, because cht-opener ended");
 	return r;
 }
 

@@ -28,17 +28,9 @@ static void take_up(struct line *line, uint32_t i)
 	line->moving = i;
 }
 
-static void undo(struct line *line, uint32_t i)
-{
-	if (line->slots[i].table_slot >= 0)
-		table_remove(&line->table, line->slots[i].table_slot);
-	slot_drop(line, i);
-}
-
 int moves_register(struct line *line, const struct placed *reg,
 		   const struct control_request *request, uint32_t *i, struct cht_err *err)
 {
-	struct slot *slot;
 	int r;
 
 	if (line->disk_full)
@@ -49,25 +41,72 @@ int moves_register(struct line *line, const struct placed *reg,
 	r = slot_take(line, reg, i, err);
 	if (r < 0)
 		return r;
-	slot = &line->slots[*i];
 	r = registration_take(line, *i, request, err);
 	if (r == 0)
-		r = cells_bind(line, *i, err);
-	if (r == 0)
-		r = runs_open_one(line, *i, err);
+		r = runs_init_one(line, *i, err);
 	if (r < 0) {
-		undo(line, *i);
+		slot_drop(line, *i);
 		return r;
 	}
-	deadlines_set(&line->deadlines, *i, cell_deadline(&slot->cell));
-	wait_for_disk(line, slot, SLOT_OPENING);
+	cells_prepare(line, *i);
 	take_up(line, *i);
 	return 0;
 }
 
-static void begin_drain(struct line *line, uint32_t i)
+/* What was made for it goes, and nothing of it was in the ledger. */
+static void give_up(struct line *line, uint32_t i, const struct cht_err *why)
+{
+	line->slots[i].state = SLOT_UNBINDING;
+	line->slots[i].is_undone = true;
+	hub_tell_failed(line, i, why);
+}
+
+int moves_on_bound(struct line *line, uint32_t i, int fd, struct cht_err *why)
 {
 	struct slot *slot = &line->slots[i];
+
+	slot->listen_fd = fd;
+	slot->state = SLOT_BOUND;
+	if (why->code == 0)
+		return 0;
+	if (!line->is_ready)
+		return why->code;
+	give_up(line, i, why);
+	return 0;
+}
+
+/* Its run begins, and now it may be connected to. */
+static int open_step(struct line *line, uint32_t i, struct cht_err *err)
+{
+	struct slot *slot = &line->slots[i];
+	int r = cells_listen(line, i, err);
+
+	if (r == 0)
+		r = runs_open_one(line, i, err);
+	if (r < 0 && slot->table_slot < 0) {
+		cells_close_listener(line, slot);
+		give_up(line, i, err);
+		return 0;
+	}
+	deadlines_set(&line->deadlines, i, cell_deadline(&slot->cell));
+	wait_for_disk(line, slot, SLOT_OPENING);
+	return r;
+}
+
+static void begin_leave(struct line *line, uint32_t i)
+{
+	line->slots[i].state = SLOT_UNBINDING;
+	deadlines_set(&line->deadlines, i, UINT64_MAX);
+}
+
+/* Nobody new can connect: who has is still let in. */
+void moves_on_unbound(struct line *line, uint32_t i)
+{
+	struct slot *slot = &line->slots[i];
+
+	slot->made = 0;
+	if (slot->is_undone)
+		return;
 
 	for (int n = 0; n < LISTEN_BACKLOG && cells_on_accept(line, i);)
 		n += ACCEPTS_PER_TURN;
@@ -75,7 +114,6 @@ static void begin_drain(struct line *line, uint32_t i)
 	slot->state = SLOT_DRAINING;
 	/* While we stop nothing would wake us for the rest. */
 	slot->until_ns = line->stop_signal != 0 ? 0 : line->now.monotonic_ns + LIMIT_DRAIN_NS;
-	deadlines_set(&line->deadlines, i, UINT64_MAX);
 }
 
 void moves_retire(struct line *line, uint32_t i)
@@ -85,7 +123,7 @@ void moves_retire(struct line *line, uint32_t i)
 	slot->is_retired = true;
 	if (slot->state != SLOT_OPEN || slot->is_moving)
 		return; /* it goes when it has come, or is going */
-	begin_drain(line, i);
+	begin_leave(line, i);
 	take_up(line, i);
 }
 
@@ -175,13 +213,20 @@ static int step(struct line *line, uint32_t i, bool *stays, struct cht_err *err)
 
 	*stays = true;
 	switch (slot->state) {
+	case SLOT_BINDING: return opener_ask_bind(line, i, err);
+	case SLOT_BOUND: return has_room_for_one(line) ? open_step(line, i, err) : 0;
 	case SLOT_OPENING:
 		return is_durable ? ask_receipt(line, slot, slot->cell.run.first_index, err) : 0;
 	case SLOT_OPEN:
 		*stays = slot->is_moving = slot->is_retired;
 		if (slot->is_retired)
-			begin_drain(line, i);
+			begin_leave(line, i);
 		return 0;
+	case SLOT_UNBINDING:
+		if (slot->made != 0 || !slot->is_undone)
+			return opener_ask_unlink(line, i, err);
+		slot_drop(line, i);
+		break;
 	case SLOT_DRAINING: return drain_step(line, i, err);
 	case SLOT_FLUSHED:
 		return is_durable && has_room_for_one(line) ? seal_step(line, slot, err) : 0;
@@ -222,9 +267,12 @@ int moves_go_on(struct line *line, struct cht_err *err)
 bool moves_have_work(const struct line *line)
 {
 	for (uint32_t i = line->moving; i != NOBODY; i = line->slots[i].next) {
-		enum slot_state state = line->slots[i].state;
+		const struct slot *slot = &line->slots[i];
+		enum slot_state state = slot->state;
+		bool may_ask = !slot->is_asked && line->n_asked < OPENING_ASKED_MAX;
 
-		if (state == SLOT_OPEN || state == SLOT_SEALED ||
+		if (((state == SLOT_BINDING || state == SLOT_UNBINDING) && may_ask) ||
+		    state == SLOT_OPEN || state == SLOT_SEALED ||
 		    (state == SLOT_DRAINING && !line->is_full && !line->is_short))
 			return true;
 	}

@@ -240,16 +240,20 @@ int runs_settle(struct line *line, const struct table_found *found, struct cht_e
 	return r;
 }
 
+int runs_init_one(struct line *line, uint32_t i, struct cht_err *err)
+{
+	const struct placed *c = &line->slots[i].reg;
+
+	return init_cell(line, i, str_of(c->run), str_of(c->spec), err);
+}
+
 int runs_open_one(struct line *line, uint32_t i, struct cht_err *err)
 {
 	struct slot *slot = &line->slots[i];
-	const struct placed *c = &slot->reg;
 	struct facts_stated stated;
 	struct cht_stamped stamped;
-	int r = init_cell(line, i, str_of(c->run), str_of(c->spec), err);
+	int r;
 
-	if (r < 0)
-		return r;
 	slot->cell.run.first_index = line_next_index(line);
 	r = table_add(&line->table, &slot->cell.run, err);
 	if (r < 0)
@@ -266,8 +270,11 @@ int runs_open(struct line *line, struct cht_err *err)
 	int r = 0;
 
 	for (uint32_t i = 0; i < line->slots_used && r == 0; i++) {
-		if (line->slots[i].table_slot < 0)
-			r = runs_open_one(line, i, err);
+		if (line->slots[i].table_slot < 0) {
+			r = runs_init_one(line, i, err);
+			if (r == 0)
+				r = runs_open_one(line, i, err);
+		}
 		deadlines_set(&line->deadlines, i, cell_deadline(&line->slots[i].cell));
 	}
 	return r;

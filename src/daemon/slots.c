@@ -14,7 +14,7 @@
 enum {
 	/* Descriptors that are neither a cell's nor a connection's. */
 	OTHER_FDS = 64,
-	FDS_PER_CELL = 2, /* listener and its directory */
+	FDS_PER_CELL = 1, /* its listener */
 	PAGE_BYTES = 4096,
 	MET_BYTES = (sizeof(struct cell_met) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES,
 };
@@ -230,9 +230,9 @@ int slot_take(struct line *line, const struct placed *reg, uint32_t *i, struct c
 		line->slots_used++;
 	else
 		line->free_slot = slot->next;
-	*slot = (struct slot){ .socket = CHANNEL_SOCKET_NULL,
+	*slot = (struct slot){ .listen_fd = -1,
 			       .gen = gen,
-			       .state = SLOT_OPENING,
+			       .state = SLOT_BINDING,
 			       .conns = NOBODY,
 			       .finishing = NOBODY,
 			       .table_slot = -1,

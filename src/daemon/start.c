@@ -146,8 +146,18 @@ static int bind_cells(struct line *line, struct cht_err *err)
 
 		r = slot_take(line, &reg, &i, err);
 		if (r == 0)
-			r = cells_bind(line, i, err);
+			cells_prepare(line, i);
+		/* As many as may be asked for at once, then one by one. */
+		while (r == 0 && !line->slots[i].is_asked && line->slots[i].state == SLOT_BINDING) {
+			r = opener_ask_bind(line, i, err);
+			if (r == 0 && line->n_asked == OPENING_ASKED_MAX)
+				r = line_sleep(line, err);
+		}
 	}
+	while (r == 0 && line->n_asked > 0)
+		r = line_sleep(line, err);
+	for (uint32_t i = 0; i < line->slots_used && r == 0; i++)
+		r = cells_listen(line, i, err);
 	return r;
 }
 
@@ -243,8 +253,12 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 		r = loop_open(&line->loop, err);
 	if (r == 0)
 		r = slots_open(line, err);
+	if (r == 0 && conf->close_for == NULL)
+		r = opener_open(line, err);
 	if (r == 0)
 		r = bind_cells(line, err);
+	if (r == 0 && conf->control != NULL && conf->close_for == NULL)
+		r = opener_bind_control(line, err);
 	if (r == 0)
 		r = read_boot_id(line, err);
 	if (r == 0)
@@ -270,6 +284,8 @@ void line_close(struct line *line)
 	int status;
 
 	hub_close(line);
+	opener_close(line);
+	fd_close(&line->control_fd);
 	if (line->slots != NULL) {
 		cells_close_listeners(line);
 		for (uint32_t at = 0; at < line->conns_used; at++)

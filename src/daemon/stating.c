@@ -163,7 +163,10 @@ bool stating_emit(struct line *line, uint32_t i, const struct control_request *r
 	struct slot *slot = &line->slots[i];
 	struct cht_stamped stamped;
 
-	if (slot->is_retired)
+	if (slot_is_coming(slot))
+		return control_refuse(error, 409, "differs",
+				      "the cell is on its way in: wait for the answer to its PUT");
+	if (slot->is_retired || !slot_is_open(slot))
 		return control_refuse(error, 409, "differs",
 				      "the cell is on its way out: nothing more is said of it");
 	if (line->disk_full)

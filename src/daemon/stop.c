@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The end in good order. Who waits is accepted and the listeners go, so that no VMM waits for us;
- * then what the kernel already holds is read, for at most LIMIT_DRAIN_NS. */
+/* The end in good order. The sockets' names go, who has connected is accepted and the listeners go,
+ * so that no VMM waits for us; then what the kernel already holds is read, for at most
+ * LIMIT_DRAIN_NS. */
 #include <signal.h>
 #include <string.h>
 
@@ -67,6 +68,13 @@ static int seal_all(struct line *line, struct cht_err *err)
 	return r;
 }
 
+static struct cht_str why(const struct line *line)
+{
+	if (line->opener_is_gone)
+		return STR("sibling");
+	return line->stop_signal == SIGINT ? STR("SIGINT") : STR("SIGTERM");
+}
+
 int line_stop(struct line *line, struct cht_err *err)
 {
 	int r;
@@ -75,6 +83,7 @@ int line_stop(struct line *line, struct cht_err *err)
 	line->space_until_ns = clk_monotonic_ns() + LIMIT_DRAIN_NS;
 	r = moves_finish(line, err);
 	hub_close(line);
+	opener_close(line);
 	accept_rest(line);
 	cells_close_listeners(line);
 	if (r == 0)
@@ -89,8 +98,7 @@ int line_stop(struct line *line, struct cht_err *err)
 	if (r == 0)
 		r = vsock_tell(line, true, err);
 	if (r == 0)
-		r = host_tell_stop(
-			line, line->stop_signal == SIGINT ? STR("SIGINT") : STR("SIGTERM"), err);
+		r = host_tell_stop(line, why(line), err);
 	if (r == 0)
 		r = line_await_durable(line, err);
 	table_close(&line->table, r == 0);

@@ -57,6 +57,12 @@ void vsock_close(struct line *line)
 	channel_unbind(&v->socket);
 }
 
+/* One that leaves takes who came before. */
+static bool is_connected_to(const struct slot *slot)
+{
+	return slot_is_open(slot) || (slot->state == SLOT_UNBINDING && !slot->is_undone);
+}
+
 /* Cells and paths share one table of channels: no path begins like a CID. */
 static uint32_t find_cell(const struct line *line, uint32_t cid)
 {
@@ -65,7 +71,7 @@ static uint32_t find_cell(const struct line *line, uint32_t cid)
 
 	(void)snprintf(channel, sizeof(channel), "vsock:%u", cid);
 	i = ids_find(&line->sockets, channel);
-	return i != IDS_NONE && slot_is_open(&line->slots[i]) ? i : NOBODY;
+	return i != IDS_NONE && is_connected_to(&line->slots[i]) ? i : NOBODY;
 }
 
 bool vsock_on_accept(struct line *line, int most)
@@ -80,7 +86,7 @@ bool vsock_on_accept(struct line *line, int most)
 
 		if (!v->is_listening)
 			return false;
-		r = channel_accept(&v->socket, &line->spare, &fd, &peer, &err);
+		r = channel_accept(v->socket.fd, &line->spare, &fd, &peer, &err);
 		if (r == 0)
 			return false;
 		if (r < 0 && r != CHT_E_LIMIT) {

@@ -8,6 +8,7 @@
 #include <cht/listener.h>
 
 #include "channel/channel.h"
+#include "wire/framer.h"
 
 enum {
 	CONNECTION_READ_BYTES = 16384, /* one read; what is left of it waits here */

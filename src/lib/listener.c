@@ -71,7 +71,7 @@ int cht_accept(struct cht_listener *listener, struct cht_connection **out, struc
 	struct channel_peer peer;
 	int fd, r;
 
-	r = channel_accept(&listener->socket, &listener->spare, &fd, &peer, err);
+	r = channel_accept(listener->socket.fd, &listener->spare, &fd, &peer, err);
 	if (r != 1)
 		return r;
 	if (listener->expected_uid >= 0 && peer.uid != (uint64_t)listener->expected_uid)

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "channel/channel.h"
 
 int __wrap_socket(int domain, int type, int protocol);
@@ -170,7 +171,7 @@ static void test_the_cid_is_the_kernels_and_there_is_no_user(void **state)
 		memcpy(accept_errno, rows[i].errnos, sizeof(accept_errno));
 		accepts = 0;
 		from = (struct sockaddr_vm){ .svm_family = rows[i].family, .svm_cid = rows[i].cid };
-		CHECK_INT(channel_accept(&s, &spare, &fd, &peer, NULL), rows[i].result);
+		CHECK_INT(channel_accept(s.fd, &spare, &fd, &peer, NULL), rows[i].result);
 		CHECK_INT(peer.cid, rows[i].want_cid);
 		CHECK_INT(peer.pid, 0);
 		CHECK_INT(peer.uid, UINT32_MAX);

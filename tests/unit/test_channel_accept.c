@@ -13,10 +13,10 @@ static void test_what_is_bound_is_answered_and_then_gone(void **state)
 	o.base = in_dir("v.sock");
 	s = must_bind(&o);
 	CHECK_INT(channel_spare_open(&spare, NULL), 0);
-	CHECK_INT(channel_accept(&s, &spare, &fd, &peer, NULL), 0);
+	CHECK_INT(channel_accept(s.fd, &spare, &fd, &peer, NULL), 0);
 	client = dial(in_dir("v.sock_9001"), 0);
 	CHECK(client >= 0);
-	CHECK_INT(channel_accept(&s, &spare, &fd, &peer, NULL), 1);
+	CHECK_INT(channel_accept(s.fd, &spare, &fd, &peer, NULL), 1);
 	CHECK_INT(peer.pid, getpid());
 	CHECK_INT(peer.uid, getuid());
 	CHECK_INT(peer.gid, getgid());
@@ -113,7 +113,7 @@ static void test_two_thousand_at_once_are_all_answered(void **state)
 		int r;
 
 		CHECK_INT(poll(&p, 1, 20000), 1);
-		while ((r = channel_accept(&s, &spare, &taken[n], &peer, NULL)) == 1)
+		while ((r = channel_accept(s.fd, &spare, &taken[n], &peer, NULL)) == 1)
 			CHECK_INT(write(taken[n++], "", 1), 1);
 		CHECK_INT(r, 0);
 	}
@@ -153,22 +153,22 @@ static int out_of_descriptors(void)
 	while (dup(0) >= 0) /* every number up to it is in use */
 		;
 	for (int i = 0; i < 2; i++) {
-		if (channel_accept(&s, &spare, &fd, &peer, &err) != CHT_E_LIMIT || spare.fd < 0)
+		if (channel_accept(s.fd, &spare, &fd, &peer, &err) != CHT_E_LIMIT || spare.fd < 0)
 			return 4;
 		if (read(clients[i], &c, 1) != 0) /* it was closed, not left to wait */
 			return 5;
 	}
 	close(clients[0]); /* now there is one to be had */
-	if (channel_accept(&s, &spare, &fd, &peer, &err) != 1)
+	if (channel_accept(s.fd, &spare, &fd, &peer, &err) != 1)
 		return 6;
 	/* Nobody waits: the kernel says EMFILE all the same. */
-	if (channel_accept(&s, &spare, &fd, &peer, &err) != 0 || spare.fd < 0)
+	if (channel_accept(s.fd, &spare, &fd, &peer, &err) != 0 || spare.fd < 0)
 		return 7;
 	/* Not even the spare. */
 	channel_spare_close(&spare);
 	if (dup(0) < 0)
 		return 8;
-	if (channel_accept(&s, &spare, &fd, &peer, &err) != CHT_E_IO || err.sys != EMFILE)
+	if (channel_accept(s.fd, &spare, &fd, &peer, &err) != CHT_E_IO || err.sys != EMFILE)
 		return 9;
 	channel_unbind(&s);
 	return 0;

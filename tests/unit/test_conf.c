@@ -78,7 +78,7 @@ static const struct {
 } bad_texts[] = {
 	{ "[daemon]\nstat = x\n", "f:2: unknown key in [daemon]: stat; did you mean state", 2 },
 	{ "[dæmon]\nstate = x\n",
-	  "f:1: unknown section: expected daemon, silence, limits, control, ledger, sign "
+	  "f:1: unknown section: expected daemon, silence, limits, control, opener, ledger, sign "
 	  "or cell ID",
 	  1 },
 	{ "state = x\n", "f:1: a key before the first [section]: state", 1 },

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sockets come from the opener (ADR 23), because the line has no path: it asks, goes on with its
+ * turn, and is answered. What waits for an answer stands in line.moving like what waits for the
+ * disk. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/diag.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "daemon/line.h"
+
+/* No place's. */
+#define CONTROL_TICKET UINT64_MAX
+
+static uint64_t ticket_of(const struct line *line, uint32_t i)
+{
+	return (uint64_t)line->slots[i].gen << 32 | i;
+}
+
+/* Without it cells can neither come nor go: the service ends, in good order where it can. */
+static int on_gone(struct line *line, struct cht_err *err)
+{
+	loop_remove(&line->loop, line->opener.sock, FD_OPENER);
+	fd_close(&line->opener.sock);
+	line->opener_is_gone = true;
+	line->n_asked = 0;
+	if (!line->is_ready)
+		return cht_fail(err, CHT_E_PEER, 0, "cht-opener ended without a word");
+	diag(DIAG_ERROR, "cht-opener ended: stopping, and sockets are left behind");
+	if (line->stop_signal == 0)
+		line->stop_signal = SIGTERM;
+	return 0;
+}
+
+/* What it gave us is what was asked for: a listener that does not make us wait. */
+static int check_listener(int fd, struct cht_err *err)
+{
+	int domain = 0, listens = 0, flags = fcntl(fd, F_GETFL);
+	socklen_t len = sizeof(int);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && domain == AF_UNIX &&
+	    listens != 0 && flags >= 0 && (flags & O_NONBLOCK) != 0)
+		return 0;
+	return cht_fail(err, CHT_E_PEER, 0, "cht-opener sent what is no listening socket");
+}
+
+/* For the first caller that can fail; fd is taken on failure. */
+static int check_bound(const struct opening_answer *answer, int fd, struct cht_err *why,
+		       struct cht_err *err)
+{
+	*why = (struct cht_err){ .code = answer->code, .sys = answer->sys };
+	memcpy(why->text, answer->text, sizeof(why->text));
+	if (answer->code == 0 && check_listener(fd, err) < 0) {
+		fd_close(&fd);
+		return CHT_E_PEER;
+	}
+	return 0;
+}
+
+static int on_bound(struct line *line, uint32_t i, const struct opening_answer *answer, int fd,
+		    struct cht_err *err)
+{
+	struct cht_err why;
+	int r = check_bound(answer, fd, &why, err);
+
+	if (r < 0)
+		return r;
+	line->slots[i].made = answer->made;
+	r = moves_on_bound(line, i, fd, &why);
+	if (r < 0)
+		*err = why;
+	return r;
+}
+
+static int on_control(struct line *line, const struct opening_answer *answer, int fd,
+		      struct cht_err *err)
+{
+	struct cht_err why;
+	int r = check_bound(answer, fd, &why, err);
+
+	if (r < 0 || line->control_fd >= 0 || line->is_ready) {
+		fd_close(&fd);
+		return r < 0 ? r : cht_fail(err, CHT_E_PEER, 0, "cht-opener repeats itself");
+	}
+	line->n_asked--;
+	line->control_fd = fd;
+	if (why.code < 0)
+		*err = why;
+	return why.code;
+}
+
+static int on_answer(struct line *line, const struct opening_answer *answer, int fd,
+		     struct cht_err *err)
+{
+	uint32_t i = (uint32_t)answer->ticket;
+	struct slot *slot = i < line->slots_used ? &line->slots[i] : NULL;
+	enum slot_state state = answer->kind == OPENING_BIND ? SLOT_BINDING : SLOT_UNBINDING;
+
+	if (answer->ticket == CONTROL_TICKET && answer->kind == OPENING_BIND)
+		return on_control(line, answer, fd, err);
+	if (slot == NULL || ticket_of(line, i) != answer->ticket || !slot->is_asked ||
+	    slot->state != state) {
+		fd_close(&fd);
+		return cht_fail(err, CHT_E_PEER, 0, "cht-opener answers what was not asked");
+	}
+	slot->is_asked = false;
+	line->n_asked--;
+	if (answer->kind == OPENING_BIND)
+		return on_bound(line, i, answer, fd, err);
+	if (answer->code < 0)
+		return cht_fail(err, CHT_E_PEER, 0, "cht-opener does not know its own socket: %s",
+				answer->text);
+	moves_on_unbound(line, i);
+	return 0;
+}
+
+int opener_hear(struct line *line, struct cht_err *err)
+{
+	struct opening_answer answer;
+	int fd, r;
+
+	while ((r = opening_take_answer(line->opener.sock, &answer, &fd, err)) == 1) {
+		if (answer.kind == OPENING_READY) {
+			fd_close(&fd);
+			return cht_fail(err, CHT_E_PEER, 0, "cht-opener sent a second READY");
+		}
+		r = on_answer(line, &answer, fd, err);
+		if (r < 0)
+			return r;
+	}
+	if (r == CHT_E_FULL)
+		return 0;
+	return r == 0 ? on_gone(line, err) : r;
+}
+
+static int await_ready(struct line *line, struct cht_err *err)
+{
+	struct opening_answer answer;
+	int fd = -1, r = opening_take_answer(line->opener.sock, &answer, &fd, err);
+
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return cht_fail(err, CHT_E_PEER, 0, "cht-opener ended before it was ready");
+	fd_close(&fd);
+	if (answer.kind != OPENING_READY)
+		return cht_fail(err, CHT_E_PEER, 0, "cht-opener sent an unexpected first message");
+	return answer.code == 0 ? 0 : cht_fail(err, answer.code, 0, "cht-opener: %s", answer.text);
+}
+
+/* Absolute: the opener is not where we are. */
+static int write_path(const char *path, char *out, size_t cap, struct cht_err *err)
+{
+	char cwd[PATH_MAX] = "";
+	int n;
+
+	if (path[0] != '/' && getcwd(cwd, sizeof(cwd)) == NULL)
+		return cht_fail(err, CHT_E_BIND, errno, "the working directory");
+	n = snprintf(out, cap, "%s%s%s", cwd, path[0] != '/' ? "/" : "", path);
+	if (n < 0 || (size_t)n >= cap)
+		return cht_fail(err, CHT_E_BIND, ENAMETOOLONG,
+				"a socket's path has at most %d bytes", OPENING_PATH_MAX);
+	return 0;
+}
+
+int opener_open(struct line *line, struct cht_err *err)
+{
+	const char *control = line->conf->control;
+	char path[OPENING_PATH_MAX + 1];
+	int r = control != NULL ? write_path(control, path, sizeof(path), err) : 0;
+
+	if (r == 0)
+		r = child_start_opener(&line->opener, line->conf, control != NULL ? path : NULL,
+				       err);
+	if (r == 0)
+		r = await_ready(line, err);
+	if (r == 0 && fcntl(line->opener.sock, F_SETFL, O_NONBLOCK) < 0)
+		r = cht_fail(err, CHT_E_IO, errno, "the opener's socket");
+	return r < 0 ? r : loop_add(&line->loop, line->opener.sock, FD_OPENER, 0, 0, err);
+}
+
+/* Its end of the socket closes when every name is gone. */
+static void await_end(int sock, int enough_fd)
+{
+	struct pollfd fds[] = { { .fd = sock, .events = POLLIN },
+				{ .fd = enough_fd, .events = POLLIN } };
+	struct opening_answer late;
+	int fd = -1, r = 1;
+
+	(void)shutdown(sock, SHUT_WR);
+	while (r == 1 || r == CHT_E_FULL) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			break;
+		if (fds[0].revents == 0 && fds[1].revents != 0)
+			break;
+		r = opening_take_answer(sock, &late, &fd, NULL);
+		fd_close(&fd);
+	}
+}
+
+void opener_close(struct line *line)
+{
+	if (line->opener.sock >= 0) {
+		if (line->loop.main_fd >= 0)
+			loop_remove(&line->loop, line->opener.sock, FD_OPENER);
+		await_end(line->opener.sock, line->loop.signal_fd);
+	}
+	(void)child_wait(&line->opener, line->loop.signal_fd);
+}
+
+static int ask(struct line *line, uint32_t i, struct opening_request *request, struct cht_err *err)
+{
+	int r;
+
+	request->ticket = i != NOBODY ? ticket_of(line, i) : CONTROL_TICKET;
+	r = opening_ask(line->opener.sock, request, err);
+	if (r == CHT_E_PEER)
+		return opener_hear(line, err);
+	if (r < 0)
+		return r;
+	if (i != NOBODY)
+		line->slots[i].is_asked = true;
+	line->n_asked++;
+	return 0;
+}
+
+int opener_bind_control(struct line *line, struct cht_err *err)
+{
+	struct opening_request request = { .kind = OPENING_BIND,
+					   .bind = { -1, -1, .mode = CONTROL_SOCKET_MODE } };
+	int r = write_path(line->conf->control, request.bind.path, sizeof(request.bind.path), err);
+
+	if (r == 0)
+		r = ask(line, NOBODY, &request, err);
+	while (r == 0 && line->control_fd < 0)
+		r = line_sleep(line, err);
+	return r;
+}
+
+/* Done with, without asking. */
+static int settle(struct line *line, uint32_t i, struct cht_err *why, struct cht_err *err)
+{
+	int r = moves_on_bound(line, i, -1, why);
+
+	if (r < 0)
+		*err = *why;
+	return r;
+}
+
+int opener_ask_bind(struct line *line, uint32_t i, struct cht_err *err)
+{
+	const struct slot *slot = &line->slots[i];
+	struct opening_request request = {
+		.kind = OPENING_BIND,
+		.bind = { .uid = slot->reg.owner, .gid = slot->reg.group, .mode = slot->reg.mode }
+	};
+	char path[CONF_TEXT_MAX + 8];
+	struct cht_err why = { .code = 0 };
+	int r;
+
+	if (slot->reg.cid != 0)
+		r = vsock_bind(line, &why);
+	else if (line->opener_is_gone)
+		r = cht_fail(&why, CHT_E_BIND, 0, "chtd is stopping: ask again when it is back");
+	else if (slot->is_asked || line->n_asked == OPENING_ASKED_MAX)
+		return 0;
+	else if ((r = cells_channel(&slot->reg, path, sizeof(path))) < 0)
+		r = cht_fail(&why, CHT_E_BIND, ENAMETOOLONG, "the path");
+	else
+		r = write_path(path, request.bind.path, sizeof(request.bind.path), &why);
+	if (r < 0 || slot->reg.cid != 0)
+		return settle(line, i, &why, err);
+	return ask(line, i, &request, err);
+}
+
+int opener_ask_unlink(struct line *line, uint32_t i, struct cht_err *err)
+{
+	struct opening_request request = { .kind = OPENING_UNLINK };
+
+	if (line->opener_is_gone || line->slots[i].made == 0) {
+		moves_on_unbound(line, i);
+		return 0;
+	}
+	if (line->slots[i].is_asked || line->n_asked == OPENING_ASKED_MAX)
+		return 0;
+	request.unlink.made = line->slots[i].made;
+	return ask(line, i, &request, err);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "base/diag.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "opener/opener.h"
+
+enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
+
+static int status_of(int code)
+{
+	switch (code) {
+	case CHT_E_CONFIG: return EXIT_CONFIG;
+	case CHT_E_PARSE: return EXIT_USAGE;
+	default: return code < 0 ? EXIT_FAILED : EXIT_DONE;
+	}
+}
+
+/* To make a socket for another, in a directory of another that is closed to all others. */
+#define BINDING                                                                                    \
+	(UINT64_C(1) << CAP_SETUID | UINT64_C(1) << CAP_SETGID |                                   \
+	 UINT64_C(1) << CAP_DAC_READ_SEARCH | UINT64_C(1) << CAP_DAC_OVERRIDE |                    \
+	 UINT64_C(1) << CAP_FOWNER)
+
+/* As many descriptors as we may have, because each socket keeps its directory; no umask, so that a
+ * mode is what was asked from birth. */
+static int prepare(struct cht_err *err)
+{
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	static const int ignored[] = { SIGHUP, SIGPIPE, SIGTTOU };
+	struct rlimit files;
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		if (sigaction(ignored[i], &ignore, NULL) < 0)
+			return cht_fail(err, CHT_E_IO, errno, "ignore a signal");
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "getrlimit");
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "raise the limit of open files");
+	(void)umask(0);
+	return 0;
+}
+
+/* Sockets below the roots, and nothing else: the kernel holds us to it too. */
+static int close_up(const struct opener *opener, struct cht_err *err)
+{
+	struct lockdown_path paths[OPENER_ROOTS_MAX + 1];
+	const struct lockdown asked = { .mode = opener->options->lockdown,
+					.program = LOCKDOWN_OPENER,
+					.paths = paths,
+					.n_paths = opener->roots.n,
+					.keep = BINDING };
+	struct lockdown_state state;
+
+	for (unsigned i = 0; i < opener->roots.n; i++)
+		paths[i] = (struct lockdown_path){ .dir_fd = opener->roots.list[i].fd,
+						   .rights = LOCKDOWN_SOCKETS };
+	return lockdown_enter(&asked, &state, err);
+}
+
+static int open_all(struct opener *opener, struct cht_err *err)
+{
+	int r = lockdown_begin(err);
+
+	if (r == 0)
+		r = prepare(err);
+	if (r == 0)
+		r = roots_open(&opener->roots, opener->options->roots, opener->options->n_roots,
+			       err);
+	if (r == 0 && opener->options->also != NULL)
+		r = roots_also(&opener->roots, opener->options->also, err);
+	if (r == 0) {
+		opener->signal_fd = fd_stop_signals(err);
+		r = opener->signal_fd < 0 ? opener->signal_fd : 0;
+	}
+	return r == 0 ? close_up(opener, err) : r;
+}
+
+/* Why it cannot begin: the line's to print. Where no line hears it, stderr has it. */
+static void tell_failed(int line_fd, const struct cht_err *err)
+{
+	struct opening_answer last = { .kind = OPENING_READY, .code = err->code, .sys = err->sys };
+
+	memcpy(last.text, err->text, sizeof(last.text));
+	if (line_fd < 0 || opening_reply(line_fd, &last, -1, NULL) < 0)
+		diag_err(err);
+}
+
+int main(int argc, char **argv)
+{
+	static struct made made;
+	struct opener opener = { .made = &made, .signal_fd = -1 };
+	struct opener_options options;
+	struct cht_err err = { 0 };
+	int r;
+
+	diag_init("cht-opener", DIAG_NOTICE);
+	r = options_parse(&options, argc, argv);
+	if (r != 0)
+		return status_of(r);
+	opener.options = &options;
+	r = open_all(&opener, &err);
+	if (r < 0) {
+		tell_failed(options.line_fd, &err);
+	} else {
+		r = serve(&opener, &err);
+		if (r < 0)
+			diag_err(&err);
+	}
+	roots_close(&opener.roots);
+	fd_close(&opener.signal_fd);
+	fd_close(&options.line_fd);
+	fd_close(&options.listen_fd);
+	return status_of(r);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * opener.h - the program that has paths and privilege, and meets no guest: requests of the line
+ * in, descriptors out (docs/PROTOCOL.opener). It does what stands in the table of requests, below
+ * the roots that it was started with, and nothing else: a line that was taken over asks anything.
+ *
+ * options.c   the command line
+ * roots.c     from a path to its directory, without a way out
+ * made.c      what was made and is to be unlinked
+ * requests.c  the table
+ * serve.c     one line after the other
+ */
+#ifndef OPENER_OPENER_H
+#define OPENER_OPENER_H
+
+#include <cht/err.h>
+
+#include "base/limits.h"
+#include "channel/channel.h"
+#include "lockdown/lockdown.h"
+#include "opening/opening.h"
+
+struct opener_options {
+	const char *roots[OPENER_ROOTS_MAX];
+	unsigned n_roots;
+	const char *also; /* one socket that may be anywhere; null: none */
+	bool replace;
+	int line_fd;      /* the one line; -1: those that connect to listen_fd */
+	int listen_fd;    /* -1: none */
+	int64_t line_uid; /* that may connect */
+	enum lockdown_mode lockdown;
+};
+
+/* 0: go on. 1: help or version was printed, nothing more to do. CHT_E_PARSE: usage, said on
+ * stderr. CHT_E_IO: stdout. */
+int options_parse(struct opener_options *out, int argc, char **argv) CHT_CHECKED;
+
+/* Directories below which requests may reach. */
+struct roots {
+	struct root {
+		const char *path; /* borrowed; without a slash at its end: "" is / */
+		size_t len;
+		const char *only; /* of all that is below it, this name; null: everything */
+		int fd;
+	} list[OPENER_ROOTS_MAX + 1];
+	unsigned n;
+};
+
+/* Opens them. CHT_E_CONFIG: one is not absolute, or not there. On failure too: roots_close. */
+int roots_open(struct roots *roots, const char *const *paths, unsigned n,
+	       struct cht_err *err) CHT_CHECKED;
+/* The directory of one path more, for that path alone. As roots_open. */
+int roots_also(struct roots *roots, const char *path, struct cht_err *err) CHT_CHECKED;
+void roots_close(struct roots *roots);
+/* The directory of an absolute path, O_PATH and close-on-exec, and the name in it (a view into
+ * path). CHT_E_BIND says why there is none: not below a root, "..", a link on the way. */
+int roots_find(const struct roots *roots, const char *path, const char **name,
+	       struct cht_err *err) CHT_CHECKED;
+
+/* Sockets that were made for the line and bear their name. */
+struct made {
+	struct made_one {
+		struct channel_socket socket; /* dir_fd -1: free */
+		uint32_t gen, next;
+	} list[OPENER_MADE_MAX];
+	uint32_t used, free_one; /* as many were ever used; first free + 1, or 0 */
+};
+
+/* Takes it; returns its number, never 0. The table is not full. */
+uint64_t made_add(struct made *made, const struct channel_socket *socket);
+bool made_is_full(const struct made *made);
+/* Unlinks it. CHT_E_STATE: there is none of this number. */
+int made_unlink(struct made *made, uint64_t number, struct cht_err *err) CHT_CHECKED;
+void made_unlink_all(struct made *made);
+
+struct opener {
+	const struct opener_options *options;
+	int signal_fd; /* readable: stop */
+	struct roots roots;
+	struct made *made;
+};
+
+/* Does what is asked and says how it went. *fd: what goes with the answer and is then the
+ * caller's to close; -1: nothing. */
+void requests_do(struct opener *opener, const struct opening_request *request,
+		 struct opening_answer *answer, int *fd);
+
+/* Serves the line at the other end of options->line_fd until its end or a signal (0), or every
+ * line that comes to options->listen_fd, one after the other, until a signal (0). What was made
+ * for a line is unlinked when it is gone. CHT_E_PEER: it broke the protocol, or does not read.
+ * CHT_E_IO. */
+int serve(struct opener *opener, struct cht_err *err) CHT_CHECKED;
+
+#endif

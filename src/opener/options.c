@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/diag.h"
+#include "base/text.h"
+#include "opener/opener.h"
+
+enum option_id {
+	OPT_ROOT = 256,
+	OPT_ALSO,
+	OPT_REPLACE,
+	OPT_LINE_FD,
+	OPT_LINE_UID,
+	OPT_LOCKDOWN,
+	OPT_HELP,
+	OPT_VERSION
+};
+
+/* Of systemd's sockets the first; sd_listen_fds(3). */
+enum { FIRST_PASSED_FD = 3 };
+
+static const struct option table[] = {
+	{ "root", required_argument, NULL, OPT_ROOT },
+	{ "also", required_argument, NULL, OPT_ALSO },
+	{ "replace", no_argument, NULL, OPT_REPLACE },
+	{ "line-fd", required_argument, NULL, OPT_LINE_FD },
+	{ "line-uid", required_argument, NULL, OPT_LINE_UID },
+	{ "lockdown", required_argument, NULL, OPT_LOCKDOWN },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const char usage[] =
+	"usage: cht-opener --root DIR [--root DIR]... [OPTION]... --line-fd N\n"
+	"       cht-opener --root DIR [--root DIR]... [OPTION]... --line-uid UID\n"
+	"OPTION: --also PATH, --replace, --lockdown kill|log|off\n"
+	"Opens for chtd what needs a path or privilege, below DIR; chtd starts it, or systemd, "
+	"with a\n"
+	"socket. See cht-opener(8).\n";
+
+static bool is_socket(int fd)
+{
+	int type;
+	socklen_t len = sizeof(type);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET;
+}
+
+static bool read_fd(const char *value, int *fd)
+{
+	uint64_t v;
+
+	if (!read_u64(str_of(value), 1 << 20, &v) || !is_socket((int)v))
+		return false;
+	*fd = (int)v;
+	return fcntl(*fd, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+static bool read_root(const char *value, struct opener_options *o)
+{
+	if (o->n_roots == OPENER_ROOTS_MAX || *value == '\0')
+		return false;
+	o->roots[o->n_roots++] = value;
+	return true;
+}
+
+static bool read_uid(const char *value, int64_t *uid)
+{
+	uint64_t v;
+
+	if (!read_u64(str_of(value), UINT32_MAX - 1, &v))
+		return false;
+	*uid = (int64_t)v;
+	return true;
+}
+
+/* False: the value cannot be. */
+static bool read_option(int id, const char *value, struct opener_options *o)
+{
+	switch (id) {
+	case OPT_ROOT: return read_root(value, o);
+	case OPT_ALSO: o->also = value; return value[0] == '/';
+	case OPT_LINE_FD: return read_fd(value, &o->line_fd);
+	case OPT_LOCKDOWN: return lockdown_read_mode(value, &o->lockdown);
+	case OPT_LINE_UID: return read_uid(value, &o->line_uid);
+	default: o->replace = true; return true;
+	}
+}
+
+/* The one socket that systemd passed to this very process. */
+static int passed_socket(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+	uint64_t v;
+
+	if (pid == NULL || fds == NULL || !read_u64(str_of(pid), INT32_MAX, &v) ||
+	    v != (uint64_t)getpid() || !str_eq(str_of(fds), STR("1")) ||
+	    !is_socket(FIRST_PASSED_FD) || fcntl(FIRST_PASSED_FD, F_SETFD, FD_CLOEXEC) < 0)
+		return -1;
+	return FIRST_PASSED_FD;
+}
+
+static const char *what_is_wrong(struct opener_options *o)
+{
+	if (o->n_roots == 0)
+		return "--root is missing: a directory below which sockets may be";
+	if ((o->line_fd >= 0) == (o->line_uid >= 0))
+		return "one of --line-fd (chtd gives it) and --line-uid is needed";
+	if (o->line_uid >= 0)
+		o->listen_fd = passed_socket();
+	if (o->line_uid >= 0 && o->listen_fd < 0)
+		return "--line-uid goes with one listening SOCK_SEQPACKET socket from systemd";
+	return NULL;
+}
+
+static int refuse(const char *why)
+{
+	diag(DIAG_ERROR, "%s; see cht-opener --help", why);
+	return CHT_E_PARSE;
+}
+
+static int show(const char *text)
+{
+	return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? CHT_E_IO : 1;
+}
+
+int options_parse(struct opener_options *out, int argc, char **argv)
+{
+	struct opener_options o = {
+		.line_fd = -1, .listen_fd = -1, .line_uid = -1, .lockdown = lockdown_default_mode()
+	};
+	const char *wrong;
+	int id, at = 0;
+
+	opterr = 0;
+	while ((id = getopt_long(argc, argv, "+:", table, &at)) != -1) {
+		if (id == OPT_HELP)
+			return show(usage);
+		if (id == OPT_VERSION)
+			return show("cht-opener " CHT_VERSION "\n");
+		if (id == '?' || id == ':') {
+			diag(DIAG_ERROR, "%s: %s; see cht-opener --help", argv[optind - 1],
+			     id == ':' ? "a value is missing" : "unknown option");
+			return CHT_E_PARSE;
+		}
+		if (!read_option(id, optarg, &o)) {
+			diag(DIAG_ERROR, "--%s: '%s' cannot be; see cht-opener --help",
+			     table[at].name, optarg);
+			return CHT_E_PARSE;
+		}
+	}
+	wrong = optind < argc ? "there are no arguments beside options" : what_is_wrong(&o);
+	if (wrong != NULL)
+		return refuse(wrong);
+	*out = o;
+	return 0;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "base/bytes.h"
+#include "base/diag.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "opener/opener.h"
+
+/* A line that does not read its answers for so long is no line. */
+enum { ANSWER_S = 5 };
+
+/* 1: fd has something, or its end. 0: a signal says to stop. */
+static int await(int fd, int signal_fd, struct cht_err *err)
+{
+	struct pollfd fds[] = { { .fd = fd, .events = POLLIN },
+				{ .fd = signal_fd, .events = POLLIN } };
+	int n;
+
+	do
+		n = poll(fds, 2, -1);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return cht_fail(err, CHT_E_IO, errno, "poll");
+	return fds[1].revents == 0;
+}
+
+static int answer_one(struct opener *opener, int sock, struct cht_err *err)
+{
+	struct opening_request request;
+	struct opening_answer answer;
+	int fd, r = opening_take_request(sock, &request, err);
+
+	if (r <= 0)
+		return r;
+	requests_do(opener, &request, &answer, &fd);
+	r = opening_reply(sock, &answer, fd, err);
+	fd_close(&fd);
+	return r < 0 ? r : 1;
+}
+
+/* Until the line is gone (0), or stop: *stopped. What it had made is unlinked. */
+static int converse(struct opener *opener, int sock, bool *stopped, struct cht_err *err)
+{
+	const struct timeval patience = { .tv_sec = ANSWER_S };
+	const struct opening_answer ready = { .kind = OPENING_READY };
+	int r = 0;
+
+	*stopped = false;
+	if (setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0)
+		r = cht_fail(err, CHT_E_IO, errno, "the line's socket");
+	if (r == 0)
+		r = opening_reply(sock, &ready, -1, err);
+	while (r >= 0) {
+		r = await(sock, opener->signal_fd, err);
+		*stopped = r == 0;
+		if (r > 0)
+			r = answer_one(opener, sock, err);
+		if (r == 0)
+			break;
+	}
+	made_unlink_all(opener->made);
+	return r;
+}
+
+static bool is_the_line(int sock, int64_t uid)
+{
+	struct ucred cred = { .pid = 0, .uid = UINT32_MAX };
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.uid == uid)
+		return true;
+	diag(DIAG_WARNING, "refused: user %u is not the line's, %lld", cred.uid, (long long)uid);
+	return false;
+}
+
+/* Whatever one of them does, the next one is served. */
+static int serve_each(struct opener *opener, struct cht_err *err)
+{
+	bool stopped = false;
+	int r = 0;
+
+	while (!stopped && (r = await(opener->options->listen_fd, opener->signal_fd, err)) > 0) {
+		struct cht_err why = { 0 };
+		int sock = accept4(opener->options->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+
+		if (sock < 0)
+			continue;
+		if (is_the_line(sock, opener->options->line_uid) &&
+		    converse(opener, sock, &stopped, &why) < 0)
+			diag_err(&why);
+		fd_close(&sock);
+	}
+	return r < 0 ? r : 0;
+}
+
+int serve(struct opener *opener, struct cht_err *err)
+{
+	bool stopped;
+
+	if (opener->options->line_fd >= 0)
+		return converse(opener, opener->options->line_fd, &stopped, err);
+	return serve_each(opener, err);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "opening/opening.h"
+
+#include "base/err.h"
+#include "base/fd.h"
+
+int opening_ask(int sock, const struct opening_request *request, struct cht_err *err)
+{
+	struct opening_request copy = *request;
+
+	copy.version = OPENING_VERSION;
+	return fd_send_msg(sock, (struct cht_bytes){ (const uint8_t *)&copy, sizeof(copy) }, NULL,
+			   0, err);
+}
+
+int opening_reply(int sock, const struct opening_answer *answer, int fd, struct cht_err *err)
+{
+	struct opening_answer copy = *answer;
+
+	copy.version = OPENING_VERSION;
+	return fd_send_msg(sock, (struct cht_bytes){ (const uint8_t *)&copy, sizeof(copy) }, &fd,
+			   fd >= 0 ? 1 : 0, err);
+}
+
+int opening_take_request(int sock, struct opening_request *out, struct cht_err *err)
+{
+	struct opening_request got;
+	ssize_t n = fd_recv_msg(sock, &got, sizeof(got), NULL, 0, err);
+
+	if (n <= 0)
+		return (int)n;
+	if ((size_t)n != sizeof(got) || got.version != OPENING_VERSION ||
+	    got.kind <= OPENING_READY || got.kind >= OPENING_N_KINDS)
+		return cht_fail(err, CHT_E_PEER, 0,
+				"a request to the opener has a wrong size, kind or version");
+	if (got.kind == OPENING_BIND)
+		got.bind.path[OPENING_PATH_MAX] = '\0';
+	*out = got;
+	return 1;
+}
+
+/* One of code 0 that should bring a descriptor does, and no other. */
+static bool is_whole(const struct opening_answer *answer, int fd)
+{
+	bool brings = answer->code == 0 && answer->kind == OPENING_BIND;
+
+	return answer->version == OPENING_VERSION && answer->kind >= OPENING_READY &&
+	       answer->kind < OPENING_N_KINDS && answer->code <= 0 && brings == (fd >= 0) &&
+	       brings == (answer->made != 0);
+}
+
+int opening_take_answer(int sock, struct opening_answer *out, int *fd, struct cht_err *err)
+{
+	struct opening_answer got;
+	int with = -1;
+	ssize_t n = fd_recv_msg_opt(sock, &got, sizeof(got), &with, err);
+
+	if (n <= 0)
+		return (int)n;
+	if ((size_t)n != sizeof(got) || !is_whole(&got, with)) {
+		fd_close(&with);
+		return cht_fail(err, CHT_E_PEER, 0,
+				"an answer of the opener has a wrong size, kind or version");
+	}
+	got.text[sizeof(got.text) - 1] = '\0';
+	*out = got;
+	*fd = with;
+	return 1;
+}

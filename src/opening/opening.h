@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * opening.h - what the line asks of the opener, and its answers: a few fixed messages over a
+ * SOCK_SEQPACKET pair (docs/PROTOCOL.opener). Both sides have it; neither learns by it how the
+ * other does anything.
+ */
+#ifndef OPENING_OPENING_H
+#define OPENING_OPENING_H
+
+#include <cht/err.h>
+
+enum opening_kind {
+	OPENING_READY = 1, /* an answer that was not asked for: the first */
+	OPENING_BIND,
+	OPENING_UNLINK,
+	OPENING_N_KINDS
+};
+
+enum {
+	OPENING_VERSION = 1,
+	OPENING_PATH_MAX = 1023,
+	/* Asked and not answered yet: so many fit a socket's buffer either way. */
+	OPENING_ASKED_MAX = 16,
+};
+
+struct opening_request {
+	uint32_t kind, version;
+	uint64_t ticket; /* the line's own; comes back with the answer */
+	union {
+		struct {
+			int64_t uid, gid; /* owner; -1: the opener's own */
+			uint32_t mode;    /* permission bits; 0: 0600 */
+			uint32_t zero;
+			char path[OPENING_PATH_MAX + 1];
+		} bind;
+		struct {
+			uint64_t made; /* what the answer to a BIND said */
+		} unlink;
+	};
+};
+
+struct opening_answer {
+	uint32_t kind, version; /* of what was asked */
+	uint64_t ticket;
+	uint64_t made;  /* BIND: how it is named in an UNLINK; 0: nothing was made */
+	int32_t code;   /* 0, or enum cht_code */
+	int32_t sys;    /* errno, or 0 */
+	char text[160]; /* below 0: for the operator */
+};
+
+/* Sends one. CHT_E_PEER, CHT_E_IO (also when there is no room now). fd -1: none. */
+int opening_ask(int sock, const struct opening_request *request, struct cht_err *err) CHT_CHECKED;
+int opening_reply(int sock, const struct opening_answer *answer, int fd,
+		  struct cht_err *err) CHT_CHECKED;
+
+/* Receives one of exactly the right size and version and of a kind that there is. 1: it is out.
+ * 0: the other side ended. CHT_E_FULL: nothing waits (non-blocking socket). CHT_E_PEER, CHT_E_IO.
+ * Texts in it are NUL-terminated. */
+int opening_take_request(int sock, struct opening_request *out, struct cht_err *err) CHT_CHECKED;
+/* *fd: what came with it, the caller's; -1: nothing did. */
+int opening_take_answer(int sock, struct opening_answer *out, int *fd,
+			struct cht_err *err) CHT_CHECKED;
+
+#endif

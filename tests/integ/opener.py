@@ -1,0 +1,330 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""cht-opener: what it does for chtd, and what a line that was taken over gets out of it
+(docs/PROTOCOL.opener)."""
+
+import array
+import contextlib
+import os
+import select
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import time
+
+from control import Control, hub
+from rig import (BIN, LIMIT_S, Daemon, check, connect, equal, events, frame, is_gone, main, put, short, skip, text_of,
+                 types, wait_for)
+
+READY, BIND, UNLINK = 1, 2, 3
+REQUEST = 1064
+CODES = {"IO": -2, "BIND": -3, "LIMIT": -8, "STATE": -9, "CONFIG": -11, "RANGE": -15}
+NOBODY = 65534
+
+
+def message(kind, ticket, rest, version=1):
+    raw = struct.pack("<IIQ", kind, version, ticket) + rest
+    return raw + bytes(REQUEST - len(raw))
+
+
+def bind(path, uid=-1, gid=-1, mode=0, ticket=1):
+    return message(BIND, ticket, struct.pack("<qqII", uid, gid, mode, 0) + os.fsencode(path))
+
+
+def unlink(made, ticket=2):
+    return message(UNLINK, ticket, struct.pack("<Q", made))
+
+
+class Opener:
+    """The program with us for its line."""
+
+    def __init__(self, *args, prefix=()):
+        self.sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.sock.settimeout(LIMIT_S)
+        self.proc = subprocess.Popen([*prefix, BIN + "/cht-opener", "--line-fd", str(theirs.fileno()), *args],
+                                     pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        theirs.close()
+
+    def hear(self):
+        """kind, ticket, made, code, text, descriptor or None; None at its end."""
+        raw, control, _, _ = self.sock.recvmsg(4096, socket.CMSG_SPACE(16))
+        if not raw:
+            return None
+        kind, version, ticket, made, code, _, text = struct.unpack("<IIQQii160s", raw)
+        equal(version, 1, "version")
+        fds = array.array("i")
+        for _, _, data in control:
+            fds.frombytes(data)
+        check(len(fds) <= 1, "descriptors")
+        return kind, ticket, made, code, text.partition(b"\0")[0].decode(), fds[0] if fds else None
+
+    def ask(self, raw):
+        self.sock.send(raw)
+        return self.hear()
+
+    def listener(self, raw):
+        """A good answer's number and socket."""
+        _, _, made, code, text, fd = self.ask(raw)
+        equal((code, text), (0, ""), "the answer")
+        return made, socket.socket(fileno=fd)
+
+    def end(self, want):
+        _, err = self.proc.communicate(timeout=LIMIT_S)
+        equal(self.proc.returncode, want, "status, " + err.decode())
+        return err.decode()
+
+    def __enter__(self):
+        equal(self.hear(), (READY, 0, 0, 0, "", None), "the first word")
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close()
+        if self.proc.poll() is None:
+            self.proc.kill()
+            self.proc.communicate()
+
+
+def opener_pid(daemon):
+    for pid in text_of(f"/proc/{daemon.proc.pid}/task/{daemon.proc.pid}/children").split():
+        if text_of(f"/proc/{pid}/comm").strip() == "cht-opener":
+            return int(pid)
+    raise AssertionError("chtd has no opener")
+
+
+def sockets(d):
+    return sorted(n for n in os.listdir(d) if stat.S_ISSOCK(os.lstat(f"{d}/{n}").st_mode))
+
+
+# The program alone.
+
+def test_what_it_made_goes_with_the_line_and_nothing_else(d):
+    with Opener("--root", d) as o:
+        _, a = o.listener(bind(d + "/a"))
+        made, b = o.listener(bind(d + "/b"))
+        _, c = o.listener(bind(d + "/c"))
+        for name in "abc":
+            connect(f"{d}/{name}").close()
+        equal(o.ask(unlink(made))[:4], (UNLINK, 2, 0, 0), "an unlink")
+        equal(sockets(d), ["a", "c"], "sockets")
+        os.unlink(d + "/c")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+            other.bind(d + "/c")
+        o.sock.shutdown(socket.SHUT_WR)
+        equal(o.hear(), None, "its end")
+        equal(sockets(d), ["c"], "sockets when its end is heard: another's")
+        o.end(0)
+        for s in (a, b, c):
+            s.close()
+
+
+def test_told_to_stop_it_unlinks_too(d):
+    with Opener("--root", d) as o:
+        o.listener(bind(d + "/a"))
+        o.proc.terminate()
+        equal(o.hear(), None, "its end")
+        equal(sockets(d), [], "sockets")
+        o.end(0)
+
+
+def test_what_is_no_request_ends_the_conversation(d):
+    good = bind(d + "/v")
+    rows = [b"x", good[:-1], good + b"\0", b"\xff" * REQUEST, bytes(REQUEST), os.urandom(REQUEST), os.urandom(60000),
+            message(READY, 1, b""), message(4, 1, b""), message(BIND, 1, b"", version=2)]
+    for raw in rows:
+        with Opener("--root", d) as o:
+            o.listener(bind(d + "/a"))
+            equal(o.ask(raw), None, f"the answer to {raw[:20]!r}")
+            check("cht-opener" in o.end(1), "it says why")
+        equal(sockets(d), [], "sockets")
+    with Opener("--root", d) as o:
+        o.listener(bind(d + "/a"))
+        socket.send_fds(o.sock, [good], [0])
+        equal(o.hear(), None, "the answer to a request with a descriptor")
+        o.end(1)
+    equal(sockets(d), [], "sockets")
+
+
+def test_a_line_that_does_not_read_is_let_go(d):
+    with Opener("--root", d) as o:
+        o.listener(bind(d + "/a"))
+        o.sock.settimeout(0.2)
+        with contextlib.suppress(TimeoutError, BrokenPipeError, ConnectionResetError):
+            while True:
+                o.sock.send(unlink(77))
+        o.end(1)
+        equal(sockets(d), [], "sockets")
+
+
+def test_it_starts_with_roots_that_are_there_or_says_which_is_not(d):
+    with contextlib.closing(Opener("--root", d + "/none").sock) as sock:
+        raw = sock.recv(4096)
+        kind, _, _, _, code, _, text = struct.unpack("<IIQQii160s", raw)
+        equal((kind, code), (READY, CODES["CONFIG"]), "its word")
+        check((d + "/none").encode() in text and b"[opener] roots" in text, repr(text))
+    for args in ((), ("--root", d), ("--root", d, "--line-fd", "0"), ("--root", d, "--line-uid", "0"),
+                 ("--line-fd", "99", "--root", d), ("--root", d, "x"), ("--bad",)):
+        done = subprocess.run([BIN + "/cht-opener", *args], capture_output=True, check=False, timeout=LIMIT_S)
+        equal(done.returncode, 2, f"status of {args}: {done.stderr}")
+
+
+def test_to_its_own_socket_only_the_line_may_come(d):
+    """As systemd starts it: a listening socket is passed, and one line after the other is served."""
+    if os.geteuid() != 0:
+        skip("connects as another user, and this is not root")
+    os.chmod(d, 0o755)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(d + "/opener")
+        os.chmod(d + "/opener", 0o666)
+        listener.listen()
+        passed = os.dup2(listener.fileno(), 3) if listener.fileno() != 3 else 3
+        proc = subprocess.Popen(["sh", "-c", f'LISTEN_PID=$$ LISTEN_FDS=1 exec "{BIN}/cht-opener" --root "{d}" '
+                                 f"--line-uid {NOBODY}"], pass_fds=[passed], stderr=subprocess.DEVNULL)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+                s.settimeout(LIMIT_S)
+                s.connect(d + "/opener")
+                equal(s.recv(4096), b"", "what another user hears")
+            ask = ("import socket,sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET);"
+                   f"s.connect({d + '/opener'!r}); assert s.recv(4096); s.send(bytes.fromhex(sys.argv[1]));"
+                   "r = s.recv(4096); sys.exit(r[24] != 0)")
+            for _ in range(2):
+                subprocess.run(["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", "python3",
+                                "-c", ask, bind(d + "/v").hex()], check=True, timeout=LIMIT_S)
+                wait_for("the socket's end", lambda: not os.path.exists(d + "/v"))
+            proc.terminate()
+            equal(proc.wait(LIMIT_S), 0, "status")
+        finally:
+            if proc.poll() is None:
+                proc.kill()
+                proc.wait()
+            if passed != listener.fileno():
+                os.close(passed)
+
+
+def test_without_privilege_it_can_do_what_its_user_can(d):
+    if os.geteuid() != 0:
+        skip("drops to another user, and this is not root")
+    os.chmod(d, 0o755)
+    for name, uid in (("his", NOBODY), ("hers", 20002)):
+        os.mkdir(f"{d}/{name}", 0o755)
+        os.chown(f"{d}/{name}", uid, uid)
+    drop = ("setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups")
+    with Opener("--root", d, prefix=drop) as o:
+        _, v = o.listener(bind(d + "/his/v", mode=0o622))
+        st = os.lstat(d + "/his/v")
+        equal((st.st_uid, stat.S_IMODE(st.st_mode)), (NOBODY, 0o622), "owner and mode")
+        for raw in (bind(d + "/hers/v"), bind(d + "/his/w", uid=20002), bind(d + "/his/w", gid=20002)):
+            _, _, _, code, text, _ = o.ask(raw)
+            equal(code, CODES["BIND"], text)
+        v.close()
+
+
+# With chtd.
+
+def test_kill_9_of_the_line_leaves_no_socket(d):
+    os.mkdir(d + "/vms")
+    with hub(d, "--cell", f"fixed={d}/vms/f") as (daemon, c):
+        c.put("a", {"base": d + "/vms/v"})
+        equal(sockets(d + "/vms"), ["f_9001", "v_9001"], "sockets")
+        pid = opener_pid(daemon)
+        daemon.proc.kill()
+        daemon.proc.wait()
+        wait_for("the opener's end", lambda: is_gone(pid))
+        equal(sockets(d + "/vms"), [], "sockets")
+
+
+def test_without_its_opener_chtd_stops_in_good_order(d):
+    with hub(d) as (daemon, c):
+        c.put("a", {"path": d + "/a"})
+        with connect(d + "/a") as s:
+            s.sendall(b"".join(frame(pid=i) for i in range(300)))
+            wait_for("the frames", lambda: c.get("/cells/a")["frames"]["stored"] == 300)
+            s.sendall(b"".join(frame(pid=i) for i in range(300)))
+            os.kill(opener_pid(daemon), signal.SIGKILL)
+            daemon.wait(70)
+        check("cht-opener" in daemon.stderr(), daemon.stderr())
+    equal(types(d + "/s").count("guest.process_spawned"), 600, "frames")
+    last = list(events(d + "/s"))[-1]
+    equal((short(last), last["data"]["reason"]), ("host.stopped", "sibling"), "the last event")
+
+
+def test_a_stopped_opener_holds_up_nobody_but_who_waits_for_it(d):
+    with hub(d) as (daemon, c):
+        c.put("a", {"path": d + "/a"})
+        pid = opener_pid(daemon)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            waiting = [Control(d) for _ in range(40)]
+            for i, w in enumerate(waiting):
+                w.http.request("PUT", f"/cells/w{i}", '{"path":"%s/w%d"}' % (d, i))
+            wait_for("the requests", lambda: len(c.get("/cells")) == 41)
+            with connect(d + "/a") as s:
+                s.sendall(frame() * 100)
+                wait_for("the frames", lambda: c.get("/cells/a")["frames"]["stored"] == 100)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        for w in waiting:
+            equal(w.http.getresponse().status, 201, "status of one that waited")
+        equal(len(sockets(d)), 42, "sockets, the control socket among them")
+        daemon.stop()
+    equal(sockets(d), [], "sockets")
+
+
+def test_a_cell_is_below_the_roots_or_refused(d):
+    os.mkdir(d + "/vms")
+    os.mkdir(d + "/elsewhere")
+    os.symlink(d + "/elsewhere", d + "/vms/link")
+    put(d + "/conf", f"[opener]\nroots = {d}/vms /usr\n".encode())
+    with hub(d, "--config", d + "/conf") as (daemon, c):
+        n = len(list(events(d + "/s")))
+        for path, word in (("/elsewhere/v", "[opener] roots"), ("/vms/../elsewhere/v", ".."), ("/vms/link/v", "symlink"),
+                           ("/vmsx/v", "[opener] roots"), ("/v", "[opener] roots"), ("/vms/none/v", "No such file")):
+            said = c.put("a", {"path": d + path}, want=422)
+            equal(said["code"], "cannot_bind", "code")
+            check(word in said["message"], f"{path}: {said['message']}")
+        equal((c.get("/cells"), len(list(events(d + "/s")))), ([], n), "what is left of it")
+        c.put("a", {"path": d + "/vms/v"})
+        equal(sockets(d + "/vms"), ["v"], "sockets")
+        daemon.stop()
+    with Daemon(d + "/s", "--config", d + "/conf", "--cell", f"a={d}/elsewhere/v", wait=False) as daemon:
+        daemon.wait(78)
+        check("[opener] roots" in daemon.stderr(), daemon.stderr())
+    put(d + "/conf", f"[opener]\nroots = {d}/none\n".encode())
+    with Daemon(d + "/s", "--config", d + "/conf", wait=False) as daemon:
+        daemon.wait(78)
+        check(d + "/none" in daemon.stderr(), daemon.stderr())
+
+
+def test_many_cells_of_a_start_are_all_bound(d):
+    cells = "".join(f"[cell c{i}]\npath = {d}/c{i}\n" for i in range(100))
+    put(d + "/conf", cells.encode())
+    with Daemon(d + "/s", "--config", d + "/conf") as daemon:
+        for i in range(100):
+            connect(f"{d}/c{i}").close()
+        daemon.stop()
+    equal(sockets(d), [], "sockets")
+    put(d + "/conf", (cells + f"[cell x]\npath = {d}/none/x\n").encode())
+    with Daemon(d + "/s", "--config", d + "/conf", wait=False) as daemon:
+        daemon.wait(78)
+        check("none" in daemon.stderr(), daemon.stderr())
+    wait_for("the sockets of a start that failed", lambda: sockets(d) == [])
+
+
+def test_no_descriptor_of_the_line_reaches_a_file_of_the_ledger(d):
+    os.mkdir(d + "/vms")
+    with hub(d, "--cell", f"fixed={d}/vms/f") as (daemon, c):
+        c.put("a", {"path": d + "/vms/v"})
+        with connect(d + "/vms/v") as s:
+            s.sendall(frame())
+            wait_for("the frame", lambda: c.get("/cells/a")["frames"]["stored"] == 1)
+            links = [os.readlink(f"/proc/{daemon.proc.pid}/fd/{n}") for n in os.listdir(f"/proc/{daemon.proc.pid}/fd")]
+        files = [p for p in links if p.startswith("/") and not p.startswith(("/dev/null", "/memfd:", "/tmp/#"))]
+        equal([p for p in files if p.startswith(f"{d}/s/") and p != f"{d}/s/line/table"], [], "files of the state")
+        equal([p for p in files if os.path.isdir(p)], [], "directories")
+        daemon.stop()
+
+
+if __name__ == "__main__":
+    main(globals())
