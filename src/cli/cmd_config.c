@@ -316,6 +316,8 @@ int cmd_config(int argc, char **argv)
 	if (q.file != NULL)
 		pass(&q, "--config", q.file);
 	status = args.status;
+	if (status < 0 && q.action == NULL)
+		status = CLI_USAGE; /* check() has said so */
 	if (status < 0)
 		status = run(&q);
 	free(q.argv);

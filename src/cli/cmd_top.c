@@ -79,7 +79,7 @@ static int look(struct top *t)
 
 	t->err = (struct cht_err){ 0 };
 	r = sample_take(&next, t->socket, &t->err);
-	order = r == 0 ? calloc(next.n + 1, sizeof(*order)) : NULL;
+	order = r == 0 ? calloc(next.n + 1, sizeof(struct sample_cell *)) : NULL;
 	if (r == 0 && order == NULL)
 		r = cht_fail(&t->err, CHT_E_NOMEM, 0, "no memory for %zu cells", next.n);
 	if (r < 0) {

@@ -45,26 +45,28 @@ void procs_free(struct procs *procs)
 	*procs = (struct procs){ .tree = NULL };
 }
 
-static int add(struct procs *procs, uint32_t pid, struct proc **out, struct cht_err *err)
+/* Null: *r says why. */
+static struct proc *add(struct procs *procs, uint32_t pid, int *r, struct cht_err *err)
 {
 	struct proc *p = find(procs, pid);
 
-	if (p == NULL) {
-		if (procs->n_all == PROCS_MAX)
-			return cht_fail(err, CHT_E_LIMIT, 0,
-					"the guest told of more than %d processes", PROCS_MAX);
-		p = calloc(1, sizeof(*p));
-		if (p != NULL)
-			p->pid = pid;
-		if (p == NULL || tsearch(p, &procs->tree, by_pid) == NULL) {
-			free(p);
-			return cht_fail(err, CHT_E_NOMEM, 0, "no memory for %zu processes",
-					procs->n_all);
-		}
-		procs->n_all++;
+	if (p != NULL)
+		return p;
+	if (procs->n_all == PROCS_MAX) {
+		*r = cht_fail(err, CHT_E_LIMIT, 0, "the guest told of more than %d processes",
+			      PROCS_MAX);
+		return NULL;
 	}
-	*out = p;
-	return 0;
+	p = calloc(1, sizeof(*p));
+	if (p != NULL)
+		p->pid = pid;
+	if (p == NULL || tsearch(p, &procs->tree, by_pid) == NULL) {
+		free(p);
+		*r = cht_fail(err, CHT_E_NOMEM, 0, "no memory for %zu processes", procs->n_all);
+		return NULL;
+	}
+	procs->n_all++;
+	return p;
 }
 
 static int take_texts(struct proc *p, const struct proc_facts *facts, struct cht_err *err)
@@ -87,12 +89,12 @@ int procs_began(struct procs *procs, const struct proc_facts *facts, struct cht_
 {
 	const struct proc *parent = facts->has_ppid ? find(procs, facts->ppid) : NULL;
 	size_t time_len = facts->time.len < RFC3339_NS_LEN ? facts->time.len : RFC3339_NS_LEN;
-	struct proc *p = NULL;
-	int r = add(procs, facts->pid, &p, err);
+	int r = 0;
+	struct proc *p = add(procs, facts->pid, &r, err);
 
-	if (r == 0)
+	if (p != NULL)
 		r = take_texts(p, facts, err);
-	if (r < 0 || p == NULL)
+	if (p == NULL || r < 0)
 		return r;
 	if (!p->is_live) {
 		p->is_live = true;
@@ -229,7 +231,7 @@ void procs_list(struct procs *procs, bool is_tree, struct proc_row *rows)
 
 	twalk_r(procs->tree, list_live, &l);
 	n = l.n;
-	list = is_tree && n > 0 ? calloc(n, sizeof(*list)) : NULL;
+	list = is_tree && n > 0 ? calloc(n, sizeof(struct proc *)) : NULL;
 	for (size_t i = 0; list == NULL && i < n; i++)
 		rows[i].place = place_of(rows[i].proc);
 	if (list == NULL)

@@ -93,7 +93,7 @@ void top_order(const struct sample *s, enum top_sort by, const struct sample_cel
 {
 	for (size_t i = 0; i < s->n; i++)
 		order[i] = &s->cells[i];
-	qsort_r(order, s->n, sizeof(*order), compare, &by);
+	qsort_r(order, s->n, sizeof(struct sample_cell *), compare, &by);
 }
 
 /* ---- numbers */

@@ -31,20 +31,20 @@ struct key {
 	uint64_t least, most;
 };
 
-#define KEY(section, name, kind, member, least, most) +1
+#define KEY(section, name, kind, member, least, most) KEY_##member,
 #define CELL_KEY(name, kind, member, least, most)
 enum {
-	N_KEYS = 0
 #include "conf/keys.def"
+	N_KEYS
 };
 #undef KEY
 #undef CELL_KEY
 
 #define KEY(section, name, kind, member, least, most)
-#define CELL_KEY(name, kind, member, least, most) +1
+#define CELL_KEY(name, kind, member, least, most) CELL_KEY_##member,
 enum {
-	N_CELL_KEYS = 0
 #include "conf/keys.def"
+	N_CELL_KEYS
 };
 #undef KEY
 #undef CELL_KEY

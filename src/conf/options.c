@@ -119,7 +119,7 @@ static int set_key_text(struct conf *conf, unsigned key, const char *text, struc
 
 static int set_state(struct conf *conf, const char *dir, struct cht_err *err)
 {
-	int r = set_key_text(conf, keys_find("daemon", "state"), dir, err);
+	int r = set_key_text(conf, KEY_state, dir, err);
 
 	if (r == 0 && *dir == '\0')
 		r = cht_fail(err, CHT_E_RANGE, 0, "--state: expected a directory");
@@ -148,7 +148,7 @@ static int set_option(struct conf *conf, int option, const char *argument, struc
 	case OPT_CLOSE_FOR: return set_text(&conf->close_for, argument, err);
 	case OPT_CLOSE_REASON: return set_text(&conf->close_reason, argument, err);
 	case OPT_CONFIG: return read_config_file(conf, argument, err);
-	case OPT_CONTROL: return set_key_text(conf, keys_find("control", "socket"), argument, err);
+	case OPT_CONTROL: return set_key_text(conf, KEY_control, argument, err);
 	case OPT_SCRIBE: return set_text(&conf->scribe, argument, err);
 	case OPT_SCRIBE_USER: return set_text(&conf->scribe_user, argument, err);
 	case OPT_LOCKDOWN: return set_text(&conf->lockdown, argument, err);

@@ -19,8 +19,8 @@ static void put_in_units(struct buf *b, uint64_t v, const uint64_t *sizes, const
 
 static void put_duration(struct buf *b, uint64_t ns)
 {
-	static const uint64_t sizes[] = { 24 * 3600 * NS_PER_S, 3600 * NS_PER_S, 60 * NS_PER_S,
-					  NS_PER_S, 1 };
+	static const uint64_t sizes[] = { UINT64_C(86400) * NS_PER_S, 3600 * NS_PER_S,
+					  60 * NS_PER_S, NS_PER_S, 1 };
 	static const char *const names[] = { "d", "h", "m", "s", "ms" };
 
 	if (ns % NS_PER_S != 0) {
