@@ -57,6 +57,9 @@ enum {
 	/* From the one listener of all cells by CID: a VM that floods it must not fill the backlog
 	 * before the others' connections were looked at. */
 	VSOCK_ACCEPTS_PER_TURN = 256,
+	/* Frames of all connections before the loop looks again who connects and who asks: some
+	 * milliseconds' work at most. */
+	TURN_FRAMES = 1024,
 	/* One receive buffer serves all connections; what it can hold is one connection's turn:
 	 * some 200 of the shortest frames that decode. */
 	RECEIVE_BYTES = 16384,

@@ -293,16 +293,27 @@ static void on_timer(struct line *line)
 		line->loop.timer_ns = UINT64_MAX;
 }
 
-/* One read of each connection that was found ready, until the ring is full. */
-static int serve_ready(struct line *line, struct cht_err *err)
+/* Connections found ready whose turn did not come yet, for no want of room. */
+static bool has_unserved(const struct line *line)
+{
+	return !line->is_full && line->ready_at < line->n_ready;
+}
+
+/* One read of each connection that was found ready, until the ring is full or the turn has had its
+ * frames: who connects or asks meanwhile waits no longer than they take. */
+static int serve_ready(struct line *line, uint64_t *frames, struct cht_err *err)
 {
 	int r = 0;
 
 	for (; line->ready_at < line->n_ready && r == 0; line->ready_at++) {
 		union fd_ref ref = { .u64 = line->ready[line->ready_at].data.u64 };
 		const struct conn *c = &line->conns[ref.slot];
+		uint64_t before = c->frames;
 		bool had_bytes;
 
+		if (*frames >= TURN_FRAMES)
+			break;
+		line->reads_unjudged++;
 		/* Closed, or its cell went over its budget, since the kernel was asked. */
 		if (c->fd < 0 || (c->gen & 0xffffff) != ref.gen || !c->is_read)
 			continue;
@@ -312,6 +323,7 @@ static int serve_ready(struct line *line, struct cht_err *err)
 				break;
 		}
 		r = conns_on_readable(line, ref.slot, &had_bytes, err);
+		*frames += c->frames - before + 1;
 	}
 	return r;
 }
@@ -321,13 +333,14 @@ static int serve_ready(struct line *line, struct cht_err *err)
  * otherwise never be read. *n: how many were ready. */
 static int turn_connections(struct line *line, int *n, struct cht_err *err)
 {
-	int r = serve_ready(line, err);
+	uint64_t frames = 0;
+	int r = serve_ready(line, &frames, err);
 
-	if (r < 0 || line->is_full)
+	if (r < 0 || line->is_full || has_unserved(line))
 		return r;
 	*n = line->n_ready = loop_connections(&line->loop, line->ready, LOOP_EVENTS);
 	line->ready_at = 0;
-	return serve_ready(line, err);
+	return serve_ready(line, &frames, err);
 }
 
 /* *connections: some may be readable. *is_asked: there may be requests. */
@@ -381,12 +394,32 @@ static bool is_short_of_room(struct line *line)
 
 /* Deadlines are judged after what waits was read, so that no cell is called silent whose frame
  * lay in the kernel: when a turn left nothing ready, or every connection has had its turn. */
+static bool has_read_all(const struct line *line)
+{
+	return line->reads_unjudged >= line->conns_used;
+}
+
+static int judge_due(struct line *line, struct cht_err *err)
+{
+	int r;
+
+	line->reads_unjudged = 0;
+	r = host_on_time(line, err);
+	return r < 0 ? r : cells_on_time(line, err);
+}
+
+/* A flood leaves no room at the end of any turn: what is due is said before one. */
+static int judge_before(struct line *line, struct cht_err *err)
+{
+	if (line->is_full || line->is_short || !has_read_all(line) || !line_has_room(line))
+		return 0;
+	return judge_due(line, err);
+}
+
 static int judge(struct line *line, int n_ready, struct cht_err *err)
 {
 	uint64_t now = line->now.monotonic_ns;
-	int r;
 
-	line->turns_unjudged++;
 	if (line->is_full) {
 		if (!line->is_paused && now - line->full_since_ns >= PAUSE_AFTER_NS) {
 			line->is_paused = true;
@@ -400,11 +433,9 @@ static int judge(struct line *line, int n_ready, struct cht_err *err)
 	}
 	if (is_short_of_room(line))
 		return cells_on_time(line, err);
-	if (n_ready == LOOP_EVENTS && line->turns_unjudged <= line->conns_used / LOOP_EVENTS)
+	if ((n_ready == LOOP_EVENTS || has_unserved(line)) && !has_read_all(line))
 		return 0;
-	line->turns_unjudged = 0;
-	r = host_on_time(line, err);
-	return r < 0 ? r : cells_on_time(line, err);
+	return judge_due(line, err);
 }
 
 static uint64_t next_timer(const struct line *line)
@@ -434,7 +465,8 @@ int line_run(struct line *line, struct cht_err *err)
 		bool connections = false, is_asked = false;
 
 		loop_set_timer(&line->loop, next_timer(line));
-		n = loop_wait(&line->loop, events, LOOP_EVENTS, moves_have_work(line) ? 0 : -1);
+		n = loop_wait(&line->loop, events, LOOP_EVENTS,
+			      moves_have_work(line) || has_unserved(line) ? 0 : -1);
 		clk_read(&line->now);
 		line->unclocked = 0;
 		r = host_watch_clock(line, err);
@@ -447,6 +479,9 @@ int line_run(struct line *line, struct cht_err *err)
 		/* After it: a cell that was told to be gone is gone for who asks now. */
 		if (r == 0)
 			r = hub_turn(line, is_asked, err);
+		connections = connections || has_unserved(line);
+		if (r == 0 && connections)
+			r = judge_before(line, err);
 		if (r == 0 && connections && !line->is_full)
 			r = turn_connections(line, &n_ready, err);
 		if (r == 0)

@@ -194,7 +194,7 @@ struct line {
 	uint32_t n_deaf;          /* listeners that rest */
 	uint64_t listen_again_ns; /* until then */
 	uint64_t next_complaint_ns;
-	unsigned turns_unjudged;
+	uint64_t reads_unjudged; /* turns of connections since deadlines were judged */
 	bool is_full;            /* the ring had no room: no connection is read */
 	bool is_paused;          /* for so long that silence clocks stand still */
 	bool disk_full;          /* the scribe waits for space */
