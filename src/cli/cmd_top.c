@@ -141,7 +141,7 @@ static void put_frames(struct buf *b, const struct sample_frames *f)
 	buf_put_byte(b, '}');
 }
 
-static void print_json_cell(const struct top *t, const struct sample_cell *c)
+static void print_json_cell(const struct sample_cell *c)
 {
 	char mem[4096];
 	struct buf b = buf_init(mem, sizeof(mem));
@@ -151,8 +151,7 @@ static void print_json_cell(const struct top *t, const struct sample_cell *c)
 	put_text(&b, ",\"state\":", c->state);
 	buf_put_str(&b, c->is_silent ? STR(",\"silent\":true") : STR(",\"silent\":false"));
 	if (c->is_silent)
-		put_number(&b,
-			   ",\"silentSeenMs\":", (t->now.at_ns - c->silent_since_ns) / NS_PER_MS);
+		put_number(&b, ",\"silentMs\":", c->silent_ns / NS_PER_MS);
 	put_number(&b, ",\"connections\":", c->connections);
 	buf_put_lit(&b, ",\"frames\":");
 	put_frames(&b, &c->frames);
@@ -187,7 +186,7 @@ static void print_json(const struct top *t)
 	top_order(&t->now, t->sort, t->order);
 	for (size_t i = 0; i < t->now.n && !cli_is_done(); i++) {
 		cli_put(",", i > 0);
-		print_json_cell(t, t->order[i]);
+		print_json_cell(t->order[i]);
 	}
 	cli_put("]}\n", 3);
 }
@@ -232,7 +231,7 @@ static void print_table(struct top *t, int width, size_t rows, const char *end)
 		enum cli_colour colour = colour_of(t->order[i]);
 
 		cli_printf("%s", colour != CLI_PLAIN ? cli_colour(colour) : "");
-		top_put_cell(&b, &layout, t->order[i], t->now.at_ns);
+		top_put_cell(&b, &layout, t->order[i]);
 		cli_put(b.start, buf_len(&b));
 		b.at = b.start;
 		cli_printf("%s%s", colour != CLI_PLAIN ? cli_colour(CLI_PLAIN) : "", end);

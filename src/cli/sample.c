@@ -44,6 +44,9 @@ static void read_cell(struct sample_cell *c, const json_t *view)
 		copy(c->state, sizeof(c->state),
 		     json_string_value(json_object_get(view, "condition")));
 	c->is_silent = json_is_true(json_object_get(view, "silent"));
+	c->silent_ns = number(view, "silentMs");
+	c->silent_ns =
+		c->silent_ns < UINT64_MAX / NS_PER_MS ? c->silent_ns * NS_PER_MS : UINT64_MAX;
 	c->connections = number(view, "connections");
 	c->frames = (struct sample_frames){ number(f, "received"), number(f, "stored"),
 					    number(f, "heartbeats"), number(f, "refused"),
@@ -119,20 +122,16 @@ static uint64_t rate(uint64_t now, uint64_t before, uint64_t ns)
 	return (uint64_t)((long double)(now - before) * 10 * NS_PER_S / ns + 0.5L);
 }
 
-static void compare_cell(struct sample_cell *now, const struct sample_cell *before, uint64_t at_ns,
-			 uint64_t ns)
+static void compare_cell(struct sample_cell *now, const struct sample_cell *before, uint64_t ns)
 {
 	bool is_same = before != NULL && strcmp(now->run, before->run) == 0;
 
 	now->received_rate = now->dropped_rate = now->refused_rate = SAMPLE_NONE;
-	now->silent_since_ns = now->is_silent ? at_ns : 0;
 	if (!is_same)
 		return;
 	now->received_rate = rate(now->frames.received, before->frames.received, ns);
 	now->dropped_rate = rate(now->frames.dropped, before->frames.dropped, ns);
 	now->refused_rate = rate(now->frames.refused, before->frames.refused, ns);
-	if (now->is_silent && before->is_silent)
-		now->silent_since_ns = before->silent_since_ns;
 }
 
 void sample_compare(struct sample *now, const struct sample *before)
@@ -158,7 +157,7 @@ void sample_compare(struct sample *now, const struct sample *before)
 			     j < before->n && strcmp(before->cells[j].id, now->cells[i].id) == 0
 				     ? &before->cells[j]
 				     : NULL,
-			     now->at_ns, ns);
+			     ns);
 	}
 }
 

@@ -24,7 +24,7 @@ struct sample_cell {
 	bool is_silent;
 	uint64_t connections;
 	struct sample_frames frames;
-	uint64_t silent_since_ns; /* by our clock, when we saw it first */
+	uint64_t silent_ns;
 	/* A second, in tenths; or SAMPLE_NONE. */
 	uint64_t received_rate, dropped_rate, refused_rate;
 };

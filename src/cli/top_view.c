@@ -56,7 +56,7 @@ static int by_silence(const struct sample_cell *a, const struct sample_cell *b)
 {
 	int r = b->is_silent - a->is_silent;
 
-	return r != 0 ? r : larger(b->silent_since_ns, a->silent_since_ns);
+	return r != 0 ? r : larger(a->silent_ns, b->silent_ns);
 }
 
 static int by_connections(const struct sample_cell *a, const struct sample_cell *b)
@@ -260,8 +260,7 @@ void top_put_columns(struct buf *b, const struct top_layout *l)
 	cut(b, start, l->width);
 }
 
-void top_put_cell(struct buf *b, const struct top_layout *l, const struct sample_cell *c,
-		  uint64_t now_ns)
+void top_put_cell(struct buf *b, const struct top_layout *l, const struct sample_cell *c)
 {
 	const uint8_t *start = b->at;
 
@@ -272,7 +271,7 @@ void top_put_cell(struct buf *b, const struct top_layout *l, const struct sample
 	put_number(b, top_put_count, c->frames.dropped, LOST_WIDTH);
 	put_number(b, top_put_count, c->frames.refused, REFUSED_WIDTH);
 	if (c->is_silent)
-		put_number(b, top_put_time, now_ns - c->silent_since_ns, SILENCE_WIDTH);
+		put_number(b, top_put_time, c->silent_ns, SILENCE_WIDTH);
 	else
 		put_right(b, "-", SILENCE_WIDTH);
 	put_number(b, top_put_count, c->connections, CONNS_WIDTH);

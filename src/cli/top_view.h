@@ -36,8 +36,7 @@ struct top_layout top_layout(const struct sample *s, int width);
 enum { TOP_LINE_MAX = 2048, TOP_HEAD_LINES = 3 };
 void top_put_head(struct buf *b, const struct sample *s, unsigned line, int width);
 void top_put_columns(struct buf *b, const struct top_layout *l);
-void top_put_cell(struct buf *b, const struct top_layout *l, const struct sample_cell *c,
-		  uint64_t now_ns);
+void top_put_cell(struct buf *b, const struct top_layout *l, const struct sample_cell *c);
 
 /* "950", "12.3k", "4.5M": at most 5 characters; "-" for SAMPLE_NONE. */
 void top_put_count(struct buf *b, uint64_t n);

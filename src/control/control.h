@@ -23,6 +23,7 @@ struct control_view {
 	uint64_t index, sequence, connections;
 	uint64_t received, stored, heartbeats, refused, dropped;
 	bool is_silent, is_sealed, is_stated;
+	uint64_t silent_ns; /* since the last good frame, when it is silent */
 	uint64_t sealed_index, stated_index;
 	struct cht_str receipt; /* of the event that was waited for; empty: none */
 };

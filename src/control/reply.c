@@ -47,6 +47,8 @@ void reply_put_view(struct buf *b, const struct control_view *view)
 	buf_put_byte(b, '}');
 	put_name(b, STR("silent"));
 	buf_put_str(b, view->is_silent ? STR("true") : STR("false"));
+	if (view->is_silent)
+		put_number(b, STR("silentMs"), view->silent_ns / NS_PER_MS);
 	if (view->is_stated)
 		put_number(b, STR("stated"), view->stated_index);
 	if (view->is_sealed)

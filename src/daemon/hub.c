@@ -30,7 +30,15 @@ static struct cht_str channel_of(const struct slot *slot)
 	return slot->cell.channel;
 }
 
-static void view(const struct slot *slot, struct control_view *out)
+/* What a clock that was read before says of what was heard since is: now. */
+static uint64_t silent_ns(const struct line *line, const struct cht_cell *cell)
+{
+	uint64_t heard = cell->silence.heard_ns, now = line->now.monotonic_ns;
+
+	return cell->is_silent && now > heard ? now - heard : 0;
+}
+
+static void view(const struct line *line, const struct slot *slot, struct control_view *out)
 {
 	const struct cht_cell *cell = &slot->cell;
 
@@ -50,6 +58,7 @@ static void view(const struct slot *slot, struct control_view *out)
 		.refused = cell->frames.refused,
 		.dropped = cell->frames.dropped,
 		.is_silent = cell->is_silent,
+		.silent_ns = silent_ns(line, cell),
 	};
 }
 
@@ -165,7 +174,7 @@ static bool put(struct line *line, const struct control_request *request,
 		return true;
 	}
 	*ticket = ticket_of(line, i, TICKET_OPENED);
-	view(slot, &answer->view);
+	view(line, slot, &answer->view);
 	return slot->state == SLOT_OPEN;
 }
 
@@ -184,7 +193,7 @@ static bool on_cell(void *context, const struct control_request *request,
 		return true;
 	}
 	if (request->method == CONTROL_GET) {
-		view(&line->slots[i], &answer->view);
+		view(line, &line->slots[i], &answer->view);
 		return true;
 	}
 	if (request->method == CONTROL_PATCH)
@@ -200,7 +209,7 @@ void hub_tell_opened(struct line *line, uint32_t i, struct cht_str receipt)
 {
 	struct control_answer answer = { .status = 201 };
 
-	view(&line->slots[i], &answer.view);
+	view(line, &line->slots[i], &answer.view);
 	answer.view.receipt = receipt;
 	if (line->control != NULL)
 		control_tell(line->control, ticket_of(line, i, TICKET_OPENED), &answer);
@@ -222,7 +231,7 @@ void hub_tell_sealed(struct line *line, uint32_t i, struct cht_str receipt)
 	const struct frame_counts *frames = &line->slots[i].cell.frames;
 	struct control_answer answer = { .status = 200 };
 
-	view(&line->slots[i], &answer.view);
+	view(line, &line->slots[i], &answer.view);
 	answer.view.receipt = receipt;
 	answer.view.is_sealed = true;
 	answer.view.sealed_index = line->slots[i].sealed_index;
@@ -242,7 +251,7 @@ void hub_tell_stated(struct line *line, control_ticket ticket, const struct stat
 	struct control_answer answer = { .status = 200 };
 
 	if (slot->gen == stated->gen && slot->state != SLOT_FREE)
-		view(slot, &answer.view);
+		view(line, slot, &answer.view);
 	else
 		(void)control_refuse(&answer.error, 404, "no_such_cell",
 				     "it is stated, and the cell is gone meanwhile");
@@ -274,7 +283,7 @@ static bool next_cell(void *context, uint32_t *at, struct control_view *out)
 	}
 	if (*at >= n)
 		return false;
-	view(&line->slots[order[(*at)++]], out);
+	view(line, &line->slots[order[(*at)++]], out);
 	return true;
 }
 

@@ -166,7 +166,7 @@ def test_top_without_a_terminal_prints_so_many_tables(d):
         equal([[c["id"] for c in t["cells"]] for t in told], [["c0", "c1", "c2"]] * 2, "a line each")
         equal(told[1]["cells"][1]["frames"], {"received": 32, "stored": 30, "heartbeats": 0, "refused": 2, "dropped": 0}, "c1")
         equal(told[1]["cells"][1]["framesPerSecond"], 0.0, "its rate")
-    check("refused" in run(d, "top", want=1).stderr, "nobody is there")
+    check("connect to" in run(d, "top", want=1).stderr, "nobody is there")
     for args in (("x",), ("-n", "0"), ("-d", "1"), ("--sort", "truble"), ("-d", "10ms")):
         run(d, "top", *args, want=2)
 
@@ -181,7 +181,7 @@ def test_a_silent_cell_is_told_first(d):
         wait_for("silence", lambda: json.loads(run(d, "status", "-d", "0s", "-o", "json").stdout)["silent"] == 1)
         told = json.loads(run(d, "top", "-n", "1", "-d", "100ms", "-o", "json").stdout)["cells"]
         equal([(c["id"], c["silent"]) for c in told], [("b", True), ("a", False)], "the silent one")
-        check(told[0]["silentSeenMs"] > 0, "for how long")
+        check(100 <= told[0]["silentMs"] < 60000, "for how long")
         t = Terminal(d)
         t.until(rb"\x1b\[31mb +silent")
         t.key(b"q")

@@ -19,7 +19,7 @@ static struct sample read_cells(const char *text)
 	"{\"id\":\"" id "\",\"run\":\"" run "\",\"state\":\"open\",\"connections\":1,"             \
 	"\"frames\":{\"received\":" #received                                                      \
 	",\"stored\":0,\"heartbeats\":0,\"refused\":" #refused ",\"dropped\":" #dropped            \
-	"},\"silent\":" #silent "}"
+	"},\"silent\":" #silent ",\"silentMs\":7}"
 
 static void test_rates_are_of_the_same_run_of_the_same_cell(void **state)
 {
@@ -31,12 +31,12 @@ static void test_rates_are_of_the_same_run_of_the_same_cell(void **state)
 			"d", "1", 9, 0, 0, false) "," CELL("e", "1", 49, 0, 0, true) "]");
 	static const struct {
 		const char *id;
-		uint64_t received, dropped, silent_since;
+		uint64_t received, dropped, silent_ms;
 	} rows[] = {
-		{ "a", 1000, 20, NS_PER_S },
-		{ "b", SAMPLE_NONE, SAMPLE_NONE, 0 },  /* another run */
-		{ "d", SAMPLE_NONE, SAMPLE_NONE, 0 },  /* was not there */
-		{ "e", SAMPLE_NONE, 0, 3 * NS_PER_S }, /* went back */
+		{ "a", 1000, 20, 7 },
+		{ "b", SAMPLE_NONE, SAMPLE_NONE, 7 }, /* another run */
+		{ "d", SAMPLE_NONE, SAMPLE_NONE, 7 }, /* was not there */
+		{ "e", SAMPLE_NONE, 0, 7 },           /* went back */
 	};
 
 	(void)state;
@@ -49,7 +49,7 @@ static void test_rates_are_of_the_same_run_of_the_same_cell(void **state)
 		CHECK_STR(str_of(now.cells[i].id), rows[i].id);
 		CHECK_INT(now.cells[i].received_rate, rows[i].received);
 		CHECK_INT(now.cells[i].dropped_rate, rows[i].dropped);
-		CHECK_INT(now.cells[i].silent_since_ns, rows[i].silent_since);
+		CHECK_INT(now.cells[i].silent_ns, rows[i].silent_ms * NS_PER_MS);
 	}
 	sample_free(&before);
 	sample_free(&now);
@@ -195,7 +195,7 @@ static void test_no_line_is_wider_than_the_terminal_or_moves_its_cursor(void **s
 	cells[0].frames =
 		(struct sample_frames){ UINT64_MAX - 1, 0, 0, UINT64_MAX - 1, UINT64_MAX - 1 };
 	sample_compare(&s, NULL);
-	cells[0].silent_since_ns = 0;
+	cells[0].silent_ns = UINT64_MAX;
 	for (int width = 20; width < 300; width++) {
 		struct top_layout l = top_layout(&s, width);
 		char mem[TOP_LINE_MAX];
@@ -211,7 +211,7 @@ static void test_no_line_is_wider_than_the_terminal_or_moves_its_cursor(void **s
 		check_line(&b, width);
 		for (size_t i = 0; i < s.n; i++) {
 			b = buf_init(mem, sizeof(mem));
-			top_put_cell(&b, &l, &cells[i], s.at_ns);
+			top_put_cell(&b, &l, &cells[i]);
 			check_line(&b, width);
 		}
 	}
