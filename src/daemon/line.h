@@ -110,8 +110,9 @@ struct slot {
 	bool is_undone;  /* unbinding: its run was never begun, so that it has none to seal */
 	struct cht_cell cell;
 	struct telling telling;
-	int listen_fd; /* -1: none */
-	uint64_t made; /* the opener's number of its socket; 0: none */
+	int listen_fd;     /* -1: none */
+	uint64_t made;     /* the opener's number of its socket; 0: none */
+	uint64_t dev, ino; /* of the socket's file */
 	struct cell_limits limits;
 	struct frame_quota quota;
 	struct budget frame_budget, connect_budget;
@@ -136,6 +137,13 @@ struct pruning {
 	uint64_t told_at;   /* durable entries of the ring when it may be answered; 0: nothing to */
 };
 
+/* An answer of the opener that the start waits for. */
+struct awaited {
+	bool is_asked;
+	struct opening_answer answer;
+	int fd;
+};
+
 struct line {
 	const struct conf *conf;
 	struct loop loop;
@@ -143,7 +151,8 @@ struct line {
 	struct child scribe, opener;
 	unsigned n_asked;    /* of the opener, and not answered */
 	bool opener_is_gone; /* ended, and not by our doing */
-	int control_fd;      /* the control socket's listener, until it is served; -1: none */
+	struct awaited awaited;
+	int control_fd; /* the control socket's listener, until it is served; -1: none */
 	struct notify notify;
 	uint64_t told_put, told_ns;     /* entries of the ring at the last sign of life, and when */
 	struct lockdown_state lockdown; /* its mode is asked for before line_open */
@@ -345,8 +354,17 @@ void opener_close(struct line *line);
 int opener_hear(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* Asks for a cell's socket, or for its end, unless that is asked for or too much is. What cannot be
  * asked any more is as if it were answered. CHT_E_PEER, CHT_E_IO. */
-/* Asks for the control socket and waits for it: line->control_fd. As opener_open. */
+/* At the start, each waits for its answer. As opener_open; CHT_E_BIND.
+ * The control socket: line->control_fd. */
 int opener_bind_control(struct line *line, struct cht_err *err) CHT_CHECKED;
+/* A cell's socket of an earlier process, whose listener we have, if its file is still the one with
+ * these numbers: it is ours to unlink. */
+int opener_adopt(struct line *line, uint32_t i, uint64_t dev, uint64_t ino,
+		 struct cht_err *err) CHT_CHECKED;
+/* When we are gone, sockets keep their names: another process goes on with them; or not. */
+int opener_keep(struct line *line, bool keep, struct cht_err *err) CHT_CHECKED;
+/* No more is adopted: guests come. */
+int opener_settle(struct line *line, struct cht_err *err) CHT_CHECKED;
 int opener_ask_bind(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
 int opener_ask_unlink(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
 

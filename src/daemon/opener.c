@@ -17,8 +17,8 @@
 #include "base/fd.h"
 #include "daemon/line.h"
 
-/* No place's. */
-#define CONTROL_TICKET UINT64_MAX
+/* No place's: what the start waits for, one at a time. */
+#define START_TICKET UINT64_MAX
 
 static uint64_t ticket_of(const struct line *line, uint32_t i)
 {
@@ -53,49 +53,20 @@ static int check_listener(int fd, struct cht_err *err)
 	return cht_fail(err, CHT_E_PEER, 0, "cht-opener sent what is no listening socket");
 }
 
-/* For the first caller that can fail; fd is taken on failure. */
-static int check_bound(const struct opening_answer *answer, int fd, struct cht_err *why,
-		       struct cht_err *err)
-{
-	*why = (struct cht_err){ .code = answer->code, .sys = answer->sys };
-	memcpy(why->text, answer->text, sizeof(why->text));
-	if (answer->code == 0 && check_listener(fd, err) < 0) {
-		fd_close(&fd);
-		return CHT_E_PEER;
-	}
-	return 0;
-}
-
 static int on_bound(struct line *line, uint32_t i, const struct opening_answer *answer, int fd,
 		    struct cht_err *err)
 {
-	struct cht_err why;
-	int r = check_bound(answer, fd, &why, err);
+	struct cht_err why = { .code = answer->code, .sys = answer->sys };
+	int r;
 
-	if (r < 0)
-		return r;
+	memcpy(why.text, answer->text, sizeof(why.text));
 	line->slots[i].made = answer->made;
+	line->slots[i].dev = answer->dev;
+	line->slots[i].ino = answer->ino;
 	r = moves_on_bound(line, i, fd, &why);
 	if (r < 0)
 		*err = why;
 	return r;
-}
-
-static int on_control(struct line *line, const struct opening_answer *answer, int fd,
-		      struct cht_err *err)
-{
-	struct cht_err why;
-	int r = check_bound(answer, fd, &why, err);
-
-	if (r < 0 || line->control_fd >= 0 || line->is_ready) {
-		fd_close(&fd);
-		return r < 0 ? r : cht_fail(err, CHT_E_PEER, 0, "cht-opener repeats itself");
-	}
-	line->n_asked--;
-	line->control_fd = fd;
-	if (why.code < 0)
-		*err = why;
-	return why.code;
 }
 
 static int on_answer(struct line *line, const struct opening_answer *answer, int fd,
@@ -105,8 +76,15 @@ static int on_answer(struct line *line, const struct opening_answer *answer, int
 	struct slot *slot = i < line->slots_used ? &line->slots[i] : NULL;
 	enum slot_state state = answer->kind == OPENING_BIND ? SLOT_BINDING : SLOT_UNBINDING;
 
-	if (answer->ticket == CONTROL_TICKET && answer->kind == OPENING_BIND)
-		return on_control(line, answer, fd, err);
+	if (fd >= 0 && check_listener(fd, err) < 0) {
+		fd_close(&fd);
+		return CHT_E_PEER;
+	}
+	if (answer->ticket == START_TICKET && line->awaited.is_asked) {
+		line->n_asked--;
+		line->awaited = (struct awaited){ .answer = *answer, .fd = fd };
+		return 0;
+	}
 	if (slot == NULL || ticket_of(line, i) != answer->ticket || !slot->is_asked ||
 	    slot->state != state) {
 		fd_close(&fd);
@@ -221,7 +199,7 @@ static int ask(struct line *line, uint32_t i, struct opening_request *request, s
 {
 	int r;
 
-	request->ticket = i != NOBODY ? ticket_of(line, i) : CONTROL_TICKET;
+	request->ticket = i != NOBODY ? ticket_of(line, i) : START_TICKET;
 	r = opening_ask(line->opener.sock, request, err);
 	if (r == CHT_E_PEER)
 		return opener_hear(line, err);
@@ -233,17 +211,66 @@ static int ask(struct line *line, uint32_t i, struct opening_request *request, s
 	return 0;
 }
 
+/* Asks and waits: before we meet a guest. *fd: what came with the answer. */
+static int ask_now(struct line *line, struct opening_request *request, int *fd, uint64_t *made,
+		   struct cht_err *err)
+{
+	int r = ask(line, NOBODY, request, err);
+
+	line->awaited.is_asked = r == 0;
+	while (r == 0 && line->awaited.is_asked)
+		r = line_sleep(line, err);
+	if (r < 0)
+		return r;
+	if (line->awaited.answer.code < 0)
+		return cht_fail(err, line->awaited.answer.code, 0, "%s", line->awaited.answer.text);
+	if (fd != NULL)
+		*fd = line->awaited.fd;
+	if (made != NULL)
+		*made = line->awaited.answer.made;
+	return 0;
+}
+
 int opener_bind_control(struct line *line, struct cht_err *err)
 {
 	struct opening_request request = { .kind = OPENING_BIND,
-					   .bind = { -1, -1, .mode = CONTROL_SOCKET_MODE } };
-	int r = write_path(line->conf->control, request.bind.path, sizeof(request.bind.path), err);
+					   .make = { -1, -1, .mode = CONTROL_SOCKET_MODE } };
+	int r = write_path(line->conf->control, request.path, sizeof(request.path), err);
 
+	return r < 0 ? r : ask_now(line, &request, &line->control_fd, NULL, err);
+}
+
+int opener_adopt(struct line *line, uint32_t i, uint64_t dev, uint64_t ino, struct cht_err *err)
+{
+	struct slot *slot = &line->slots[i];
+	struct opening_request request = { .kind = OPENING_ADOPT, .file = { dev, ino } };
+	char path[CONF_TEXT_MAX + 8];
+	int r = cells_channel(&slot->reg, path, sizeof(path));
+
+	if (r < 0)
+		return cht_fail(err, CHT_E_BIND, ENAMETOOLONG, "the path");
+	r = write_path(path, request.path, sizeof(request.path), err);
 	if (r == 0)
-		r = ask(line, NOBODY, &request, err);
-	while (r == 0 && line->control_fd < 0)
-		r = line_sleep(line, err);
-	return r;
+		r = ask_now(line, &request, NULL, &slot->made, err);
+	if (r < 0)
+		return r;
+	slot->dev = dev;
+	slot->ino = ino;
+	return 0;
+}
+
+int opener_keep(struct line *line, bool keep, struct cht_err *err)
+{
+	struct opening_request request = { .kind = OPENING_KEEP, .keep = keep };
+
+	return ask_now(line, &request, NULL, NULL, err);
+}
+
+int opener_settle(struct line *line, struct cht_err *err)
+{
+	struct opening_request request = { .kind = OPENING_SETTLED };
+
+	return ask_now(line, &request, NULL, NULL, err);
 }
 
 /* Done with, without asking. */
@@ -261,7 +288,7 @@ int opener_ask_bind(struct line *line, uint32_t i, struct cht_err *err)
 	const struct slot *slot = &line->slots[i];
 	struct opening_request request = {
 		.kind = OPENING_BIND,
-		.bind = { .uid = slot->reg.owner, .gid = slot->reg.group, .mode = slot->reg.mode }
+		.make = { .uid = slot->reg.owner, .gid = slot->reg.group, .mode = slot->reg.mode }
 	};
 	char path[CONF_TEXT_MAX + 8];
 	struct cht_err why = { .code = 0 };
@@ -276,7 +303,7 @@ int opener_ask_bind(struct line *line, uint32_t i, struct cht_err *err)
 	else if ((r = cells_channel(&slot->reg, path, sizeof(path))) < 0)
 		r = cht_fail(&why, CHT_E_BIND, ENAMETOOLONG, "the path");
 	else
-		r = write_path(path, request.bind.path, sizeof(request.bind.path), &why);
+		r = write_path(path, request.path, sizeof(request.path), &why);
 	if (r < 0 || slot->reg.cid != 0)
 		return settle(line, i, &why, err);
 	return ask(line, i, &request, err);
@@ -292,6 +319,6 @@ int opener_ask_unlink(struct line *line, uint32_t i, struct cht_err *err)
 	}
 	if (line->slots[i].is_asked || line->n_asked == OPENING_ASKED_MAX)
 		return 0;
-	request.unlink.made = line->slots[i].made;
+	request.made = line->slots[i].made;
 	return ask(line, i, &request, err);
 }

@@ -271,6 +271,8 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 		r = line_await_durable(line, err);
 	if (r == 0)
 		r = hub_open(line, err);
+	if (r == 0 && conf->close_for == NULL)
+		r = opener_settle(line, err);
 	for (uint32_t i = 0; i < line->slots_used && r == 0; i++)
 		line->slots[i].state = SLOT_OPEN;
 	line->is_ready = r == 0;

@@ -57,27 +57,35 @@ void roots_close(struct roots *roots);
 int roots_find(const struct roots *roots, const char *path, const char **name,
 	       struct cht_err *err) CHT_CHECKED;
 
-/* Sockets that were made for the line and bear their name. */
+/* What was made for the line and bears its name. */
 struct made {
 	struct made_one {
-		struct channel_socket socket; /* dir_fd -1: free */
+		int dir_fd; /* -1: free */
+		char name[sizeof(((struct channel_socket *)0)->name)];
+		uint64_t dev, ino;
+		uint32_t type; /* S_IFSOCK */
 		uint32_t gen, next;
 	} list[OPENER_MADE_MAX];
 	uint32_t used, free_one; /* as many were ever used; first free + 1, or 0 */
 };
 
-/* Takes it; returns its number, never 0. The table is not full. */
-uint64_t made_add(struct made *made, const struct channel_socket *socket);
+/* Takes what stands in one; returns its number, never 0. The table is not full. */
+uint64_t made_add(struct made *made, const struct made_one *one);
 bool made_is_full(const struct made *made);
 /* Unlinks it. CHT_E_STATE: there is none of this number. */
 int made_unlink(struct made *made, uint64_t number, struct cht_err *err) CHT_CHECKED;
 void made_unlink_all(struct made *made);
+/* The names stay, for whoever comes next. */
+void made_leave_all(struct made *made);
 
 struct opener {
 	const struct opener_options *options;
 	int signal_fd; /* readable: stop */
 	struct roots roots;
 	struct made *made;
+	/* Of the line that is served: */
+	bool is_settled; /* it has what another had, and meets guests */
+	bool keeps;      /* when it goes, the names stay */
 };
 
 /* Does what is asked and says how it went. *fd: what goes with the answer and is then the

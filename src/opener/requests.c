@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of what can be asked. Each request checks all that it uses: nothing about a message is
  * known but its size and its kind. */
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/bytes.h"
 #include "base/err.h"
@@ -17,33 +19,60 @@ static bool is_id(int64_t id)
 	return id >= -1 && id < UINT32_MAX;
 }
 
+static int find_place(struct opener *opener, const char *path, struct made_one *one,
+		      struct cht_err *err)
+{
+	const char *name;
+	int dir_fd;
+
+	if (made_is_full(opener->made))
+		return cht_fail(err, CHT_E_LIMIT, 0, "cht-opener has %d sockets, as many as it can",
+				OPENER_MADE_MAX);
+	dir_fd = roots_find(&opener->roots, path, &name, err);
+	if (dir_fd < 0)
+		return dir_fd;
+	*one = (struct made_one){ .dir_fd = dir_fd, .type = S_IFSOCK };
+	if (strlen(name) >= sizeof(one->name)) {
+		fd_close(&one->dir_fd);
+		return cht_fail(err, CHT_E_BIND, 0, "a socket's name has 1 to %zu bytes: %s",
+				sizeof(one->name) - 1, name);
+	}
+	memcpy(one->name, name, strlen(name) + 1);
+	return 0;
+}
+
+static void take(struct opener *opener, const struct made_one *one, struct opening_answer *answer)
+{
+	answer->dev = one->dev;
+	answer->ino = one->ino;
+	answer->made = made_add(opener->made, one);
+}
+
 static int do_bind(struct opener *opener, const struct opening_request *request,
 		   struct opening_answer *answer, int *fd, struct cht_err *err)
 {
 	struct cht_listener_options options = CHT_LISTENER_OPTIONS_INIT;
 	struct channel_socket made;
-	const char *name;
-	int dir_fd, r;
+	struct made_one one;
+	int r;
 
-	if (!is_id(request->bind.uid) || !is_id(request->bind.gid) ||
-	    (request->bind.mode & ~0777u) != 0)
+	if (!is_id(request->make.uid) || !is_id(request->make.gid) ||
+	    (request->make.mode & ~0777u) != 0)
 		return cht_fail(err, CHT_E_RANGE, 0, "mode or owner of a socket");
-	if (made_is_full(opener->made))
-		return cht_fail(err, CHT_E_LIMIT, 0, "cht-opener has %d sockets, as many as it can",
-				OPENER_MADE_MAX);
-	dir_fd = roots_find(&opener->roots, request->bind.path, &name, err);
-	if (dir_fd < 0)
-		return dir_fd;
-	options.mode = request->bind.mode;
-	options.uid = request->bind.uid;
-	options.gid = request->bind.gid;
-	options.replace = opener->options->replace;
-	r = channel_bind_at(&made, dir_fd, name, &options, err);
+	r = find_place(opener, request->path, &one, err);
 	if (r < 0)
 		return r;
+	options.mode = request->make.mode;
+	options.uid = request->make.uid;
+	options.gid = request->make.gid;
+	options.replace = opener->options->replace;
+	r = channel_bind_at(&made, one.dir_fd, one.name, &options, err);
+	if (r < 0)
+		return r;
+	one.dev = made.dev;
+	one.ino = made.ino;
 	*fd = made.fd;
-	made.fd = -1;
-	answer->made = made_add(opener->made, &made);
+	take(opener, &one, answer);
 	return 0;
 }
 
@@ -52,12 +81,60 @@ static int do_unlink(struct opener *opener, const struct opening_request *reques
 {
 	(void)answer;
 	(void)fd;
-	return made_unlink(opener->made, request->unlink.made, err);
+	return made_unlink(opener->made, request->made, err);
+}
+
+/* Before a guest is met: later a line could have others' sockets removed by it. */
+static int do_adopt(struct opener *opener, const struct opening_request *request,
+		    struct opening_answer *answer, int *fd, struct cht_err *err)
+{
+	struct made_one one;
+	struct stat st;
+	int r;
+
+	(void)fd;
+	if (opener->is_settled)
+		return cht_fail(err, CHT_E_STATE, 0, "the line has settled: too late to adopt");
+	r = find_place(opener, request->path, &one, err);
+	if (r < 0)
+		return r;
+	if (fstatat(one.dir_fd, one.name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(st.st_mode) ||
+	    st.st_dev != request->file.dev || st.st_ino != request->file.ino) {
+		fd_close(&one.dir_fd);
+		return cht_fail(err, CHT_E_BIND, 0, "it is not that socket any more: %s",
+				request->path);
+	}
+	one.dev = st.st_dev;
+	one.ino = st.st_ino;
+	take(opener, &one, answer);
+	return 0;
+}
+
+static int do_keep(struct opener *opener, const struct opening_request *request,
+		   struct opening_answer *answer, int *fd, struct cht_err *err)
+{
+	(void)answer;
+	(void)fd;
+	if (request->keep > 1)
+		return cht_fail(err, CHT_E_RANGE, 0, "keep is 0 or 1");
+	opener->keeps = request->keep == 1;
+	return 0;
+}
+
+static int do_settled(struct opener *opener, const struct opening_request *request,
+		      struct opening_answer *answer, int *fd, struct cht_err *err)
+{
+	(void)request;
+	(void)answer;
+	(void)fd;
+	(void)err;
+	opener->is_settled = true;
+	return 0;
 }
 
 static const request_fn table[OPENING_N_KINDS] = {
-	[OPENING_BIND] = do_bind,
-	[OPENING_UNLINK] = do_unlink,
+	[OPENING_BIND] = do_bind, [OPENING_UNLINK] = do_unlink,   [OPENING_ADOPT] = do_adopt,
+	[OPENING_KEEP] = do_keep, [OPENING_SETTLED] = do_settled,
 };
 
 void requests_do(struct opener *opener, const struct opening_request *request,

@@ -43,7 +43,8 @@ static int answer_one(struct opener *opener, int sock, struct cht_err *err)
 	return r < 0 ? r : 1;
 }
 
-/* Until the line is gone (0), or stop: *stopped. What it had made is unlinked. */
+/* Until the line is gone (0), or stop: *stopped. What it had made is unlinked, unless it said that
+ * another takes it over. */
 static int converse(struct opener *opener, int sock, bool *stopped, struct cht_err *err)
 {
 	const struct timeval patience = { .tv_sec = ANSWER_S };
@@ -51,6 +52,7 @@ static int converse(struct opener *opener, int sock, bool *stopped, struct cht_e
 	int r = 0;
 
 	*stopped = false;
+	opener->is_settled = opener->keeps = false;
 	if (setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0)
 		r = cht_fail(err, CHT_E_IO, errno, "the line's socket");
 	if (r == 0)
@@ -63,7 +65,10 @@ static int converse(struct opener *opener, int sock, bool *stopped, struct cht_e
 		if (r == 0)
 			break;
 	}
-	made_unlink_all(opener->made);
+	if (opener->keeps)
+		made_leave_all(opener->made);
+	else
+		made_unlink_all(opener->made);
 	return r;
 }
 

@@ -33,20 +33,20 @@ int opening_take_request(int sock, struct opening_request *out, struct cht_err *
 	    got.kind <= OPENING_READY || got.kind >= OPENING_N_KINDS)
 		return cht_fail(err, CHT_E_PEER, 0,
 				"a request to the opener has a wrong size, kind or version");
-	if (got.kind == OPENING_BIND)
-		got.bind.path[OPENING_PATH_MAX] = '\0';
+	got.path[OPENING_PATH_MAX] = '\0';
 	*out = got;
 	return 1;
 }
 
-/* One of code 0 that should bring a descriptor does, and no other. */
+/* One of code 0 that should bring a descriptor or a number does, and no other. */
 static bool is_whole(const struct opening_answer *answer, int fd)
 {
 	bool brings = answer->code == 0 && answer->kind == OPENING_BIND;
+	bool names = brings || (answer->code == 0 && answer->kind == OPENING_ADOPT);
 
 	return answer->version == OPENING_VERSION && answer->kind >= OPENING_READY &&
 	       answer->kind < OPENING_N_KINDS && answer->code <= 0 && brings == (fd >= 0) &&
-	       brings == (answer->made != 0);
+	       names == (answer->made != 0);
 }
 
 int opening_take_answer(int sock, struct opening_answer *out, int *fd, struct cht_err *err)

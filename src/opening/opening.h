@@ -13,6 +13,9 @@ enum opening_kind {
 	OPENING_READY = 1, /* an answer that was not asked for: the first */
 	OPENING_BIND,
 	OPENING_UNLINK,
+	OPENING_ADOPT,
+	OPENING_KEEP,
+	OPENING_SETTLED,
 	OPENING_N_KINDS
 };
 
@@ -27,25 +30,28 @@ struct opening_request {
 	uint32_t kind, version;
 	uint64_t ticket; /* the line's own; comes back with the answer */
 	union {
-		struct {
+		struct {                  /* BIND */
 			int64_t uid, gid; /* owner; -1: the opener's own */
 			uint32_t mode;    /* permission bits; 0: 0600 */
 			uint32_t zero;
-			char path[OPENING_PATH_MAX + 1];
-		} bind;
-		struct {
-			uint64_t made; /* what the answer to a BIND said */
-		} unlink;
+		} make;
+		struct { /* ADOPT */
+			uint64_t dev, ino;
+		} file;
+		uint64_t made; /* UNLINK: what the answer to a BIND said */
+		uint64_t keep; /* KEEP: 1, or 0 */
 	};
+	char path[OPENING_PATH_MAX + 1]; /* BIND, ADOPT */
 };
 
 struct opening_answer {
 	uint32_t kind, version; /* of what was asked */
 	uint64_t ticket;
-	uint64_t made;  /* BIND: how it is named in an UNLINK; 0: nothing was made */
-	int32_t code;   /* 0, or enum cht_code */
-	int32_t sys;    /* errno, or 0 */
-	char text[160]; /* below 0: for the operator */
+	uint64_t made;     /* BIND, ADOPT: how it is named in an UNLINK; 0: nothing was made */
+	uint64_t dev, ino; /* the same: of the file */
+	int32_t code;      /* 0, or enum cht_code */
+	int32_t sys;       /* errno, or 0 */
+	char text[160];    /* below 0: for the operator */
 };
 
 /* Sends one. CHT_E_PEER, CHT_E_IO (also when there is no room now). fd -1: none. */

@@ -72,6 +72,7 @@ static void check_request(int sock)
 	HOLDS((fd >= 0) == (answer.made != 0) && n_files() == (fd >= 0));
 	fd_close(&fd);
 	made_unlink_all(&made);
+	opener.is_settled = false;
 	HOLDS(n_files() == 0);
 	fd = dup(sock);
 	HOLDS(fd == first);
@@ -86,7 +87,7 @@ static void check_answer(int to, int sock)
 	HOLDS(r == 1 || r == CHT_E_PEER);
 	if (r != 1)
 		return;
-	HOLDS(fd == -1 && answer.made == 0);
+	HOLDS(fd == -1 && (answer.made != 0) == (answer.kind == OPENING_ADOPT && answer.code == 0));
 	HOLDS(memchr(answer.text, '\0', sizeof(answer.text)) != NULL);
 	HOLDS(opening_reply(to, &answer, -1, NULL) == 0);
 	HOLDS(opening_take_answer(sock, &again, &fd, NULL) == 1);

@@ -18,7 +18,7 @@ from control import Control, hub
 from rig import (BIN, LIMIT_S, Daemon, check, connect, equal, events, frame, is_gone, main, put, short, skip, text_of,
                  types, wait_for)
 
-READY, BIND, UNLINK = 1, 2, 3
+READY, BIND, UNLINK, ADOPT, KEEP, SETTLED = 1, 2, 3, 4, 5, 6
 REQUEST = 1064
 CODES = {"IO": -2, "BIND": -3, "LIMIT": -8, "STATE": -9, "CONFIG": -11, "RANGE": -15}
 NOBODY = 65534
@@ -31,6 +31,15 @@ def message(kind, ticket, rest, version=1):
 
 def bind(path, uid=-1, gid=-1, mode=0, ticket=1):
     return message(BIND, ticket, struct.pack("<qqII", uid, gid, mode, 0) + os.fsencode(path))
+
+
+def adopt(path):
+    st = os.lstat(path)
+    return message(ADOPT, 3, struct.pack("<QQQ", st.st_dev, st.st_ino, 0) + os.fsencode(path))
+
+
+def keep(on):
+    return message(KEEP, 4, struct.pack("<Q", on))
 
 
 def unlink(made, ticket=2):
@@ -52,7 +61,7 @@ class Opener:
         raw, control, _, _ = self.sock.recvmsg(4096, socket.CMSG_SPACE(16))
         if not raw:
             return None
-        kind, version, ticket, made, code, _, text = struct.unpack("<IIQQii160s", raw)
+        kind, version, ticket, made, _, _, code, _, text = struct.unpack("<IIQQQQii160s", raw)
         equal(version, 1, "version")
         fds = array.array("i")
         for _, _, data in control:
@@ -128,10 +137,35 @@ def test_told_to_stop_it_unlinks_too(d):
         o.end(0)
 
 
+def test_the_next_line_takes_over_what_is_kept(d):
+    with Opener("--root", d) as o:
+        _, a = o.listener(bind(d + "/a"))
+        _, b = o.listener(bind(d + "/b"))
+        equal(o.ask(keep(2))[3], CODES["RANGE"], "keep 2")
+        equal(o.ask(keep(1))[3], 0, "keep")
+        o.sock.shutdown(socket.SHUT_WR)
+        equal(o.hear(), None, "its end")
+        o.end(0)
+    equal(sockets(d), ["a", "b"], "sockets that are kept")
+    with Opener("--root", d) as o:
+        _, _, made, code, text, _ = o.ask(adopt(d + "/a"))
+        equal(code, 0, text)
+        equal(o.ask(message(SETTLED, 5, b""))[3], 0, "settled")
+        equal(o.ask(adopt(d + "/b"))[3], CODES["STATE"], "too late")
+        equal(o.ask(unlink(made))[3], 0, "unlink")
+        equal(sockets(d), ["b"], "sockets")
+        o.sock.shutdown(socket.SHUT_WR)
+        equal(o.hear(), None, "its end")
+        o.end(0)
+    equal(sockets(d), ["b"], "what nobody adopted is not its")
+    for s in (a, b):
+        s.close()
+
+
 def test_what_is_no_request_ends_the_conversation(d):
     good = bind(d + "/v")
     rows = [b"x", good[:-1], good + b"\0", b"\xff" * REQUEST, bytes(REQUEST), os.urandom(REQUEST), os.urandom(60000),
-            message(READY, 1, b""), message(4, 1, b""), message(BIND, 1, b"", version=2)]
+            message(READY, 1, b""), message(7, 1, b""), message(BIND, 1, b"", version=2)]
     for raw in rows:
         with Opener("--root", d) as o:
             o.listener(bind(d + "/a"))
@@ -160,7 +194,7 @@ def test_a_line_that_does_not_read_is_let_go(d):
 def test_it_starts_with_roots_that_are_there_or_says_which_is_not(d):
     with contextlib.closing(Opener("--root", d + "/none").sock) as sock:
         raw = sock.recv(4096)
-        kind, _, _, _, code, _, text = struct.unpack("<IIQQii160s", raw)
+        kind, _, _, _, _, _, code, _, text = struct.unpack("<IIQQQQii160s", raw)
         equal((kind, code), (READY, CODES["CONFIG"]), "its word")
         check((d + "/none").encode() in text and b"[opener] roots" in text, repr(text))
     for args in ((), ("--root", d), ("--root", d, "--line-fd", "0"), ("--root", d, "--line-uid", "0"),
@@ -188,7 +222,7 @@ def test_to_its_own_socket_only_the_line_may_come(d):
                 equal(s.recv(4096), b"", "what another user hears")
             ask = ("import socket,sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET);"
                    f"s.connect({d + '/opener'!r}); assert s.recv(4096); s.send(bytes.fromhex(sys.argv[1]));"
-                   "r = s.recv(4096); sys.exit(r[24] != 0)")
+                   "r = s.recv(4096); sys.exit(r[40] != 0)")
             for _ in range(2):
                 subprocess.run(["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", "python3",
                                 "-c", ask, bind(d + "/v").hex()], check=True, timeout=LIMIT_S)

@@ -21,6 +21,7 @@ static int enter(void **state)
 	(void)umask(0);
 	(void)state;
 	options = (struct opener_options){ .replace = false };
+	opener.is_settled = opener.keeps = false;
 	return mkdir(root, 0755) != 0 || mkdir(outside, 0755) != 0 ||
 	       roots_open(&opener.roots, roots, 1, NULL) != 0;
 }
@@ -41,12 +42,12 @@ static struct opening_answer ask(const char *path, int64_t uid, uint32_t mode)
 	struct opening_request request = {
 		.kind = OPENING_BIND,
 		.ticket = 8,
-		.bind = { .uid = uid, .gid = uid, .mode = mode },
+		.make = { .uid = uid, .gid = uid, .mode = mode },
 	};
 	struct opening_answer answer;
 	int fd;
 
-	(void)snprintf(request.bind.path, sizeof(request.bind.path), "%s", path);
+	(void)snprintf(request.path, sizeof(request.path), "%s", path);
 	requests_do(&opener, &request, &answer, &fd);
 	CHECK(answer.kind == OPENING_BIND && answer.ticket == 8);
 	CHECK_INT(fd >= 0, answer.code == 0);
@@ -67,8 +68,7 @@ static struct opening_answer ask_in(const char *name, int64_t uid, uint32_t mode
 
 static int unlink_number(uint64_t number)
 {
-	const struct opening_request request = { .kind = OPENING_UNLINK,
-						 .unlink = { .made = number } };
+	const struct opening_request request = { .kind = OPENING_UNLINK, .made = number };
 	struct opening_answer answer;
 	int fd;
 
@@ -264,6 +264,54 @@ static void test_a_number_is_good_once_and_of_what_was_made(void **state)
 	CHECK_INT(files_in_dir(), 1);
 }
 
+static int adopt(const char *name, uint64_t dev, uint64_t ino, uint64_t *number)
+{
+	struct opening_request request = { .kind = OPENING_ADOPT, .file = { dev, ino } };
+	struct opening_answer answer;
+	int fd;
+
+	(void)snprintf(request.path, sizeof(request.path), "%s/%s", root, name);
+	requests_do(&opener, &request, &answer, &fd);
+	CHECK(fd == -1 && (answer.made != 0) == (answer.code == 0));
+	*number = answer.made;
+	return answer.code;
+}
+
+static void test_what_another_left_is_adopted_before_a_guest_is_met(void **state)
+{
+	const struct opening_request settled = { .kind = OPENING_SETTLED };
+	struct opening_answer answer = ask_in("v", -1, 0);
+	uint64_t number, dev = answer.dev, ino = answer.ino;
+	char path[300];
+	struct stat st;
+	int fd;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/v", root);
+	CHECK(lstat(path, &st) == 0 && st.st_dev == dev && st.st_ino == ino);
+	made_leave_all(&made);
+	CHECK_INT(files_in_dir(), 1);
+	CHECK_INT(adopt("v", dev, ino + 1, &number), CHT_E_BIND);
+	CHECK_INT(adopt("v", dev + 1, ino, &number), CHT_E_BIND);
+	CHECK_INT(adopt("w", dev, ino, &number), CHT_E_BIND);
+	CHECK_INT(adopt("../v", dev, ino, &number), CHT_E_BIND);
+	CHECK_INT(adopt("v", dev, ino, &number), 0);
+	CHECK_INT(unlink_number(number), 0);
+	CHECK_INT(files_in_dir(), 0);
+	check_row = "no socket";
+	(void)snprintf(path, sizeof(path), "touch '%s/f'", root);
+	CHECK_INT(system(path), 0);
+	(void)snprintf(path, sizeof(path), "%s/f", root);
+	CHECK_INT(lstat(path, &st), 0);
+	CHECK_INT(adopt("f", st.st_dev, st.st_ino, &number), CHT_E_BIND);
+	check_row = "after guests were met";
+	answer = ask_in("v", -1, 0);
+	made_leave_all(&made);
+	requests_do(&opener, &settled, &answer, &fd);
+	CHECK_INT(answer.code, 0);
+	CHECK_INT(adopt("v", dev, answer.ino, &number), CHT_E_STATE);
+}
+
 static void test_it_is_the_owner_who_makes_it_from_birth(void **state)
 {
 	static const uint32_t modes[] = { 0, 0600, 0660, 0622, 0777 };
@@ -376,6 +424,7 @@ int main(void)
 		CASE(test_one_path_more_is_that_path_alone),
 		CASE(test_values_that_cannot_be_are_refused),
 		CASE(test_a_number_is_good_once_and_of_what_was_made),
+		CASE(test_what_another_left_is_adopted_before_a_guest_is_met),
 		CASE(test_it_is_the_owner_who_makes_it_from_birth),
 		CASE(test_a_path_that_changes_meanwhile_leads_nowhere_else),
 		CASE(test_a_stale_socket_goes_only_when_that_was_said_at_the_start),

@@ -41,11 +41,10 @@ static int n_open(void)
 
 static void test_requests_and_answers_arrive_as_they_were_sent(void **state)
 {
-	const struct opening_request bind = {
-		.kind = OPENING_BIND,
-		.ticket = UINT64_MAX,
-		.bind = { .uid = 7, .gid = -1, .mode = 0660, .path = "/run/v_9001" }
-	};
+	const struct opening_request bind = { .kind = OPENING_BIND,
+					      .ticket = UINT64_MAX,
+					      .make = { .uid = 7, .gid = -1, .mode = 0660 },
+					      .path = "/run/v_9001" };
 	const struct opening_answer bound = { .kind = OPENING_BIND, .ticket = 5, .made = 9 };
 	const struct opening_answer failed = {
 		.kind = OPENING_BIND, .ticket = 6, .code = CHT_E_BIND, .sys = 13, .text = "no"
@@ -58,9 +57,9 @@ static void test_requests_and_answers_arrive_as_they_were_sent(void **state)
 	CHECK_INT(opening_take_answer(line, &answer, &fd, NULL), CHT_E_FULL);
 	CHECK_INT(opening_ask(line, &bind, NULL), 0);
 	CHECK_INT(opening_take_request(opener, &request, NULL), 1);
-	CHECK(request.ticket == UINT64_MAX && request.bind.uid == 7 && request.bind.gid == -1);
-	CHECK_INT(request.bind.mode, 0660);
-	CHECK_STR(str_of(request.bind.path), "/run/v_9001");
+	CHECK(request.ticket == UINT64_MAX && request.make.uid == 7 && request.make.gid == -1);
+	CHECK_INT(request.make.mode, 0660);
+	CHECK_STR(str_of(request.path), "/run/v_9001");
 	CHECK_INT(opening_reply(opener, &bound, STDERR_FILENO, NULL), 0);
 	CHECK_INT(opening_reply(opener, &failed, -1, NULL), 0);
 	CHECK_INT(opening_take_answer(line, &answer, &fd, NULL), 1);
@@ -160,11 +159,11 @@ static void test_texts_end_whatever_the_peer_sent(void **state)
 	int fd;
 
 	(void)state;
-	memset(request.bind.path, 'x', sizeof(request.bind.path));
+	memset(request.path, 'x', sizeof(request.path));
 	memset(answer.text, 'x', sizeof(answer.text));
 	CHECK_INT(opening_ask(line, &request, NULL), 0);
 	CHECK_INT(opening_take_request(opener, &request, NULL), 1);
-	CHECK_INT(strlen(request.bind.path), OPENING_PATH_MAX);
+	CHECK_INT(strlen(request.path), OPENING_PATH_MAX);
 	CHECK_INT(opening_reply(opener, &answer, -1, NULL), 0);
 	CHECK_INT(opening_take_answer(line, &answer, &fd, NULL), 1);
 	CHECK_INT(strlen(answer.text), sizeof(answer.text) - 1);
