@@ -81,7 +81,7 @@ struct cht_cell {
 	bool is_restored, is_gone; /* and no good frame of the new VM yet */
 	uint8_t said[N_WITNESSES]; /* enum witness_said */
 	uint64_t said_ns[N_WITNESSES];
-	uint64_t gone_connections; /* opened before it was gone */
+	uint64_t gone_connections; /* opened before it was last gone */
 	uint64_t unread_ns;        /* since when we do not read it; 0: we do */
 	struct pending state_p;
 	uint8_t told_state; /* as the newest event of it has it */

@@ -4,23 +4,23 @@
  * changes: so no order of frames, statements and witnesses can leave it in a wrong one. The first
  * of these that holds, from above:
  *
- * state     holds while                          clock   a frame    moved on by
- * GONE      the VMM has ended                    runs    (new only) a new connection's frame;
- * restored PAUSED    told that it is paused, or           stands  is life    resumed; restored
- *           snapshotted
- * SILENT    the window ran out                   fired   is life    a frame; restored
- * HUNG      the same, and the VM stands still    fired   is life    the same; SILENT when it moves
- * IDLE      the same, but no heartbeat was       fired   is life    the same
- *           promised and a connection is open
- * STARVED   a witness says that the VM wanted    stands  is life    the witness's next word, or
- *           to run and could not                                    none for a window
- * RESTORED  told so, and nothing heard since     runs    (new only) a frame; the boot window's end
- * EXPECTED  nothing was ever heard               runs    is life    a frame; the boot window's end
- * LIVE      otherwise                            runs    is life    the keep-alive window's end
+ * state     holds while                        clock   a frame  moved on by
+ * GONE      the VMM has ended                  runs    is life  one of a new connection; restored
+ * PAUSED    told so, or snapshotted            stands  is life  resumed; restored
+ * SILENT    the window ran out                 fired   is life  a frame; restored
+ * HUNG      the same, and the VM stands still  fired   is life  the same; SILENT as it moves
+ * IDLE      the same, but connected, and no    fired   is life  the same
+ *           heartbeat was promised
+ * STARVED   a witness says that the VM wanted  stands  is life  its next word, or none for
+ *           to run and could not                                a window
+ * RESTORED  told so, and nothing heard since   runs    if new   a frame; boot window's end
+ * EXPECTED  nothing was ever heard             runs    is life  a frame; boot window's end
+ * LIVE      otherwise                          runs    is life  keep-alive window's end
  *
- * "New only": frames of connections that the VM before had opened lay in the kernel; they are
- * stamped, and are no life. In PAUSED and STARVED a frame counts, and the clock stands still all
- * the same. While we do not read the cell its clock stands still in every state.
+ * If new: frames of connections that the VM before had opened lay in the kernel; they are stamped,
+ * and are no life. So did those that are read in GONE, and only a connection opened since says that
+ * there is a VM again. In PAUSED and STARVED a frame counts, and the clock stands still all the
+ * same. While we do not read the cell its clock stands still in every state.
  *
  * A frame in LIVE stores a time and comes here never. Nothing else is touched by one: deadlines
  * are found to have moved when the old one comes.
@@ -117,13 +117,6 @@ static void begin_window(struct cht_cell *cell, uint64_t window_ns, uint64_t now
 	cell->silence.paused_ns = paused_ns;
 }
 
-/* Of a VM that was before the one that is to come: it lay in the kernel. */
-static bool is_left_over(const struct cht_cell *cell, const struct cht_frame_facts *facts)
-{
-	return facts->epoch < cell->epoch ||
-	       (cell->is_gone && facts->connection <= cell->gone_connections);
-}
-
 static void end_episode(struct cht_cell *cell, uint64_t now_ns)
 {
 	uint64_t before = cell->silence.heard_ns;
@@ -140,12 +133,14 @@ void cell_come_to_life(struct cht_cell *cell, const struct cht_frame_facts *fact
 {
 	bool is_new = !cell->heard || cell->is_silent || cell->is_restored;
 
-	if (is_left_over(cell, facts))
+	if (facts->epoch < cell->epoch)
 		return;
 	if (cell->is_silent)
 		end_episode(cell, now_ns);
 	cell->heard = true;
-	cell->is_restored = cell->is_gone = false;
+	cell->is_restored = false;
+	if (facts->connection > cell->gone_connections)
+		cell->is_gone = false;
 	if (is_new)
 		begin_window(cell, cell->keepalive_window_ns, now_ns);
 	else

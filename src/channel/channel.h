@@ -63,4 +63,12 @@ void channel_spare_close(struct channel_spare *spare);
 int channel_accept(int listen_fd, struct channel_spare *spare, int *fd, struct channel_peer *peer,
 		   struct cht_err *err) CHT_CHECKED;
 
+/* peer.c */
+/* A pidfd of the process that connected a Unix socket, in whichever process that end is now; -1: it
+ * has ended, it is not known (another pid namespace, no Unix socket), or there are no descriptors.
+ */
+int channel_peer_pidfd(int fd);
+/* Of the process that has the number now; -1: there is none. */
+int channel_pidfd(uint32_t pid);
+
 #endif

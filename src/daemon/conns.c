@@ -64,6 +64,7 @@ void conns_close(struct line *line, uint32_t at, enum close_reason reason)
 	if (c->next != NOBODY)
 		line->conns[c->next].prev = c->prev;
 	slot->n_conns--;
+	line->conns_open--;
 	c->gen++;
 	c->next = line->free_conn;
 	line->free_conn = at;
@@ -74,6 +75,8 @@ uint32_t conns_new(struct line *line)
 {
 	uint32_t at = line->free_conn;
 
+	if (line->conns_open + line->vmms_watched >= line->n_spare && !witness_give_up(line))
+		return NOBODY;
 	if (at != NOBODY)
 		line->free_conn = line->conns[at].next;
 	else if (line->conns_used < line->n_conns)
@@ -92,10 +95,12 @@ void conns_open(struct line *line, uint32_t i, uint32_t at, int fd, const struct
 	c->facts.connection = cell_note_opened(&slot->cell, peer->pid, peer->uid, peer->gid);
 	c->facts.epoch = slot->cell.epoch;
 	c->facts.peer_uid = peer->uid;
+	line->conns_open++;
 	if (slot->conns != NOBODY)
 		line->conns[slot->conns].prev = at;
 	slot->conns = at;
 	slot->n_conns++;
+	witness_meet(line, i, fd);
 	if (slot->paused_until_ns == 0)
 		read_again(line, at);
 }

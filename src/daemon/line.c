@@ -26,9 +26,6 @@ enum {
 };
 _Static_assert(TURN_BYTES < RING_BYTES / 4, "a ring that wakes us for room has room for a turn");
 
-/* So long may the ring stand full before the silence clocks stand still. */
-#define PAUSE_AFTER_NS (100 * NS_PER_MS)
-
 uint64_t line_next_index(const struct line *line)
 {
 	return line->base_index + ring_put_count(&line->ring);
@@ -374,6 +371,7 @@ static int turn_events(struct line *line, const struct epoll_event *events, int 
 				(void)cells_on_accept(line, ref.slot);
 			break;
 		case FD_VSOCK: (void)vsock_on_accept(line, VSOCK_ACCEPTS_PER_TURN); break;
+		case FD_VMM: witness_on_end(line, ref.slot, ref.gen); break;
 		case FD_CONNECTIONS: *connections = true; break;
 		case FD_CONNECTION: break; /* only in the second set */
 		}
@@ -455,6 +453,20 @@ static uint64_t next_timer(const struct line *line)
 	return line->n_deaf > 0 && line->listen_again_ns < at ? line->listen_again_ns : at;
 }
 
+/* Until something is ready, or due. */
+static int sleep_until_ready(struct line *line, struct epoll_event events[LOOP_EVENTS])
+{
+	uint64_t due = next_timer(line), before = line->now.monotonic_ns;
+	int n, ms = moves_have_work(line) || has_unserved(line) ? 0 : -1;
+
+	loop_set_timer(&line->loop, due);
+	n = loop_wait(&line->loop, events, LOOP_EVENTS, ms);
+	clk_read(&line->now);
+	line->unclocked = 0;
+	witness_late(line, due, before);
+	return n;
+}
+
 int line_run(struct line *line, struct cht_err *err)
 {
 	int r = 0;
@@ -464,11 +476,7 @@ int line_run(struct line *line, struct cht_err *err)
 		int n, n_ready = 0;
 		bool connections = false, is_asked = false;
 
-		loop_set_timer(&line->loop, next_timer(line));
-		n = loop_wait(&line->loop, events, LOOP_EVENTS,
-			      moves_have_work(line) || has_unserved(line) ? 0 : -1);
-		clk_read(&line->now);
-		line->unclocked = 0;
+		n = sleep_until_ready(line, events);
 		r = host_watch_clock(line, err);
 		if (r == 0)
 			r = turn_events(line, events, n, &connections, &is_asked, err);

@@ -46,6 +46,10 @@
 
 #define NOBODY UINT32_MAX
 
+/* So long may we not read, because the ring is full or nobody lets us run, before the silence
+ * clocks stand still. */
+#define PAUSE_AFTER_NS (100 * NS_PER_MS)
+
 enum { BOOT_ID_MAX = 40 };
 
 /* Blocks of the longest body. */
@@ -118,6 +122,7 @@ struct slot {
 	struct budget frame_budget, connect_budget;
 	uint32_t conns; /* first of its connections, or NOBODY */
 	uint32_t n_conns;
+	int vmm_fd; /* pidfd; -1: not watched */
 	int table_slot;
 	uint64_t paused_until_ns; /* over its frame budget: not read before; 0 = read */
 	uint64_t paused_at_ns;    /* since then, by the line's reading time */
@@ -179,8 +184,12 @@ struct line {
 	unsigned n_proving; /* receipts asked for */
 	struct conn *conns;
 	uint32_t n_conns, conns_used, free_conn; /* capacity; ever used; first free */
-	uint32_t partial;                        /* connections in the middle of a frame */
-	struct control *control;                 /* null: nobody may ask */
+	uint32_t conns_open, vmms_watched;
+	uint32_t n_spare;        /* descriptors for both */
+	bool vmms_told;          /* that they do not suffice */
+	uint32_t give_up_at;     /* whose VMM is no longer watched first */
+	uint32_t partial;        /* connections in the middle of a frame */
+	struct control *control; /* null: nobody may ask */
 	struct stating stating;
 	struct control_access writers, readers;
 	struct frame_counts gone; /* of runs that were sealed since the start */
@@ -438,6 +447,19 @@ void cells_note_paused(struct line *line, bool paused, uint64_t since_ns);
 /* witness.c */
 /* An orchestrator states something of a cell that is open (cell_note_told). */
 void witness_told(struct line *line, uint32_t i, enum cell_told what);
+/* Watches the process that connected fd, or the one with this number, as the VMM of a cell that has
+ * none yet; as long as there are descriptors for it. A process that is not there is not watched. */
+void witness_meet(struct line *line, uint32_t i, int fd);
+void witness_watch(struct line *line, uint32_t i, uint32_t pid);
+/* The loop found FD_VMM ready, of the tenant gen. */
+void witness_on_end(struct line *line, uint32_t i, uint32_t gen);
+/* Makes room for a connection where descriptors are few: one VMM is no longer watched. False: there
+ * is none. */
+bool witness_give_up(struct line *line);
+/* Its descriptor goes. */
+void witness_drop(struct line *line, struct slot *slot);
+/* We slept from before_ns, and were to be awake at due_ns (cell_note_late). */
+void witness_late(struct line *line, uint64_t due_ns, uint64_t before_ns);
 
 /* conns.c */
 /* A free place; NOBODY when there is none. */

@@ -20,6 +20,7 @@ enum fd_kind {
 	FD_CONTROL,     /* libmicrohttpd's epoll set */
 	FD_LISTENER,    /* slot: a cell */
 	FD_VSOCK,       /* the listener of all cells with a CID */
+	FD_VMM,         /* slot: a cell; a pidfd of its VMM */
 	FD_CONNECTION,  /* slot: a connection; only in the second set */
 };
 

@@ -88,6 +88,8 @@ static int open_step(struct line *line, uint32_t i, struct cht_err *err)
 		give_up(line, i, err);
 		return 0;
 	}
+	if (slot->registration.vmm_pid != 0)
+		witness_watch(line, i, slot->registration.vmm_pid);
 	deadlines_set(&line->deadlines, i, cell_deadline(&slot->cell));
 	wait_for_disk(line, slot, SLOT_OPENING);
 	return r;

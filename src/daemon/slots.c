@@ -57,6 +57,7 @@ static int budget_descriptors(struct line *line, struct cht_err *err)
 	if (line->n_slots > fit)
 		line->n_slots = (uint32_t)fit;
 	most = left - (uint64_t)FDS_PER_CELL * line->n_slots;
+	line->n_spare = (uint32_t)(most < UINT32_MAX ? most : UINT32_MAX);
 	if (most > line->n_slots * line->conf->connections)
 		most = line->n_slots * line->conf->connections;
 	line->n_conns = (uint32_t)most;
@@ -235,6 +236,7 @@ int slot_take(struct line *line, const struct placed *reg, uint32_t *i, struct c
 			       .state = SLOT_BINDING,
 			       .conns = NOBODY,
 			       .finishing = NOBODY,
+			       .vmm_fd = -1,
 			       .table_slot = -1,
 			       .next = NOBODY,
 			       .limits = limits_of_conf(line->conf),
@@ -253,6 +255,7 @@ void slot_drop(struct line *line, uint32_t i)
 	struct slot *slot = &line->slots[i];
 
 	cells_close_listener(line, slot);
+	witness_drop(line, slot);
 	ids_remove(&line->ids, i);
 	ids_remove(&line->sockets, i);
 	forget_met(line, i);
@@ -270,6 +273,7 @@ void slot_drop(struct line *line, uint32_t i)
 void slots_free(struct line *line)
 {
 	for (uint32_t i = 0; line->slots != NULL && i < line->slots_used; i++) {
+		fd_close(&line->slots[i].vmm_fd);
 		free(line->slots[i].texts);
 		registration_free(&line->slots[i].registration);
 	}

@@ -321,7 +321,7 @@ static const struct story {
 	    { 1, HELLO, 0, CELL_LIVE },
 	    { 5, SAY(VMM_PROCESS, GONE), CELL_GONE },
 	    { 6, OLD, 0, CELL_GONE },
-	    { 11, SILENCE, 0, CELL_GONE },
+	    { 16, SILENCE, 0, CELL_GONE },
 	    { 900, WAIT, 0, CELL_GONE } } },
 	{ "another VMM in its place: its connection alone is no life",
 	  { { 1, OPENED, 0, CELL_EXPECTED },
