@@ -4,6 +4,7 @@
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -23,7 +24,7 @@ def on_silence(d, *command):
     env = {**os.environ, "PATH": os.path.abspath(BIN) + ":" + os.environ["PATH"]}
     with open(d + "/said", "ab") as said:
         script = subprocess.Popen([SCRIPT, d + "/s", d + "/cursor", *command], env=env, stderr=said,
-                                  stdin=subprocess.DEVNULL)
+                                  stdin=subprocess.DEVNULL, start_new_session=True)
     wait_for("the cursor, or its end", lambda: os.path.exists(d + "/cursor") or script.poll() is not None)
     try:
         yield script
@@ -32,7 +33,10 @@ def on_silence(d, *command):
             script.send_signal(signal.SIGTERM)
             script.wait(LIMIT_S)
         lock = ["flock", "-w", str(LIMIT_S), d + "/cursor.lock", "true"]
-        equal(subprocess.run(lock, check=False).returncode, 0, "nothing of it is left")
+        left = subprocess.run(lock, check=False).returncode
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(script.pid, signal.SIGKILL)
+        equal(left, 0, "nothing of it is left")
 
 
 def told(d):
@@ -114,6 +118,14 @@ def test_a_command_that_fails_sees_the_event_again(d):
             equal(script.wait(LIMIT_S), 7, "its status")
         with on_silence(d, "sh", "-c", TELL, "sh", d + "/told"):
             wait_for("it again", lambda: told(d) == silences(d))
+
+
+def test_it_ends_when_it_is_told_however_early(d):
+    need_jq()
+    with quick(d):
+        for n in range(30):
+            with on_silence(d, "true"):
+                select.select([], [], [], n / 1000)
 
 
 def test_it_refuses_what_it_cannot_go_on_with(d):
