@@ -35,11 +35,9 @@ int cells_channel(const struct placed *c, char *out, size_t cap)
 	return n >= 0 && (size_t)n < cap ? 0 : CHT_E_RANGE;
 }
 
-void cells_prepare(struct line *line, uint32_t i)
+void cells_prepare(const struct line *line, uint32_t i)
 {
-	struct slot *slot = &line->slots[i];
-	const struct placed *c = &slot->reg;
-	uint64_t now = line->now.monotonic_ns;
+	const struct placed *c = &line->slots[i].reg;
 
 	if (c->base != NULL && cht_base_is_too_long(c->base))
 		diag(DIAG_WARNING,
@@ -50,9 +48,25 @@ void cells_prepare(struct line *line, uint32_t i)
 	if (c->cid == 1)
 		diag(DIAG_WARNING,
 		     "cell %s: cid 1 is this host: whoever runs here can speak for it", c->id);
-	slot->frame_budget = budget_init(slot->limits.frames_per_s, slot->limits.frames_burst, now);
-	slot->connect_budget =
-		budget_init(slot->limits.connects_per_s, slot->limits.connects_per_s, now);
+}
+
+void cells_fill_budgets(const struct line *line, struct slot *slot)
+{
+	const struct cell_limits *limits = &slot->limits;
+	uint64_t now = line->now.monotonic_ns;
+
+	slot->cell.is_met = true;
+	met_of(slot)->frame_budget = budget_init(limits->frames_per_s, limits->frames_burst, now);
+	met_of(slot)->connect_budget =
+		budget_init(limits->connects_per_s, limits->connects_per_s, now);
+}
+
+/* Full when nobody connected yet. */
+static struct slot_met *budgets_of(const struct line *line, struct slot *slot)
+{
+	if (met_of(slot)->frame_budget.cost_ns == 0)
+		cells_fill_budgets(line, slot);
+	return met_of(slot);
 }
 
 int cells_listen(struct line *line, uint32_t i, struct cht_err *err)
@@ -93,8 +107,8 @@ void cells_note_left(struct line *line, const struct slot *slot)
 		.frames = slot->cell.frames,
 		.connections = slot->cell.connections,
 		.untold = losses_of(&slot->cell.met->dropped),
-		.told = slot->telling.losses,
-		.told_sequence = slot->telling.sequence,
+		.told = met_of(slot)->telling.losses,
+		.told_sequence = met_of(slot)->telling.sequence,
 	};
 
 	table_note_frames(&line->table, slot->table_slot, &left);
@@ -103,7 +117,7 @@ void cells_note_left(struct line *line, const struct slot *slot)
 /* In the table before the event is: whether that was stored is known by its number. */
 static void note_telling(struct line *line, struct slot *slot, const struct cht_stamped *stamped)
 {
-	struct telling *t = &slot->telling;
+	struct telling *t = &met_of(slot)->telling;
 
 	if (ring_durable_count(&line->ring) >= t->durable_at)
 		*t = (struct telling){ .sequence = 0 };
@@ -149,7 +163,7 @@ static enum close_reason judge_peer(struct line *line, uint32_t i, const struct 
 
 	if (expected >= 0 && peer->uid != (uint32_t)expected)
 		return CLOSE_WRONG_UID;
-	if (!budget_take(&slot->connect_budget, 1, line->now.monotonic_ns))
+	if (!budget_take(&budgets_of(line, slot)->connect_budget, 1, line->now.monotonic_ns))
 		return CLOSE_OVER_RATE;
 	if (slot->n_conns >= slot->limits.connections)
 		return CLOSE_OVER_LIMIT;
@@ -232,7 +246,8 @@ static void pause_slot(struct line *line, uint32_t i)
 	struct slot *slot = &line->slots[i];
 
 	slot->paused_at_ns = line_reading_ns(line);
-	slot->paused_until_ns = budget_ready_ns(&slot->frame_budget, RESUME_FRAMES);
+	slot->paused_until_ns =
+		budget_ready_ns(&budgets_of(line, slot)->frame_budget, RESUME_FRAMES);
 	conns_set_read_all(line, slot, false);
 	cell_note_paused(&slot->cell, true, &line->now);
 	if (slot->paused_until_ns < line->deadlines.at_ns[i])
@@ -244,7 +259,8 @@ void cells_after_turn(struct line *line, uint32_t i, uint64_t n_frames)
 	struct slot *slot = &line->slots[i];
 
 	cells_note_left(line, slot);
-	if (!budget_spend(&slot->frame_budget, n_frames, line->now.monotonic_ns) &&
+	if (!budget_spend(&budgets_of(line, slot)->frame_budget, n_frames,
+			  line->now.monotonic_ns) &&
 	    slot->paused_until_ns == 0)
 		pause_slot(line, i);
 	if (slot->blocks_short && slot->paused_until_ns == 0 &&

@@ -113,13 +113,11 @@ struct slot {
 	bool is_asked;   /* binding or unbinding: the opener has not answered yet */
 	bool is_undone;  /* unbinding: its run was never begun, so that it has none to seal */
 	struct cht_cell cell;
-	struct telling telling;
 	int listen_fd;     /* -1: none */
 	uint64_t made;     /* the opener's number of its socket; 0: none */
 	uint64_t dev, ino; /* of the socket's file */
 	struct cell_limits limits;
 	struct frame_quota quota;
-	struct budget frame_budget, connect_budget;
 	uint32_t conns; /* first of its connections, or NOBODY */
 	uint32_t n_conns;
 	int vmm_fd; /* pidfd; -1: not watched */
@@ -131,6 +129,13 @@ struct slot {
 	uint32_t finishing;       /* one that may finish its frame on blocks beyond; or NOBODY */
 	bool has_finished;        /* it has, or has gone: another may */
 	bool is_deaf;             /* accept failed: its listener rests */
+};
+
+/* What a place needs beside it once somebody connected to its cell. Zeroed before. */
+struct slot_met {
+	struct cell_met cell;
+	struct telling telling;
+	struct budget frame_budget, connect_budget;
 };
 
 /* The scribe's wish to remove old entries: asked, then agreed to by an event of ours that is to be
@@ -320,7 +325,12 @@ int slot_settle_texts(struct slot *slot, struct cht_err *err) CHT_CHECKED;
 /* A view: texts are the conf_cell's. */
 struct placed placed_of(const struct conf_cell *cell);
 /* What its cell needs once somebody connected to it: zeroed. */
-struct cell_met *slot_met(const struct line *line, uint32_t i);
+struct slot_met *slot_met(const struct line *line, uint32_t i);
+/* Of a place whose cell is made: the cell's part comes first in it. */
+static inline struct slot_met *met_of(const struct slot *slot)
+{
+	return (struct slot_met *)(void *)slot->cell.met;
+}
 /* Whether it has no run yet. */
 static inline bool slot_is_coming(const struct slot *slot)
 {
@@ -404,13 +414,15 @@ void agents_take_over(struct line *line, struct slot *slot);
 /* What a cell's channel is called, NUL-terminated: its socket's path, or "vsock:" and its CID.
  * CHT_E_RANGE when it does not fit. */
 int cells_channel(const struct placed *c, char *out, size_t cap) CHT_CHECKED;
-/* What a place needs before its socket is there. */
-void cells_prepare(struct line *line, uint32_t i);
+/* Says what of a place will not work as its operator may expect. */
+void cells_prepare(const struct line *line, uint32_t i);
 /* Hears a bound socket from now on. */
 int cells_listen(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
 /* Closes a listener, whose name is gone; or every one. */
 void cells_close_listener(struct line *line, struct slot *slot);
 void cells_close_listeners(struct line *line);
+/* Both its budgets, by its limits, are full. */
+void cells_fill_budgets(const struct line *line, struct slot *slot);
 /* Takes who waits, at most ACCEPTS_PER_TURN; true when there may be more. */
 bool cells_on_accept(struct line *line, uint32_t i);
 /* What channel_accept gave of a connection to cell i, and its result: lets it stay, or not. */

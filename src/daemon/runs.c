@@ -93,7 +93,7 @@ static int init_cell(struct line *line, uint32_t i, struct cht_str run_id, struc
 		return cht_fail(err, CHT_E_CONFIG, 0, "cell %s: base or path is too long", c->id);
 	options.channel = str_of(channel);
 	options.names = &names;
-	options.met = slot_met(line, i);
+	options.met = &slot_met(line, i)->cell;
 	options.expected_uid = c->uid;
 	options.keepalive_window_ns = asked->keepalive_window_ns != 0
 					      ? asked->keepalive_window_ns
@@ -153,19 +153,19 @@ int runs_seal(struct line *line, struct slot *slot, struct cht_str reason, struc
 static int seal_earlier(struct line *line, const struct earlier *was, const char *reason,
 			const struct table_found *found, struct cht_err *err)
 {
-	static struct cell_met met;
+	static struct slot_met met;
 	struct slot *temporary = calloc(1, sizeof(*temporary));
 	struct run_names names;
 	struct cell_options options = { .cell_id = str_of(was->run.cell_id),
 					.run_id = str_of(was->run.run_id),
 					.spec = str_of(was->run.spec),
 					.names = &names,
-					.met = &met };
+					.met = &met.cell };
 	int r;
 
 	if (temporary == NULL)
 		return cht_fail(err, CHT_E_NOMEM, 0, "no memory to seal a run");
-	met = (struct cell_met){ .opened_p = { .told = false } };
+	memset(&met, 0, sizeof(met));
 	temporary->table_slot = was->table_slot;
 	r = cell_init(&temporary->cell, &options, &line->now, err);
 	if (r == 0) {

@@ -16,7 +16,7 @@ enum {
 	OTHER_FDS = 64,
 	FDS_PER_CELL = 1, /* its listener */
 	PAGE_BYTES = 4096,
-	MET_BYTES = (sizeof(struct cell_met) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES,
+	MET_BYTES = (sizeof(struct slot_met) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES,
 };
 
 /* Clients of the control socket have descriptors of their own, so that they take none of a guest: a
@@ -130,9 +130,9 @@ int slots_open(struct line *line, struct cht_err *err)
 	return 0;
 }
 
-struct cell_met *slot_met(const struct line *line, uint32_t i)
+struct slot_met *slot_met(const struct line *line, uint32_t i)
 {
-	return (struct cell_met *)(void *)(line->met + (size_t)i * MET_BYTES);
+	return (struct slot_met *)(void *)(line->met + (size_t)i * MET_BYTES);
 }
 
 struct placed placed_of(const struct conf_cell *cell)
@@ -207,7 +207,7 @@ int slot_settle_texts(struct slot *slot, struct cht_err *err)
 /* Its pages, for the next tenant as they were for this one. */
 static void forget_met(struct line *line, uint32_t i)
 {
-	struct cell_met *met = slot_met(line, i);
+	struct slot_met *met = slot_met(line, i);
 
 	if (line->slots[i].cell.is_met && madvise(met, MET_BYTES, MADV_DONTNEED) < 0)
 		memset(met, 0, sizeof(*met));

@@ -59,8 +59,7 @@ static void set_limits(struct line *line, uint32_t i, const struct cell_limits *
 	uint64_t now = line->now.monotonic_ns;
 
 	slot->limits = *limits;
-	slot->frame_budget = budget_init(limits->frames_per_s, limits->frames_burst, now);
-	slot->connect_budget = budget_init(limits->connects_per_s, limits->connects_per_s, now);
+	cells_fill_budgets(line, slot);
 	slot->quota.max = limits->partial_blocks;
 	if (slot->paused_until_ns != 0) {
 		slot->paused_until_ns = now;
