@@ -51,13 +51,14 @@ struct conf {
 	char *log_key_file;             /* for the scribe, unread */
 	char *close_for, *close_reason; /* the successor's verifier key: this log ends; or null */
 	char *sign_alg, *sign_kid, *sign_key_file, *sign_order; /* for the scribe, unread */
-	char *scribe;            /* a socket of cht-scribe's own unit, or null */
-	char *scribe_user;       /* with it: whose it is; null: ours */
-	char *lockdown;          /* "kill" | "log" | "off"; null: as built */
-	char *control;           /* path of the control socket, or null */
-	char *writers, *readers; /* who may do what there; null: the defaults */
-	uint64_t cells_max;      /* with it: so many cells at a time */
-	char *opener_roots;      /* absolute directories, blanks between; null: all of / */
+	char *scribe;               /* a socket of cht-scribe's own unit, or null */
+	char *scribe_user;          /* with it: whose it is; null: ours */
+	char *opener, *opener_user; /* the same of cht-opener */
+	char *lockdown;             /* "kill" | "log" | "off"; null: as built */
+	char *control;              /* path of the control socket, or null */
+	char *writers, *readers;    /* who may do what there; null: the defaults */
+	uint64_t cells_max;         /* with it: so many cells at a time */
+	char *opener_roots;         /* absolute directories, blanks between; null: all of / */
 	struct conf_cell *cells;
 	size_t n_cells, cells_cap;
 	char **files; /* names of what was read */

@@ -31,8 +31,12 @@ static const char usage[] =
 	"  --seal            on SIGTERM, seal the runs before stopping\n"
 	"  --close-for VKEY --close-reason WORD\n"
 	"                    end this log for its successor, and exit: cht ledger succeed does it\n"
-	"  --scribe PATH     cht-scribe is a service of its own that listens on PATH (systemd)\n"
-	"  --scribe-user U   it runs as the user U; as ours without this\n"
+	"  --scribe PATH, --opener PATH\n"
+	"                    cht-scribe, cht-opener are services of their own (systemd) that "
+	"listen\n"
+	"                    on PATH\n"
+	"  --scribe-user U, --opener-user U\n"
+	"                    they run as the user U; as ours without this\n"
 	"  --lockdown MODE   what a system call that is not on our list does: kill (default), log; "
 	"off\n"
 	"  --ready-fd N      write a newline to descriptor N once every cell listens\n"
@@ -56,6 +60,8 @@ enum option_id {
 	OPT_CELL,
 	OPT_CONTROL,
 	OPT_LOCKDOWN,
+	OPT_OPENER,
+	OPT_OPENER_USER,
 	OPT_SCRIBE,
 	OPT_SCRIBE_USER,
 	OPT_HELP,
@@ -74,6 +80,8 @@ static const struct option options[] = {
 	{ "cell", required_argument, NULL, OPT_CELL },
 	{ "control", required_argument, NULL, OPT_CONTROL },
 	{ "lockdown", required_argument, NULL, OPT_LOCKDOWN },
+	{ "opener", required_argument, NULL, OPT_OPENER },
+	{ "opener-user", required_argument, NULL, OPT_OPENER_USER },
 	{ "scribe", required_argument, NULL, OPT_SCRIBE },
 	{ "scribe-user", required_argument, NULL, OPT_SCRIBE_USER },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -149,6 +157,8 @@ static int set_option(struct conf *conf, int option, const char *argument, struc
 	case OPT_CLOSE_REASON: return set_text(&conf->close_reason, argument, err);
 	case OPT_CONFIG: return read_config_file(conf, argument, err);
 	case OPT_CONTROL: return set_key_text(conf, KEY_control, argument, err);
+	case OPT_OPENER: return set_text(&conf->opener, argument, err);
+	case OPT_OPENER_USER: return set_text(&conf->opener_user, argument, err);
 	case OPT_SCRIBE: return set_text(&conf->scribe, argument, err);
 	case OPT_SCRIBE_USER: return set_text(&conf->scribe_user, argument, err);
 	case OPT_LOCKDOWN: return set_text(&conf->lockdown, argument, err);

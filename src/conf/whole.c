@@ -116,6 +116,19 @@ static int check_close(const struct conf *conf, struct cht_err *err)
 	return 0;
 }
 
+static int check_opener(const struct conf *conf, struct cht_err *err)
+{
+	if (conf->opener == NULL)
+		return conf->opener_user == NULL
+			       ? 0
+			       : cht_fail(err, CHT_E_CONFIG, 0, "--opener-user goes with --opener");
+	if (conf->opener_roots != NULL || conf->replace)
+		return cht_fail(err, CHT_E_CONFIG, 0,
+				"with --opener, --replace and [opener] roots are options of "
+				"cht-opener itself: see cht-opener(8)");
+	return 0;
+}
+
 /* What only the one that chtd starts itself can be given. */
 static int check_scribe(const struct conf *conf, struct cht_err *err)
 {
@@ -189,6 +202,8 @@ int conf_check(const struct conf *conf, struct cht_err *err)
 		r = check_close(conf, err);
 	if (r == 0)
 		r = check_scribe(conf, err);
+	if (r == 0)
+		r = check_opener(conf, err);
 	return r < 0 ? r : check_sign(conf, err);
 }
 
@@ -220,7 +235,8 @@ void conf_free(struct conf *conf)
 			   &conf->lockdown,   &conf->close_for,   &conf->close_reason,
 			   &conf->sign_alg,   &conf->sign_kid,    &conf->sign_key_file,
 			   &conf->sign_order, &conf->writers,     &conf->readers,
-			   &conf->scribe,     &conf->scribe_user, &conf->opener_roots };
+			   &conf->scribe,     &conf->scribe_user, &conf->opener_roots,
+			   &conf->opener,     &conf->opener_user };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		free(*texts[i]);

@@ -15,6 +15,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "daemon/join.h"
 #include "daemon/line.h"
 
 /* No place's: what the start waits for, one at a time. */
@@ -122,9 +123,14 @@ int opener_hear(struct line *line, struct cht_err *err)
 
 static int await_ready(struct line *line, struct cht_err *err)
 {
+	struct pollfd ready = { .fd = line->opener.sock, .events = POLLIN };
 	struct opening_answer answer;
-	int fd = -1, r = opening_take_answer(line->opener.sock, &answer, &fd, err);
+	int fd = -1, r;
 
+	while ((r = join_check(&line->opener, err)) == CHT_E_FULL)
+		(void)poll(&ready, 1, -1);
+	if (r == 0)
+		r = opening_take_answer(line->opener.sock, &answer, &fd, err);
 	if (r < 0)
 		return r;
 	if (r == 0)
@@ -156,7 +162,9 @@ int opener_open(struct line *line, struct cht_err *err)
 	char path[OPENING_PATH_MAX + 1];
 	int r = control != NULL ? write_path(control, path, sizeof(path), err) : 0;
 
-	if (r == 0)
+	if (r == 0 && line->conf->opener != NULL)
+		r = join_open(&line->opener, line->conf->opener, line->conf->opener_user, err);
+	else if (r == 0)
 		r = child_start_opener(&line->opener, line->conf, control != NULL ? path : NULL,
 				       err);
 	if (r == 0)

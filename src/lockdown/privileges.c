@@ -27,6 +27,7 @@ int privileges_drop(uint64_t keep, struct cht_err *err)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2];
+	uint32_t had = 0;
 	int r;
 
 	if (syscall(SYS_capget, &head, data) < 0)
@@ -38,9 +39,13 @@ int privileges_drop(uint64_t keep, struct cht_err *err)
 	for (int i = 0; i < 2; i++) {
 		uint32_t kept = data[i].permitted & (uint32_t)(keep >> (32 * i));
 
+		had |= data[i].permitted | data[i].inheritable;
 		data[i].effective = data[i].permitted = kept;
 		data[i].inheritable = 0;
 	}
+	/* A service manager that gave none need not allow the call either. */
+	if (had == 0)
+		return 0;
 	if (syscall(SYS_capset, &head, data) < 0)
 		return cht_fail(err, CHT_E_IO, errno, "drop the capabilities");
 	return 0;

@@ -96,7 +96,7 @@ static void tell_failed(int line_fd, const struct cht_err *err)
 int main(int argc, char **argv)
 {
 	static struct made made;
-	struct opener opener = { .made = &made, .signal_fd = -1 };
+	struct opener opener = { .made = &made, .signal_fd = -1, .notify = NOTIFY_NULL };
 	struct opener_options options;
 	struct cht_err err = { 0 };
 	int r;
@@ -106,14 +106,17 @@ int main(int argc, char **argv)
 	if (r != 0)
 		return status_of(r);
 	opener.options = &options;
+	notify_open(&opener.notify);
 	r = open_all(&opener, &err);
 	if (r < 0) {
 		tell_failed(options.line_fd, &err);
 	} else {
+		notify_manager(&opener.notify, "READY=1\nSTATUS=Waiting for chtd");
 		r = serve(&opener, &err);
 		if (r < 0)
 			diag_err(&err);
 	}
+	notify_close(&opener.notify);
 	roots_close(&opener.roots);
 	fd_close(&opener.signal_fd);
 	fd_close(&options.line_fd);

@@ -16,6 +16,7 @@
 #include <cht/err.h>
 
 #include "base/limits.h"
+#include "base/notify.h"
 #include "channel/channel.h"
 #include "lockdown/lockdown.h"
 #include "opening/opening.h"
@@ -82,6 +83,7 @@ struct opener {
 	const struct opener_options *options;
 	int signal_fd; /* readable: stop */
 	struct roots roots;
+	struct notify notify;
 	struct made *made;
 	/* Of the line that is served: */
 	bool is_settled; /* it has what another had, and meets guests */

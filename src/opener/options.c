@@ -8,7 +8,9 @@
 
 #include "base/bytes.h"
 #include "base/diag.h"
+#include "base/notify.h"
 #include "base/text.h"
+#include "base/user.h"
 #include "opener/opener.h"
 
 enum option_id {
@@ -16,21 +18,18 @@ enum option_id {
 	OPT_ALSO,
 	OPT_REPLACE,
 	OPT_LINE_FD,
-	OPT_LINE_UID,
+	OPT_LINE_USER,
 	OPT_LOCKDOWN,
 	OPT_HELP,
 	OPT_VERSION
 };
-
-/* Of systemd's sockets the first; sd_listen_fds(3). */
-enum { FIRST_PASSED_FD = 3 };
 
 static const struct option table[] = {
 	{ "root", required_argument, NULL, OPT_ROOT },
 	{ "also", required_argument, NULL, OPT_ALSO },
 	{ "replace", no_argument, NULL, OPT_REPLACE },
 	{ "line-fd", required_argument, NULL, OPT_LINE_FD },
-	{ "line-uid", required_argument, NULL, OPT_LINE_UID },
+	{ "line-user", required_argument, NULL, OPT_LINE_USER },
 	{ "lockdown", required_argument, NULL, OPT_LOCKDOWN },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -39,7 +38,7 @@ static const struct option table[] = {
 
 static const char usage[] =
 	"usage: cht-opener --root DIR [--root DIR]... [OPTION]... --line-fd N\n"
-	"       cht-opener --root DIR [--root DIR]... [OPTION]... --line-uid UID\n"
+	"       cht-opener --root DIR [--root DIR]... [OPTION]... --line-user USER\n"
 	"OPTION: --also PATH, --replace, --lockdown kill|log|off\n"
 	"Opens for chtd what needs a path or privilege, below DIR; chtd starts it, or systemd, "
 	"with a\n"
@@ -71,16 +70,6 @@ static bool read_root(const char *value, struct opener_options *o)
 	return true;
 }
 
-static bool read_uid(const char *value, int64_t *uid)
-{
-	uint64_t v;
-
-	if (!read_u64(str_of(value), UINT32_MAX - 1, &v))
-		return false;
-	*uid = (int64_t)v;
-	return true;
-}
-
 /* False: the value cannot be. */
 static bool read_option(int id, const char *value, struct opener_options *o)
 {
@@ -89,22 +78,9 @@ static bool read_option(int id, const char *value, struct opener_options *o)
 	case OPT_ALSO: o->also = value; return value[0] == '/';
 	case OPT_LINE_FD: return read_fd(value, &o->line_fd);
 	case OPT_LOCKDOWN: return lockdown_read_mode(value, &o->lockdown);
-	case OPT_LINE_UID: return read_uid(value, &o->line_uid);
+	case OPT_LINE_USER: return user_find(value, &o->line_uid, NULL) == 0;
 	default: o->replace = true; return true;
 	}
-}
-
-/* The one socket that systemd passed to this very process. */
-static int passed_socket(void)
-{
-	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
-	uint64_t v;
-
-	if (pid == NULL || fds == NULL || !read_u64(str_of(pid), INT32_MAX, &v) ||
-	    v != (uint64_t)getpid() || !str_eq(str_of(fds), STR("1")) ||
-	    !is_socket(FIRST_PASSED_FD) || fcntl(FIRST_PASSED_FD, F_SETFD, FD_CLOEXEC) < 0)
-		return -1;
-	return FIRST_PASSED_FD;
 }
 
 static const char *what_is_wrong(struct opener_options *o)
@@ -112,11 +88,11 @@ static const char *what_is_wrong(struct opener_options *o)
 	if (o->n_roots == 0)
 		return "--root is missing: a directory below which sockets may be";
 	if ((o->line_fd >= 0) == (o->line_uid >= 0))
-		return "one of --line-fd (chtd gives it) and --line-uid is needed";
+		return "one of --line-fd (chtd gives it) and --line-user is needed";
 	if (o->line_uid >= 0)
-		o->listen_fd = passed_socket();
+		o->listen_fd = notify_passed_socket();
 	if (o->line_uid >= 0 && o->listen_fd < 0)
-		return "--line-uid goes with one listening SOCK_SEQPACKET socket from systemd";
+		return "--line-user goes with one listening SOCK_SEQPACKET socket from systemd";
 	return NULL;
 }
 

@@ -6,6 +6,7 @@
 #include <sys/time.h>
 
 #include "base/bytes.h"
+#include "base/clk.h"
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/fd.h"
@@ -14,16 +15,34 @@
 /* A line that does not read its answers for so long is no line. */
 enum { ANSWER_S = 5 };
 
+/* For poll: until the service manager's watchdog is to hear of us. */
+static int patience_ms(const struct opener *opener)
+{
+	uint64_t at_ns = notify_deadline(&opener->notify), now_ns;
+
+	if (at_ns == UINT64_MAX)
+		return -1;
+	now_ns = clk_monotonic_ns();
+	return at_ns <= now_ns ? 0 : (int)((at_ns - now_ns) / NS_PER_MS) + 1;
+}
+
+static void show_life(struct opener *opener)
+{
+	if (notify_deadline(&opener->notify) != UINT64_MAX)
+		notify_alive(&opener->notify, clk_monotonic_ns(), "");
+}
+
 /* 1: fd has something, or its end. 0: a signal says to stop. */
-static int await(int fd, int signal_fd, struct cht_err *err)
+static int await(struct opener *opener, int fd, struct cht_err *err)
 {
 	struct pollfd fds[] = { { .fd = fd, .events = POLLIN },
-				{ .fd = signal_fd, .events = POLLIN } };
+				{ .fd = opener->signal_fd, .events = POLLIN } };
 	int n;
 
-	do
-		n = poll(fds, 2, -1);
-	while (n < 0 && errno == EINTR);
+	do {
+		n = poll(fds, 2, patience_ms(opener));
+		show_life(opener);
+	} while (n == 0 || (n < 0 && errno == EINTR));
 	if (n < 0)
 		return cht_fail(err, CHT_E_IO, errno, "poll");
 	return fds[1].revents == 0;
@@ -58,7 +77,7 @@ static int converse(struct opener *opener, int sock, bool *stopped, struct cht_e
 	if (r == 0)
 		r = opening_reply(sock, &ready, -1, err);
 	while (r >= 0) {
-		r = await(sock, opener->signal_fd, err);
+		r = await(opener, sock, err);
 		*stopped = r == 0;
 		if (r > 0)
 			r = answer_one(opener, sock, err);
@@ -89,7 +108,7 @@ static int serve_each(struct opener *opener, struct cht_err *err)
 	bool stopped = false;
 	int r = 0;
 
-	while (!stopped && (r = await(opener->options->listen_fd, opener->signal_fd, err)) > 0) {
+	while (!stopped && (r = await(opener, opener->options->listen_fd, err)) > 0) {
 		struct cht_err why = { 0 };
 		int sock = accept4(opener->options->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Line and scribe as two services of two users, joined by a socket that was made before either ran,
-as systemd does it."""
+"""Line, scribe and opener as services of their own users, joined by sockets that were made before any of them
+ran, as systemd does it."""
 
 import os
 import pwd
@@ -9,8 +9,8 @@ import socket
 import subprocess
 import tempfile
 
-from rig import (BIN, LIMIT_S, Daemon, await_count, check, cht, connect, equal, events, frame, has_sanitizer, main,
-                 short, skip)
+from rig import (BIN, LIMIT_S, Daemon, await_count, await_type, check, cht, connect, equal, events, frame, has_sanitizer, main,
+                 short, skip, types)
 
 LINE, SCRIBE = "nobody", "daemon"
 
@@ -46,6 +46,12 @@ def state_of_two(d):
     return d + "/s"
 
 
+def put_conf(d, text):
+    with open(d + "/chtd.conf", "w", encoding="utf-8") as f:
+        f.write(text)
+    return d + "/chtd.conf"
+
+
 def listener(path):
     s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     s.bind(path)
@@ -54,23 +60,23 @@ def listener(path):
     return s
 
 
-class Scribe:
-    """cht-scribe with the listener as descriptor 3."""
+class Service:
+    """A program with the listener as descriptor 3."""
 
-    def __init__(self, state, at, *args, user=SCRIBE, env=None):
+    def __init__(self, name, at, args, user, env):
         self.err = tempfile.TemporaryFile()
         fd = at.fileno()
         self.proc = subprocess.Popen(
-            ["sh", "-c", f'exec 3<&{fd}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"', os.path.join(BIN, "cht-scribe"),
-             "--state", state, "--line-user", LINE, "--init", "--on-full", "pause", *args],
-            pass_fds=[fd], stderr=self.err, preexec_fn=become(user), env={**os.environ, **(env or {})})
+            ["sh", "-c", f'exec 3<&{fd}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"', os.path.join(BIN, name),
+             "--line-user", LINE, *args], pass_fds=[fd], stderr=self.err, preexec_fn=become(user),
+            env={**os.environ, **(env or {})})
 
     def stderr(self):
         self.err.seek(0)
         return self.err.read().decode()
 
     def wait(self, want):
-        equal(self.proc.wait(LIMIT_S), want, f"status of cht-scribe, which says {self.stderr()!r}")
+        equal(self.proc.wait(LIMIT_S), want, f"status of {self.proc.args[3]}, which says {self.stderr()!r}")
 
     def __enter__(self):
         return self
@@ -79,6 +85,16 @@ class Scribe:
         if self.proc.poll() is None:
             self.proc.kill()
             self.proc.wait()
+
+
+class Scribe(Service):
+    def __init__(self, state, at, user=SCRIBE, env=None):
+        super().__init__("cht-scribe", at, ["--state", state, "--init", "--on-full", "pause"], user, env)
+
+
+class Opener(Service):
+    def __init__(self, at, *roots, user="root", env=None):
+        super().__init__("cht-opener", at, [w for r in roots for w in ("--root", r)], user, env)
 
 
 class Line(Daemon):
@@ -108,6 +124,52 @@ def test_two_services_keep_one_ledger(d):
     check(subprocess.run(["ls", state + "/ledger"], preexec_fn=become(LINE), capture_output=True, check=False).returncode,
           "the line's user lists the ledger")
     cht("verify", "--vkey", state + "/ledger/vkey", state, want=10)  # this agent does not count
+
+
+def test_three_services_of_three_users(d):
+    needs_users(d)
+    state = state_of_two(d)
+    vms = pwd.getpwnam("games")
+    os.mkdir(d + "/jail", 0o700)
+    os.chown(d + "/jail", vms.pw_uid, vms.pw_gid)
+    for name in ("control", "of"):
+        os.mkdir(f"{d}/{name}", 0o755)
+    with listener(d + "/scribe.sock") as one, listener(d + "/opener.sock") as two:
+        with Scribe(state, one), Opener(two, d + "/jail", d + "/control") as opener:
+            for cell in ("first", "next"):
+                with Line(state, d + "/scribe.sock", "--opener", d + "/opener.sock", "--opener-user", "root",
+                          "--control", d + "/control/chtd",
+                          "--config", put_conf(d, f"[cell {cell}]\npath = {d}/jail/{cell}\n"
+                                                  f"owner = {vms.pw_uid}\n")) as line:
+                    st = os.stat(f"{d}/jail/{cell}")
+                    equal((st.st_uid, st.st_mode & 0o777), (vms.pw_uid, 0o600), "owner and mode")
+                    if not has_sanitizer():
+                        for pid in (line.proc.pid, opener.proc.pid):
+                            with open(f"/proc/{pid}/status", encoding="ascii") as f:
+                                said = f.read()
+                            check("\nSeccomp:\t2\n" in said, "both are locked down")
+                        check("\nCapEff:\t00000000000000ce\n" in said, "the opener's capabilities: " + said)
+                    with connect(f"{d}/jail/{cell}") as s:
+                        s.sendall(frame())
+                        await_type(state, "channel.opened")
+                    line.stop()
+                    check(not os.path.exists(f"{d}/jail/{cell}"), "its name is gone with the line")
+                if cell == "first":
+                    scribe = Scribe(state, one)
+            opener.proc.send_signal(signal.SIGTERM)
+            opener.wait(0)
+            scribe.wait(0)
+    equal(types(state).count("guest.process_spawned"), 2, "frames")
+
+
+def test_whoever_is_not_the_opener_is_not_believed(d):
+    needs_users(d)
+    state = state_of_two(d)
+    with listener(d + "/scribe.sock") as one, listener(d + "/opener.sock") as two:
+        with Scribe(state, one), Opener(two, d + "/vm", user=LINE), \
+             Line(state, d + "/scribe.sock", "--opener", d + "/opener.sock", "--opener-user", "root", wait=False) as line:
+            line.await_ready(False)
+            check(line.proc.wait(LIMIT_S) != 0 and "answers for user" in line.stderr(), line.stderr())
 
 
 def test_whoever_is_not_the_line_is_closed(d):

@@ -197,7 +197,7 @@ def test_it_starts_with_roots_that_are_there_or_says_which_is_not(d):
         kind, _, _, _, _, _, code, _, text = struct.unpack("<IIQQQQii160s", raw)
         equal((kind, code), (READY, CODES["CONFIG"]), "its word")
         check((d + "/none").encode() in text and b"[opener] roots" in text, repr(text))
-    for args in ((), ("--root", d), ("--root", d, "--line-fd", "0"), ("--root", d, "--line-uid", "0"),
+    for args in ((), ("--root", d), ("--root", d, "--line-fd", "0"), ("--root", d, "--line-user", "0"),
                  ("--line-fd", "99", "--root", d), ("--root", d, "x"), ("--bad",)):
         done = subprocess.run([BIN + "/cht-opener", *args], capture_output=True, check=False, timeout=LIMIT_S)
         equal(done.returncode, 2, f"status of {args}: {done.stderr}")
@@ -214,7 +214,7 @@ def test_to_its_own_socket_only_the_line_may_come(d):
         listener.listen()
         passed = os.dup2(listener.fileno(), 3) if listener.fileno() != 3 else 3
         proc = subprocess.Popen(["sh", "-c", f'LISTEN_PID=$$ LISTEN_FDS=1 exec "{BIN}/cht-opener" --root "{d}" '
-                                 f"--line-uid {NOBODY}"], pass_fds=[passed], stderr=subprocess.DEVNULL)
+                                 f"--line-user {NOBODY}"], pass_fds=[passed], stderr=subprocess.DEVNULL)
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
                 s.settimeout(LIMIT_S)
