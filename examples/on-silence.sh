@@ -31,8 +31,13 @@ keep() { # all of it or nothing
 }
 
 rm -f "$cursor.pipe" && mkfifo -m 600 "$cursor.pipe"
-cht tail --from "$(sed -n 2p "$cursor")" --index -o json "$dir" >"$cursor.pipe" &
+exec 8<>"$cursor.pipe" # so that neither end waits for the other
+exec 7<"$cursor.pipe"
+exec 6>"$cursor.pipe"
+exec 8>&-
+cht tail --from "$(sed -n 2p "$cursor")" --index -o json "$dir" >&6 7<&- &
 tail=$!
+exec 6>&-
 trap 'kill "$tail" 2>/dev/null || :' INT TERM
 # Tabs and newlines in a text of a guest are escaped in JSON: a line is one event.
 jq --unbuffered -Rr 'split("\t") as [$index, $entry] | $entry | fromjson | .event // . |
@@ -40,12 +45,13 @@ jq --unbuffered -Rr 'split("\t") as [$index, $entry] | $entry | fromjson | .even
 	(if $type == "guest.agent_silenced" then "silent"
 	 elif $type == "cell.state_changed" and (.to == "gone" or .to == "hung") then .to
 	 else empty end) as $what |
-	[$index, .cellId, .runId, $what, .basis, .episode // "-"] | @tsv' <"$cursor.pipe" |
+	[$index, .cellId, .runId, $what, .basis, .episode // "-"] | @tsv' <&7 |
 	while read -r index cell run what basis episode; do
 		CHT_INDEX=$index CHT_CELL=$cell CHT_RUN=$run CHT_WHAT=$what CHT_BASIS=$basis \
-			CHT_EPISODE=$episode "$@" </dev/null 9>&- ||
-			{ status=$?; kill "$tail"; exit "$status"; }
+			CHT_EPISODE=$episode "$@" </dev/null 7<&- 9>&- ||
+			{ status=$?; kill "$tail" || :; exit "$status"; }
 		keep $((index + 1))
 	done &
+exec 7<&-
 wait $! || exit # a signal ends tail, and with it, after the command that runs, the rest
 wait "$tail"
