@@ -85,6 +85,9 @@ void cells_hurry(struct line *line, uint32_t i)
 {
 	uint64_t at;
 
+	/* A frame moves a deadline later: that is seen when the old one comes. */
+	if (line->slots[i].cell.next_ns >= line->deadlines.at_ns[i])
+		return;
 	if (line->is_short || !slot_is_open(&line->slots[i]))
 		return; /* cells_note_room */
 	at = cell_deadline(&line->slots[i].cell);

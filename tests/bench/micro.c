@@ -10,15 +10,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/clk.h"
 #include "base/text.h"
 #include "cell/cell.h"
+#include "daemon/deadlines.h"
 #include "event/event.h"
 #include "sign/sign.h"
 #include "wire/framer.h"
 
+enum { REARMED_CELLS = 10000 };
 enum { HASHED_BYTES = 700, ROUNDS_MAX = 101, STREAM_BYTES = 60000 };
 
 static struct {
@@ -45,6 +49,12 @@ static struct {
 	struct frame_pool pool;
 	struct frame_block blocks[LIMIT_PARTIAL_BLOCKS];
 	uint8_t scratch[CHT_FRAME_HEAD_BYTES + CHT_FRAME_MAX_BYTES];
+	struct cht_cell cells[REARMED_CELLS];
+	struct deadlines deadlines;
+	struct cht_now at;
+	uint64_t n_rearmed, n_framed;
+	int pair[2];
+	unsigned queued; /* frames in it */
 } b;
 
 /* Results that a compiler must believe are used. */
@@ -122,6 +132,49 @@ static void run_decode_stamp_render(void)
 	b.now.realtime_ns += 1000;
 	cell_note_frame(&b.cell, &d, &b.facts, &b.now);
 	if (!cell_stamp(&b.cell, &d, &b.facts, &b.now, &stamped))
+		abort();
+	event_render(&b.renderer, &stamped, CHT_SHAPE_FULL, &out);
+	sink += buf_len(&out);
+}
+
+/* A frame of one of 10,000 cells, each heard once a second: what it costs that somebody would
+ * notice if it did not come. As the line does it, with what is due at its time. */
+static void run_rearm(void)
+{
+	uint32_t i = (uint32_t)(b.n_rearmed++ % REARMED_CELLS);
+	struct cht_stamped stamped;
+
+	b.at.monotonic_ns += NS_PER_S / REARMED_CELLS;
+	cht_silence_heard(&b.cells[i].silence, b.at.monotonic_ns);
+	if (b.cells[i].next_ns < b.deadlines.at_ns[i])
+		abort();
+	while (b.deadlines.at_ns[i = deadlines_first(&b.deadlines)] <= b.at.monotonic_ns) {
+		if (cell_next(&b.cells[i], &b.at, &stamped))
+			abort();
+		deadlines_set(&b.deadlines, i, cell_deadline(&b.cells[i]));
+	}
+}
+
+/* A frame as the line takes it when each comes by itself, up to the ring. */
+static void run_frame(void)
+{
+	struct cht_cell *cell = &b.cells[b.n_framed++ % REARMED_CELLS];
+	size_t n = CHT_FRAME_HEAD_BYTES + b.body.len;
+	struct buf out = buf_init(b.out, sizeof(b.out));
+	struct cht_stamped stamped;
+	struct cht_declaration d;
+
+	if (b.queued == 0) {
+		b.queued = b.stream_frames;
+		if (write(b.pair[0], b.stream, b.stream_len) != (ssize_t)b.stream_len)
+			abort();
+	}
+	b.queued--;
+	if (read(b.pair[1], b.copy, n) != (ssize_t)n ||
+	    cht_decode(b.copy + CHT_FRAME_HEAD_BYTES, n - CHT_FRAME_HEAD_BYTES, &d, NULL) != 0)
+		abort();
+	cell_note_frame(cell, &d, &b.facts, &b.at);
+	if (!cell_stamp(cell, &d, &b.facts, &b.at, &stamped))
 		abort();
 	event_render(&b.renderer, &stamped, CHT_SHAPE_FULL, &out);
 	sink += buf_len(&out);
@@ -214,6 +267,7 @@ static const struct row {
 	{ "render an event, rust", "SHA-256 of 700 bytes", run_render_rust, run_sha256_700 },
 	{ "decode, stamp and render", "SHA-256 of 700 bytes", run_decode_stamp_render,
 	  run_sha256_700 },
+	{ "re-arm a deadline", "read, decode, stamp, render", run_rearm, run_frame },
 	{ "scan an event", "SHA-256 of the event", run_scan, run_sha256_event },
 	{ "HMAC envelope", "bare EVP_MAC of the event", run_hmac_envelope, run_hmac_bare },
 	{ "Ed25519 envelope", "bare crypto_sign_detached", run_ed25519_envelope, run_ed25519_bare },
@@ -325,6 +379,33 @@ static int make_event(void)
 	return out.full ? -1 : 0;
 }
 
+/* All were heard a while ago, one after the other. */
+static int make_cells(void)
+{
+	static struct run_names names;
+	static struct cell_met met; /* none of them needs it */
+	const struct cell_options options = {
+		.cell_id = STR("c"), .run_id = STR("r"), .names = &names, .met = &met
+	};
+	struct cht_stamped stamped;
+	struct cht_err err;
+
+	clk_read(&b.at);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, b.pair) != 0 ||
+	    deadlines_open(&b.deadlines, REARMED_CELLS, &err) != 0)
+		return -1;
+	for (uint32_t i = 0; i < REARMED_CELLS; i++) {
+		b.at.monotonic_ns += NS_PER_S / REARMED_CELLS;
+		if (cell_init(&b.cells[i], &options, &b.at, &err) != 0)
+			return -1;
+		cell_note_frame(&b.cells[i], &b.declaration, &b.facts, &b.at);
+		while (cell_next(&b.cells[i], &b.at, &stamped))
+			sink += stamped.sequence;
+		deadlines_set(&b.deadlines, i, cell_deadline(&b.cells[i]));
+	}
+	return 0;
+}
+
 static const char *get_hmac(void *context, const char *name)
 {
 	const char *last = strrchr(name, '_');
@@ -382,12 +463,15 @@ int main(int argc, char **argv)
 		(void)fputs("usage: micro [ROUNDS]\n", stderr);
 		return 2;
 	}
-	if (make_frame() != 0 || make_event() != 0 || make_keys() != 0) {
+	if (make_frame() != 0 || make_event() != 0 || make_cells() != 0 || make_keys() != 0) {
 		(void)fputs("micro: cannot be set up\n", stderr);
 		return 1;
 	}
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		print_row(&rows[i], (unsigned)rounds);
+	deadlines_close(&b.deadlines);
+	(void)close(b.pair[0]);
+	(void)close(b.pair[1]);
 	cht_signer_free(b.hmac);
 	cht_signer_free(b.ed25519);
 	return 0;
