@@ -241,8 +241,9 @@ static int ask_now(struct line *line, struct opening_request *request, int *fd, 
 
 int opener_bind_control(struct line *line, struct cht_err *err)
 {
-	struct opening_request request = { .kind = OPENING_BIND,
-					   .make = { -1, -1, .mode = CONTROL_SOCKET_MODE } };
+	struct opening_request request = {
+		.kind = OPENING_BIND, .make = { -1, -1, .mode = CONTROL_SOCKET_MODE, .goes = 1 }
+	};
 	int r = write_path(line->conf->control, request.path, sizeof(request.path), err);
 
 	return r < 0 ? r : ask_now(line, &request, &line->control_fd, NULL, err);

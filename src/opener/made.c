@@ -63,6 +63,7 @@ void made_unlink_all(struct made *made)
 void made_leave_all(struct made *made)
 {
 	for (uint32_t i = 0; i < made->used; i++)
-		if (made->list[i].dir_fd >= 0)
+		if (made->list[i].dir_fd >= 0 && !made->list[i].goes)
 			forget(made, i);
+	made_unlink_all(made);
 }

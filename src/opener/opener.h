@@ -65,6 +65,7 @@ struct made {
 		char name[sizeof(((struct channel_socket *)0)->name)];
 		uint64_t dev, ino;
 		uint32_t type; /* S_IFSOCK */
+		bool goes;     /* with this line, whatever it keeps */
 		uint32_t gen, next;
 	} list[OPENER_MADE_MAX];
 	uint32_t used, free_one; /* as many were ever used; first free + 1, or 0 */
@@ -76,7 +77,7 @@ bool made_is_full(const struct made *made);
 /* Unlinks it. CHT_E_STATE: there is none of this number. */
 int made_unlink(struct made *made, uint64_t number, struct cht_err *err) CHT_CHECKED;
 void made_unlink_all(struct made *made);
-/* The names stay, for whoever comes next. */
+/* The names stay, for whoever comes next, but for those that go with this line. */
 void made_leave_all(struct made *made);
 
 struct opener {

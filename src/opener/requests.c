@@ -57,7 +57,7 @@ static int do_bind(struct opener *opener, const struct opening_request *request,
 	int r;
 
 	if (!is_id(request->make.uid) || !is_id(request->make.gid) ||
-	    (request->make.mode & ~0777u) != 0)
+	    (request->make.mode & ~0777u) != 0 || request->make.goes > 1)
 		return cht_fail(err, CHT_E_RANGE, 0, "mode or owner of a socket");
 	r = find_place(opener, request->path, &one, err);
 	if (r < 0)
@@ -69,6 +69,7 @@ static int do_bind(struct opener *opener, const struct opening_request *request,
 	r = channel_bind_at(&made, one.dir_fd, one.name, &options, err);
 	if (r < 0)
 		return r;
+	one.goes = request->make.goes == 1;
 	one.dev = made.dev;
 	one.ino = made.ino;
 	*fd = made.fd;

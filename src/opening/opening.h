@@ -33,7 +33,7 @@ struct opening_request {
 		struct {                  /* BIND */
 			int64_t uid, gid; /* owner; -1: the opener's own */
 			uint32_t mode;    /* permission bits; 0: 0600 */
-			uint32_t zero;
+			uint32_t goes;    /* 1: it goes with this line, whatever KEEP says */
 		} make;
 		struct { /* ADOPT */
 			uint64_t dev, ino;

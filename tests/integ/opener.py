@@ -29,8 +29,8 @@ def message(kind, ticket, rest, version=1):
     return raw + bytes(REQUEST - len(raw))
 
 
-def bind(path, uid=-1, gid=-1, mode=0, ticket=1):
-    return message(BIND, ticket, struct.pack("<qqII", uid, gid, mode, 0) + os.fsencode(path))
+def bind(path, uid=-1, gid=-1, mode=0, ticket=1, goes=0):
+    return message(BIND, ticket, struct.pack("<qqII", uid, gid, mode, goes) + os.fsencode(path))
 
 
 def adopt(path):
@@ -141,6 +141,8 @@ def test_the_next_line_takes_over_what_is_kept(d):
     with Opener("--root", d) as o:
         _, a = o.listener(bind(d + "/a"))
         _, b = o.listener(bind(d + "/b"))
+        _, c = o.listener(bind(d + "/c", goes=1))
+        equal(o.ask(bind(d + "/x", goes=2))[3], CODES["RANGE"], "goes 2")
         equal(o.ask(keep(2))[3], CODES["RANGE"], "keep 2")
         equal(o.ask(keep(1))[3], 0, "keep")
         o.sock.shutdown(socket.SHUT_WR)
@@ -158,7 +160,7 @@ def test_the_next_line_takes_over_what_is_kept(d):
         equal(o.hear(), None, "its end")
         o.end(0)
     equal(sockets(d), ["b"], "what nobody adopted is not its")
-    for s in (a, b):
+    for s in (a, b, c):
         s.close()
 
 
@@ -203,38 +205,71 @@ def test_it_starts_with_roots_that_are_there_or_says_which_is_not(d):
         equal(done.returncode, 2, f"status of {args}: {done.stderr}")
 
 
-def test_to_its_own_socket_only_the_line_may_come(d):
-    """As systemd starts it: a listening socket is passed, and one line after the other is served."""
-    if os.geteuid() != 0:
-        skip("connects as another user, and this is not root")
-    os.chmod(d, 0o755)
+@contextlib.contextmanager
+def service(d, user, *args):
+    """As systemd starts it: a listening socket is passed to it, as descriptor 3."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(d + "/opener")
         os.chmod(d + "/opener", 0o666)
         listener.listen()
-        passed = os.dup2(listener.fileno(), 3) if listener.fileno() != 3 else 3
-        proc = subprocess.Popen(["sh", "-c", f'LISTEN_PID=$$ LISTEN_FDS=1 exec "{BIN}/cht-opener" --root "{d}" '
-                                 f"--line-user {NOBODY}"], pass_fds=[passed], stderr=subprocess.DEVNULL)
+        held = os.dup(3) if listener.fileno() != 3 else -1
+        os.dup2(listener.fileno(), 3)
+        proc = subprocess.Popen(["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "sh", BIN + "/cht-opener",
+                                 "--line-user", str(user), *args], pass_fds=[3], stderr=subprocess.DEVNULL)
+        if held >= 0:
+            os.dup2(held, 3)
+            os.close(held)
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
-                s.settimeout(LIMIT_S)
-                s.connect(d + "/opener")
-                equal(s.recv(4096), b"", "what another user hears")
-            ask = ("import socket,sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET);"
-                   f"s.connect({d + '/opener'!r}); assert s.recv(4096); s.send(bytes.fromhex(sys.argv[1]));"
-                   "r = s.recv(4096); sys.exit(r[40] != 0)")
-            for _ in range(2):
-                subprocess.run(["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", "python3",
-                                "-c", ask, bind(d + "/v").hex()], check=True, timeout=LIMIT_S)
-                wait_for("the socket's end", lambda: not os.path.exists(d + "/v"))
+            yield proc
             proc.terminate()
             equal(proc.wait(LIMIT_S), 0, "status")
         finally:
             if proc.poll() is None:
                 proc.kill()
                 proc.wait()
-            if passed != listener.fileno():
-                os.close(passed)
+
+
+def test_to_its_own_socket_only_the_line_may_come(d):
+    if os.geteuid() != 0:
+        skip("connects as another user, and this is not root")
+    os.chmod(d, 0o755)
+    with service(d, NOBODY, "--root", d):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+            s.settimeout(LIMIT_S)
+            s.connect(d + "/opener")
+            equal(s.recv(4096), b"", "what another user hears")
+        ask = ("import socket,sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET);"
+               f"s.connect({d + '/opener'!r}); assert s.recv(4096); s.send(bytes.fromhex(sys.argv[1]));"
+               "r = s.recv(4096); sys.exit(r[40] != 0)")
+        for _ in range(2):
+            subprocess.run(["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", "python3",
+                            "-c", ask, bind(d + "/v").hex()], check=True, timeout=LIMIT_S)
+            wait_for("the socket's end", lambda: not os.path.exists(d + "/v"))
+
+
+def test_chtd_goes_to_a_service_of_its_own(d):
+    os.mkdir(d + "/vms")
+    args = ("--opener", d + "/opener", "--opener-user", str(os.geteuid()))
+    with service(d, os.geteuid(), "--root", d + "/vms", "--also", d + "/control") as proc:
+        for end in (signal.SIGKILL, signal.SIGTERM):
+            with hub(d, *args, "--cell", f"fixed={d}/vms/f") as (daemon, c):
+                equal(len(text_of(f"/proc/{daemon.proc.pid}/task/{daemon.proc.pid}/children").split()), 1, "children")
+                c.put("a", {"path": d + "/vms/v"})
+                c.put("b", {"path": d + "/elsewhere"}, want=422)
+                equal(sockets(d + "/vms"), ["f_9001", "v"], "sockets")
+                daemon.proc.send_signal(end)
+                daemon.proc.wait(LIMIT_S)
+                wait_for("the sockets' end", lambda: sockets(d + "/vms") == [] and sockets(d) == ["opener"])
+        check(proc.poll() is None, "it serves the next one")
+        with Daemon(d + "/s", *args[:2], "--opener-user", str(NOBODY), wait=False) as daemon:
+            check(daemon.proc.wait(LIMIT_S) in (70, 78) and str(NOBODY) in daemon.stderr(), daemon.stderr())
+    with Daemon(d + "/s", *args, wait=False) as daemon:
+        daemon.wait(78)
+        check("connect to" in daemon.stderr(), daemon.stderr())
+    for more in (("--replace",), ()):
+        with Daemon(d + "/s", *(args if more else args[2:]), *more, wait=False) as daemon:
+            daemon.wait(78)
+            check("--opener" in daemon.stderr(), daemon.stderr())
 
 
 def test_without_privilege_it_can_do_what_its_user_can(d):
