@@ -112,6 +112,8 @@ void cells_note_left(struct line *line, const struct slot *slot)
 		.untold = losses_of(&slot->cell.met->dropped),
 		.told = met_of(slot)->telling.losses,
 		.told_sequence = met_of(slot)->telling.sequence,
+		.epoch = slot->cell.epoch,
+		.stated = slot->cell.told,
 	};
 
 	table_note_frames(&line->table, slot->table_slot, &left);

@@ -49,12 +49,13 @@ static inline void losses_add(struct losses *to, struct losses more)
 }
 
 /* How the frames of a run fared, its connections so far, what was lost of it and is not told
- * yet, and what was told last, in the event with that number. */
+ * yet, what was told last, in the event with that number, and what was stated of its VM. */
 struct frames_left {
 	struct frame_counts frames;
 	uint64_t connections;
 	struct losses untold, told;
 	uint64_t told_sequence;
+	uint32_t epoch, stated; /* restores; enum cell_told */
 };
 
 struct boot;

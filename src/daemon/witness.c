@@ -122,7 +122,17 @@ void witness_told(struct line *line, uint32_t i, enum cell_told what)
 	if (what == TOLD_RESTORED)
 		witness_drop(line, slot); /* the VM that was; the one that comes connects */
 	cell_note_told(&slot->cell, what, &line->now);
+	cells_note_left(line, slot);
 	cells_hurry(line, i);
+}
+
+void witness_take_over(struct line *line, struct slot *slot, uint32_t epoch, uint32_t stated)
+{
+	slot->cell.epoch = epoch;
+	if (stated == TOLD_PAUSED || stated == TOLD_SNAPSHOTTING)
+		cell_note_told(&slot->cell, (enum cell_told)stated, &line->now);
+	else if (stated < N_TOLD)
+		slot->cell.told = (uint8_t)stated;
 }
 
 void witness_late(struct line *line, uint64_t due_ns, uint64_t before_ns)

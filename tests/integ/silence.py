@@ -202,6 +202,27 @@ def test_paused_and_restored_as_it_is_stated(d):
            ("silent", "live", 1)], "states")
 
 
+def test_what_is_stated_outlives_a_restart(d):
+    args = conf(d, f"[silence]\nkeepalive_window = {WINDOW_MS}ms\nboot_window = {WINDOW_MS}ms\n"
+                   f"[cell a]\npath = {d}/a\n[cell clock]\npath = {d}/clock\n")
+    with hub(d, *args) as (daemon, c):
+        for state in ("restored", "paused"):
+            c.ask("PATCH", "/cells/a", {"state": state})
+        daemon.stop()
+    with hub(d, *args) as (daemon, c):
+        wait_for("a window", lambda: silences(d, "clock"))
+        equal((silences(d, "a"), c.get("/cells/a")["condition"]), ([], "paused"), "it is paused still")
+        c.ask("PATCH", "/cells/a", {"state": "resumed"})
+        equal(wait_for("silence", lambda: silences(d, "a"))[0]["basis"], "never-heard", "basis")
+        with connect(d + "/a") as s:
+            s.sendall(frame())
+            live = await_state(d, "a", "live")
+        equal((live["epoch"], live["witnesses"]["stated"]), (1, "resumed"), "what it began with")
+        frames = [e["data"]["channel"] for e in of_cell(d, "a") if short(e) == "guest.process_spawned"]
+        equal([(x["epoch"], x["stale"]) for x in frames], [(1, False)], "its frame")
+        daemon.stop()
+
+
 def test_a_host_that_does_not_let_us_run_makes_nobody_silent(d):
     """The line is stopped for three windows, and so is the agent: it comes back as fast as we do."""
     with hub(d, *conf(d)) as (daemon, c):

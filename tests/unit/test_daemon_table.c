@@ -14,7 +14,9 @@ static void test_a_killed_process_leaves_exact_numbers(void **state)
 				    7,
 				    { 8, 9, 1, 2, 3 },
 				    { 10, 11, 4, 5, 6 },
-				    12 },
+				    12,
+				    13,
+				    14 },
 			   back_left;
 	struct table t = TABLE_NULL;
 	struct table_found found;
@@ -366,7 +368,9 @@ static void test_a_slot_keeps_nothing_of_its_last_tenant(void **state)
 				    7,
 				    { 8, 9, 1, 2, 3 },
 				    { 10, 11, 4, 5, 6 },
-				    12 },
+				    12,
+				    13,
+				    14 },
 			   back_left;
 	struct table t = TABLE_NULL;
 	struct table_found found;
