@@ -15,8 +15,8 @@ const struct doctor_check doctor_checks[DOCTOR_N_CHECKS] = {
 	{ "keys", doctor_keys,
 	  "chown it to the user of cht-scribe and chmod 600 it; cht-scribe refuses it else" },
 	{ "sockets", doctor_sockets,
-	  "make the directory before chtd starts, or register the cell when its VM is made: "
-	  "cht cell add" },
+	  "make the directory before chtd starts, below a root of [opener], or register the cell "
+	  "when its VM is made: cht cell add" },
 	{ "paths", doctor_paths, "shorten it: a VMM cannot connect, and its guest is never heard" },
 	{ "control", doctor_control,
 	  "start chtd with it; chmod o-rwx its directory; use cht and chtd of one version" },

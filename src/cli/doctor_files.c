@@ -231,33 +231,59 @@ static const char *socket_of(const struct conf_cell *cell, char *mem, size_t cap
 	return is_text_too_long(n, cap) ? NULL : mem;
 }
 
+/* Whether the path begins with one of the roots, which have blanks between. */
+static bool is_below(const char *roots, const char *path)
+{
+	while (roots != NULL && *roots != '\0') {
+		size_t n = strcspn(roots, " ");
+		size_t bare = n > 0 && roots[n - 1] == '/' ? n - 1 : n;
+
+		if (n > 0 && strncmp(roots, path, bare) == 0 && path[bare] == '/')
+			return true;
+		roots += n + strspn(roots + n, " ");
+	}
+	return roots == NULL;
+}
+
+/* The directory is there, and cht-opener may reach it. mem has the path; what is wrong, or null. */
+static const char *look_at_socket(const struct doctor *d, char *mem)
+{
+	char *slash = strrchr(mem, '/');
+	bool may_be = is_below(d->conf.opener_roots, mem);
+	struct stat st;
+
+	if (slash == NULL)
+		return NULL;
+	*slash = '\0';
+	if (stat(*mem != '\0' ? mem : "/", &st) < 0 || !S_ISDIR(st.st_mode))
+		return " is no directory that is there";
+	return may_be ? NULL : " is below none of the roots in [opener]";
+}
+
 DOCTOR_CHECK(sockets)
 {
 	char mem[PATH_BYTES + 8];
 	size_t n = 0;
-	struct stat st;
 
 	for (size_t i = 0; i < d->conf.n_cells; i++) {
-		const char *path = socket_of(&d->conf.cells[i], mem, sizeof(mem));
-		char *slash = path != NULL ? strrchr(mem, '/') : NULL;
+		const char *wrong = NULL;
 
-		if (slash == NULL)
-			continue;
-		*slash = '\0';
-		n++;
-		if (stat(*mem != '\0' ? mem : "/", &st) < 0 || !S_ISDIR(st.st_mode)) {
-			buf_put_lit(text, "cell ");
-			put_text(text, d->conf.cells[i].id);
-			buf_put_lit(text, ": ");
-			put_text(text, mem);
-			buf_put_lit(text, " is no directory that is there");
-			return DOCTOR_FAIL;
+		if (socket_of(&d->conf.cells[i], mem, sizeof(mem)) != NULL) {
+			wrong = look_at_socket(d, mem);
+			n++;
 		}
+		if (wrong == NULL)
+			continue;
+		buf_put_lit(text, "cell ");
+		put_text(text, d->conf.cells[i].id);
+		buf_put_lit(text, ": ");
+		put_text(text, mem);
+		put_text(text, wrong);
+		return DOCTOR_FAIL;
 	}
-	buf_put_lit(text, "the directories of ");
 	put_u64(text, n);
-	buf_put_str(text, n == 1 ? STR(" configured socket is there")
-				 : STR(" configured sockets are there"));
+	buf_put_str(text, n == 1 ? STR(" configured socket") : STR(" configured sockets"));
+	buf_put_str(text, n > 0 ? STR(": the directory of each is there") : STR(""));
 	return DOCTOR_OK;
 }
 

@@ -117,6 +117,9 @@ void doctor_find(struct doctor *d)
 {
 	pid_t listener = d->socket != NULL ? listener_of(d->socket) : 0;
 
+	/* cht-opener may have made it, for the chtd that started it. */
+	if (listener > 0 && is_named(listener, "cht-opener"))
+		listener = parent_of(listener);
 	if (listener > 0 && is_named(listener, "chtd"))
 		take(&d->line, listener);
 	else

@@ -62,6 +62,8 @@ def test_what_is_wrong_is_found(d):
     for more, name, want, words in (
             ("cels = 3\n", "config", "fail", "did you mean cells"),
             (f"[cell a]\npath = {d}/none/a\n", "sockets", "fail", "none is no directory"),
+            (f"[opener]\nroots = /none {d}/s\n[cell a]\npath = {d}/a\n", "sockets", "fail", "below none of the roots"),
+            (f"[opener]\nroots = /none {d}/\n[cell a]\npath = {d}/a\n", "sockets", "ok", "1 configured socket"),
             (f"[cell a]\nbase = {d}/{'v' * 100}\n", "paths", "warn", "a VMM connects to 107"),
             (f"[ledger]\nlog_key_file = {d}/nokey\n", "keys", "fail", "No such file"),
             (f"[ledger]\nlog_key_file = {d}\n", "keys", "fail", "no regular file"),
