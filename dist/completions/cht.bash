@@ -15,6 +15,12 @@ _cht_faults() {
 	cht send --help 2>/dev/null | sed -n '/^faults/,/^exit:/s/^  \([a-z-]*\) .*/\1/p'
 }
 
+# The words that a command does one thing or another by: cht cell add, cht cell rm.
+_cht_actions() {
+	cht "$1" --help 2>/dev/null |
+		sed -n "s/^\(usage:\|      \) cht $1 \([a-z][a-z]*\).*/\2/p"
+}
+
 _cht() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
 	local command=${COMP_WORDS[1]} words
@@ -30,10 +36,14 @@ _cht() {
 		words=$(_cht_faults)
 	elif [ "$prev" = --where ]; then
 		words='pid= comm= exe= address= verdict='
+	elif [ "$prev" = --sort ]; then
+		words='trouble frames lost refused silence connections name'
 	elif [ "${cur#-}" != "$cur" ]; then
 		words=$(_cht_options "$command")
 	elif [ "$command" = send ]; then
 		words='unix: vsock:'
+	elif [ "$COMP_CWORD" -eq 2 ] && words=$(_cht_actions "$command") && [ -n "$words" ]; then
+		:
 	else
 		# shellcheck disable=SC2207 # one name a line, and compgen quotes
 		local IFS=$'\n'

@@ -122,6 +122,18 @@ static void print_notes(const struct ps *ps, bool is_faulty)
 		cli_printf("  %.*s\n", (int)buf_len(&b), reason);
 }
 
+static void print_time(const char *time)
+{
+	cli_printf("%.10s %.8s UTC", time, strlen(time) > 19 ? time + DATE_LEN + 1 : "");
+}
+
+static void print_silence(const struct ps *ps)
+{
+	cli_printf("%sits agent is silent%s since ", cli_colour(CLI_RED), cli_colour(CLI_PLAIN));
+	print_time(ps->silent_since);
+	cli_printf(": nothing was told after that\n");
+}
+
 static void print_text(const struct ps *ps, const struct proc_row *rows, bool is_tree,
 		       bool is_faulty)
 {
@@ -130,11 +142,12 @@ static void print_text(const struct ps *ps, const struct proc_row *rows, bool is
 	cli_printf("%scell %s, run %s%s: %zu process%s, as its guest declared%s\n",
 		   cli_colour(CLI_BOLD), ps->cell, ps->run, cli_colour(CLI_PLAIN), n,
 		   n == 1 ? "" : "es", ps->is_sealed ? ", when the run was sealed" : "");
-	cli_printf("up to %.19s UTC, entry %" PRIu64 "; %" PRIu64 " began, %" PRIu64 " ended\n",
-		   ps->time, ps->last, ps->procs.began, ps->procs.ended);
+	cli_printf("up to ");
+	print_time(ps->time);
+	cli_printf(", entry %" PRIu64 "; %" PRIu64 " began, %" PRIu64 " ended\n", ps->last,
+		   ps->procs.began, ps->procs.ended);
 	if (ps->is_silent && !ps->is_sealed)
-		cli_printf("%sits agent is silent%s since %.19s UTC: nothing was told after that\n",
-			   cli_colour(CLI_RED), cli_colour(CLI_PLAIN), ps->silent_since);
+		print_silence(ps);
 	cli_printf("\n");
 	if (n > 0)
 		cli_printf("%s%7s %7s  %-10s  %s%s\n", cli_colour(CLI_BOLD), "PID", "PPID",

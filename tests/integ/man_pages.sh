@@ -75,8 +75,8 @@ offered=$(bash -c '. dist/completions/cht.bash
 	offer() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _cht; printf "%s\n" "${COMPREPLY[@]}"; }
 	offer cht ""
 	for command in $(_cht_commands); do offer cht $command -; done
-	offer cht send --fault ""')
-for word in $commands $faults $(for command in $commands; do options_of "$command"; done); do
+	offer cht send --fault ""; offer cht cell ""; offer cht config ""')
+for word in add pause resume rm ls show check $commands $faults $(for command in $commands; do options_of "$command"; done); do
 	printf '%s\n' "$offered" | grep -qxe "$word" || wrong "completion does not offer $word"
 done
 
