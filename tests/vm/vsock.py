@@ -171,7 +171,7 @@ def main():
         print(f"skipped: {why}", file=sys.stderr)
         return 77
     guest, agent = sys.argv[1:]
-    programs = [guest, agent] + [os.path.join(BIN, name) for name in ("chtd", "cht-scribe", "cht")]
+    programs = [guest, agent] + [os.path.join(BIN, name) for name in ("chtd", "cht-scribe", "cht-opener", "cht")]
     with folder() as d:
         files = {"frames": b"".join(frame(pid=n + 1) for n in range(FRAMES))}
         status = vm.run(d, ["vhost_vsock", "vsock_loopback"], programs, files,
