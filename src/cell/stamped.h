@@ -249,7 +249,7 @@ struct facts_host_started {
 	bool table_lost;         /* the run table could not be used: earlier runs stay unsealed */
 };
 struct facts_host_stopped {
-	struct cht_str reason; /* "SIGTERM", "SIGINT", "succession" */
+	struct cht_str reason; /* "SIGTERM", "SIGINT", "succession", "upgrade" */
 	uint64_t cells;
 };
 /* A log's last note: its first two lines, and all of it. note empty: there is none. */

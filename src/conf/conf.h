@@ -37,7 +37,7 @@ struct conf_cell {
 
 struct conf {
 	char *state; /* directory */
-	bool init, replace, seal;
+	bool init, replace, seal, fd_store;
 	int ready_fd; /* -1: none */
 	enum cht_shape shape;
 	char *on_full; /* "stop" | "pause" | "drop"; null: stop */

@@ -39,12 +39,14 @@ static const char usage[] =
 	"                    they run as the user U; as ours without this\n"
 	"  --lockdown MODE   what a system call that is not on our list does: kill (default), log; "
 	"off\n"
+	"  --fd-store        the service manager keeps sockets and connections over a restart\n"
 	"  --ready-fd N      write a newline to descriptor N once every cell listens\n"
 	"  --help, --version\n"
 	"\n"
 	"Exit: 0 stopped as asked, 1 failure, 2 usage, 11 ledger damaged, 70 a sibling process "
 	"died,\n"
-	"74 stopped because writing failed, 78 configuration.\n"
+	"74 stopped because writing failed, 75 stopped to be started again (SIGUSR2), 78 "
+	"configuration.\n"
 	"\n"
 	"Example: chtd --state /var/lib/cht --init --cell web-1=/run/vms/web-1/v.sock\n";
 
@@ -54,6 +56,7 @@ enum option_id {
 	OPT_REPLACE,
 	OPT_SEAL,
 	OPT_READY_FD,
+	OPT_FD_STORE,
 	OPT_CLOSE_FOR,
 	OPT_CLOSE_REASON,
 	OPT_CONFIG,
@@ -74,6 +77,7 @@ static const struct option options[] = {
 	{ "replace", no_argument, NULL, OPT_REPLACE },
 	{ "seal", no_argument, NULL, OPT_SEAL },
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
+	{ "fd-store", no_argument, NULL, OPT_FD_STORE },
 	{ "close-for", required_argument, NULL, OPT_CLOSE_FOR },
 	{ "close-reason", required_argument, NULL, OPT_CLOSE_REASON },
 	{ "config", required_argument, NULL, OPT_CONFIG },
@@ -166,6 +170,7 @@ static int set_option(struct conf *conf, int option, const char *argument, struc
 	case OPT_INIT: conf->init = true; return 0;
 	case OPT_REPLACE: conf->replace = true; return 0;
 	case OPT_SEAL: conf->seal = true; return 0;
+	case OPT_FD_STORE: conf->fd_store = true; return 0;
 	default: return cht_fail(err, CHT_E_RANGE, 0, "try chtd --help");
 	}
 }

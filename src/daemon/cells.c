@@ -76,6 +76,7 @@ int cells_listen(struct line *line, uint32_t i, struct cht_err *err)
 	/* Those that are known by a CID have one listener in common. */
 	if (slot->reg.cid != 0)
 		return 0;
+	kept_note_cell(line, i);
 	return loop_add(&line->loop, slot->listen_fd, FD_LISTENER, i, slot->gen, err);
 }
 
@@ -374,6 +375,7 @@ void cells_close_listener(struct line *line, struct slot *slot)
 		loop_remove(&line->loop, slot->listen_fd, FD_LISTENER);
 	line->n_deaf -= slot->is_deaf;
 	slot->is_deaf = false;
+	kept_forget_cell(line, (uint32_t)(slot - line->slots));
 	fd_close(&slot->listen_fd);
 }
 
@@ -382,4 +384,14 @@ void cells_close_listeners(struct line *line)
 	for (uint32_t i = 0; i < line->slots_used; i++)
 		cells_close_listener(line, &line->slots[i]);
 	vsock_close(line);
+}
+
+void cells_leave_listeners(struct line *line)
+{
+	for (uint32_t i = 0; i < line->slots_used; i++) {
+		if (line->slots[i].kept_name == STORE_NONE)
+			continue;
+		line->slots[i].kept_name = STORE_NONE; /* not given up */
+	}
+	cells_close_listeners(line);
 }

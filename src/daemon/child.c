@@ -181,7 +181,8 @@ static void run_opener(const char *program, const struct start *start, int sock)
 	(void)snprintf(line_fd, sizeof(line_fd), "%d", inherit(sock));
 	add(&a, "--line-fd", line_fd);
 	add(&a, "--lockdown", start->conf->lockdown);
-	if (start->conf->replace)
+	/* After a kill what nobody serves is an earlier process's. */
+	if (start->conf->replace || start->conf->fd_store)
 		a.list[a.n++] = "--replace";
 	if (at == NULL) {
 		add(&a, "--root", "/");

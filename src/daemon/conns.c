@@ -55,6 +55,7 @@ void conns_close(struct line *line, uint32_t at, enum close_reason reason)
 	framer_reset(&c->framer, &line->pool, &slot->quota);
 	stop_finishing(slot, at);
 	leave_alone(line, at);
+	kept_forget_conn(line, at);
 	fd_close(&c->fd);
 	cell_note_closed(&slot->cell, c->facts.connection, reason, true, c->frames, c->bytes);
 	if (c->prev == NOBODY)
@@ -84,25 +85,34 @@ uint32_t conns_new(struct line *line)
 	return at;
 }
 
-void conns_open(struct line *line, uint32_t i, uint32_t at, int fd, const struct channel_peer *peer)
+void conns_link(struct line *line, uint32_t i, uint32_t at)
 {
 	struct slot *slot = &line->slots[i];
 	struct conn *c = &line->conns[at];
 
-	*c = (struct conn){
-		.fd = fd, .gen = c->gen, .cell = i, .next = slot->conns, .prev = NOBODY
-	};
-	c->facts.connection = cell_note_opened(&slot->cell, peer->pid, peer->uid, peer->gid);
-	c->facts.epoch = slot->cell.epoch;
-	c->facts.peer_uid = peer->uid;
+	c->next = slot->conns;
+	c->prev = NOBODY;
 	line->conns_open++;
 	if (slot->conns != NOBODY)
 		line->conns[slot->conns].prev = at;
 	slot->conns = at;
 	slot->n_conns++;
-	witness_meet(line, i, fd);
+	witness_meet(line, i, c->fd);
 	if (slot->paused_until_ns == 0)
 		read_again(line, at);
+}
+
+void conns_open(struct line *line, uint32_t i, uint32_t at, int fd, const struct channel_peer *peer)
+{
+	struct slot *slot = &line->slots[i];
+	struct conn *c = &line->conns[at];
+
+	*c = (struct conn){ .fd = fd, .gen = c->gen, .cell = i, .kept_name = STORE_NONE };
+	c->facts.connection = cell_note_opened(&slot->cell, peer->pid, peer->uid, peer->gid);
+	c->facts.epoch = slot->cell.epoch;
+	c->facts.peer_uid = peer->uid;
+	kept_note_conn(line, at);
+	conns_link(line, i, at);
 }
 
 /* A body that does not decode. True when the connection has sent too many of them. */
@@ -149,6 +159,16 @@ static int on_body(struct line *line, struct conn *c, struct cht_bytes body, boo
 	return has_event ? line_emit(line, slot, &stamped, err) : 0;
 }
 
+/* The first frame of a turn that an earlier process began. */
+static bool is_stored_already(struct line *line, struct conn *c)
+{
+	bool is_stored = line->kept.skip;
+
+	line->kept.skip = false;
+	c->frames += is_stored;
+	return is_stored;
+}
+
 /* All whole frames of what was read. CLOSE_N_REASONS in *close: the connection stays. */
 static int on_bytes(struct line *line, struct conn *c, struct cht_bytes in,
 		    enum close_reason *close, struct cht_err *err)
@@ -166,7 +186,10 @@ static int on_bytes(struct line *line, struct conn *c, struct cht_bytes in,
 			*close = CLOSE_BAD_LENGTH;
 		if (more != 1)
 			break;
-		r = on_body(line, c, body, &over, err);
+		if (!is_stored_already(line, c))
+			r = on_body(line, c, body, &over, err);
+		if (r == 0)
+			kept_note_done(line, in.ptr);
 	}
 	if (over)
 		*close = CLOSE_REFUSALS;
@@ -201,7 +224,7 @@ static size_t room_for(struct line *line, uint32_t at)
 }
 
 /* All whole frames of what was read, with the blocks that room_for counted on. */
-static int on_read(struct line *line, uint32_t at, size_t n, enum close_reason *close,
+static int on_read(struct line *line, uint32_t at, struct cht_bytes in, enum close_reason *close,
 		   struct cht_err *err)
 {
 	struct conn *c = &line->conns[at];
@@ -215,10 +238,39 @@ static int on_read(struct line *line, uint32_t at, size_t n, enum close_reason *
 		max = slot->quota.used;
 	lent = (uint16_t)(max + lent - slot->quota.max);
 	slot->quota.max = (uint16_t)(slot->quota.max + lent);
-	r = on_bytes(line, c, (struct cht_bytes){ line->receive, n }, close, err);
+	r = on_bytes(line, c, in, close, err);
 	slot->quota.max = (uint16_t)(slot->quota.max - lent);
 	if (c->framer.have == 0)
 		stop_finishing(slot, at);
+	return r;
+}
+
+int conns_finish_turn(struct line *line, uint32_t at, size_t from, size_t n, struct cht_err *err)
+{
+	struct conn *c = &line->conns[at];
+	struct cht_bytes in = { line->receive + from, n - from };
+	uint32_t i = c->cell;
+	uint64_t before = c->frames;
+	bool was_partial = c->framer.have > 0;
+	enum close_reason close = CLOSE_N_REASONS;
+	int r;
+
+	if (line->unclocked >= CLOCK_FRAMES) {
+		clk_read(&line->now);
+		line->unclocked = 0;
+	}
+	c->bytes += n;
+	line->is_dropping = line_may_drop(line) && !line_has_room(line);
+	r = on_read(line, at, in, &close, err);
+	line->partial += (uint32_t)(c->framer.have > 0) - (uint32_t)was_partial;
+	before = c->frames - before;
+	line->unclocked += before + 1;
+	if (r < 0)
+		return r; /* the next process finishes it */
+	kept_end_turn(line, at, n);
+	if (close != CLOSE_N_REASONS)
+		conns_close(line, at, close);
+	cells_after_turn(line, i, before);
 	return r;
 }
 
@@ -226,12 +278,8 @@ int conns_on_readable(struct line *line, uint32_t at, bool *had_bytes, struct ch
 {
 	struct conn *c = &line->conns[at];
 	uint32_t i = c->cell;
-	uint64_t before = c->frames;
-	bool was_partial = c->framer.have > 0;
 	size_t room = room_for(line, at);
-	enum close_reason close = CLOSE_N_REASONS;
 	ssize_t n;
-	int r = 0;
 
 	*had_bytes = false;
 	if (room == 0) {
@@ -239,29 +287,17 @@ int conns_on_readable(struct line *line, uint32_t at, bool *had_bytes, struct ch
 		leave_alone(line, at);
 		return 0;
 	}
+	kept_begin_turn(line, at);
 	n = read(c->fd, line->receive, room);
+	*had_bytes = n > 0;
+	if (n > 0)
+		return conns_finish_turn(line, at, 0, (size_t)n, err);
+	kept_end_turn(line, at, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
-	if (n <= 0) {
-		conns_close(line, at, n == 0 ? reason_at_eof(&c->framer) : CLOSE_READ_ERROR);
-		cells_after_turn(line, i, 0);
-		return 0;
-	}
-	*had_bytes = true;
-	if (line->unclocked >= CLOCK_FRAMES) {
-		clk_read(&line->now);
-		line->unclocked = 0;
-	}
-	c->bytes += (uint64_t)n;
-	line->is_dropping = line_may_drop(line) && !line_has_room(line);
-	r = on_read(line, at, (size_t)n, &close, err);
-	line->partial += (uint32_t)(c->framer.have > 0) - (uint32_t)was_partial;
-	before = c->frames - before;
-	line->unclocked += before + 1;
-	if (close != CLOSE_N_REASONS)
-		conns_close(line, at, close);
-	cells_after_turn(line, i, before);
-	return r;
+	conns_close(line, at, n == 0 ? reason_at_eof(&c->framer) : CLOSE_READ_ERROR);
+	cells_after_turn(line, i, 0);
+	return 0;
 }
 
 void conns_sweep_stalled(struct line *line)

@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -95,16 +94,6 @@ int line_hear_scribe(struct line *line, struct cht_err *err)
 	return r;
 }
 
-static bool read_signal(struct line *line)
-{
-	struct signalfd_siginfo info;
-
-	if (read(line->loop.signal_fd, &info, sizeof(info)) != sizeof(info))
-		return false;
-	line->stop_signal = (int)info.ssi_signo;
-	return true;
-}
-
 /* A signal while we wait for the scribe. One that ends the waiting is left where it is: line_close
  * shall not wait either. */
 static int on_signal_waiting(struct line *line, struct cht_err *err)
@@ -113,7 +102,7 @@ static int on_signal_waiting(struct line *line, struct cht_err *err)
 		return cht_fail(err, CHT_E_STATE, 0,
 				"told twice to stop: cht-scribe is left to store the rest alone");
 	if (line->is_ready)
-		return read_signal(line) ? 0 : cht_fail(err, CHT_E_IO, errno, "read a signal");
+		return asked_stop(line) ? 0 : cht_fail(err, CHT_E_IO, errno, "read a signal");
 	line->stop_signal = SIGTERM;
 	return cht_fail(err, CHT_E_STATE, 0, "told to stop before everything was ready");
 }
@@ -352,7 +341,8 @@ static int turn_events(struct line *line, const struct epoll_event *events, int 
 		union fd_ref ref = { .u64 = events[i].data.u64 };
 
 		switch ((enum fd_kind)ref.kind) {
-		case FD_SIGNAL: (void)read_signal(line); break;
+		case FD_SIGNAL: (void)asked_stop(line); break;
+		case FD_ASKED: asked_turn(line); break;
 		case FD_TIMER: on_timer(line); break;
 		case FD_CLOCK: loop_clear_clock(&line->loop); break;
 		case FD_SCRIBE:

@@ -12,10 +12,13 @@
  * witness.c what is known of a VM beside its frames
  * conns.c   connections: one's turn, from bytes to events
  * start.c   the scribe, the sockets
+ * asked.c   signals
  * closed.c  what this process may still do
  * opener.c  what is asked of the opener: sockets by path
  * host.c    what the host says of itself and its ledger
  * agents.c  what agents' numbers said, for the next process
+ * store.c   descriptors that the service manager keeps
+ * kept.c    what the next process needs to go on with connections; kept_take.c takes it
  * runs.c    runs of an earlier process, and those that begin
  * vsock.c   the one listener of cells that are known by a CID
  * stop.c    draining, sealing, the last event
@@ -31,10 +34,13 @@
 #include "control/control.h"
 #include "daemon/budget.h"
 #include "daemon/child.h"
+#include "daemon/conn.h"
 #include "daemon/deadlines.h"
 #include "daemon/ids.h"
+#include "daemon/kept.h"
 #include "daemon/loop.h"
 #include "daemon/stating.h"
+#include "daemon/store.h"
 #include "daemon/table.h"
 #include "daemon/vsock.h"
 #include "event/event.h"
@@ -54,19 +60,6 @@ enum { BOOT_ID_MAX = 40 };
 
 /* Blocks of the longest body. */
 enum { FRAME_BLOCKS = (CHT_FRAME_MAX_BYTES + PARTIAL_BLOCK_BYTES - 1) / PARTIAL_BLOCK_BYTES };
-
-/* One accepted connection; free ones are threaded by .next. */
-struct conn {
-	int fd; /* -1: free */
-	uint32_t gen, cell;
-	uint32_t next, prev; /* of the same cell */
-	struct cht_frame_facts facts;
-	struct framer framer;
-	uint64_t frames, bytes;
-	uint64_t refused_since_ns;
-	uint32_t refused;
-	bool is_read; /* stands in the loop's second set */
-};
 
 /* What was told of lost frames in events that may not be durable yet. */
 struct telling {
@@ -116,12 +109,15 @@ struct slot {
 	int listen_fd;     /* -1: none */
 	uint64_t made;     /* the opener's number of its socket; 0: none */
 	uint64_t dev, ino; /* of the socket's file */
+	int left_fd;       /* its listener, of an earlier process, to be adopted; -1 */
 	struct cell_limits limits;
 	struct frame_quota quota;
 	uint32_t conns; /* first of its connections, or NOBODY */
 	uint32_t n_conns;
 	int vmm_fd; /* pidfd; -1: not watched */
 	int table_slot;
+	uint16_t kept_name;
+	bool is_static;           /* of the configuration */
 	uint64_t paused_until_ns; /* over its frame budget: not read before; 0 = read */
 	uint64_t paused_at_ns;    /* since then, by the line's reading time */
 	uint64_t unread_ns;       /* of the line's reading time, not the cell's */
@@ -201,11 +197,13 @@ struct line {
 	int hub_status;           /* below 0: a request failed by what concerns us all */
 	struct cht_err hub_err;
 	struct deadlines deadlines;
+	struct store store;
+	struct kept kept;
 	struct frame_pool pool;
 	void *pool_mem;
 	size_t pool_bytes, conns_bytes;
 	struct channel_spare spare;
-	uint8_t receive[RECEIVE_BYTES];
+	uint8_t *receive; /* RECEIVE_BYTES */
 	struct epoll_event
 		ready[LOOP_EVENTS]; /* connections found ready, and how far they were read */
 	int n_ready, ready_at;
@@ -233,7 +231,7 @@ struct line {
 	{                                                                                          \
 		.loop = LOOP_NULL, .ring = RING_NULL, .scribe = CHILD_NULL, .opener = CHILD_NULL,  \
 		.control_fd = -1, .table = TABLE_NULL, .vsock = VSOCK_NULL, .spare = { -1 },       \
-		.scribe_status = -1, .notify = NOTIFY_NULL                                         \
+		.store = STORE_NULL, .kept = KEPT_NULL, .scribe_status = -1, .notify = NOTIFY_NULL \
 	}
 
 /* start.c: starts the scribe, learns what is stored, declares what earlier runs lost, binds
@@ -279,6 +277,12 @@ int runs_open_one(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKE
 /* run.sealed, the last word of a cell's run. As line_emit. */
 int runs_seal(struct line *line, struct slot *slot, struct cht_str reason,
 	      struct cht_err *err) CHT_CHECKED;
+
+/* asked.c */
+/* Takes a signal to stop: line->stop_signal. */
+bool asked_stop(struct line *line);
+/* SIGUSR2: to end so that the next process goes on where we stand. */
+void asked_turn(struct line *line);
 
 /* line.c: turns until a signal (0) or until the scribe is gone (CHT_E_PEER). */
 int line_run(struct line *line, struct cht_err *err) CHT_CHECKED;
@@ -421,6 +425,8 @@ int cells_listen(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED
 /* Closes a listener, whose name is gone; or every one. */
 void cells_close_listener(struct line *line, struct slot *slot);
 void cells_close_listeners(struct line *line);
+/* Those that are kept stay for the next process, with their names; the others go. */
+void cells_leave_listeners(struct line *line);
 /* Both its budgets, by its limits, are full. */
 void cells_fill_budgets(const struct line *line, struct slot *slot);
 /* Takes who waits, at most ACCEPTS_PER_TURN; true when there may be more. */
@@ -475,23 +481,5 @@ bool witness_give_up(struct line *line);
 void witness_drop(struct line *line, struct slot *slot);
 /* We slept from before_ns, and were to be awake at due_ns (cell_note_late). */
 void witness_late(struct line *line, uint64_t due_ns, uint64_t before_ns);
-
-/* conns.c */
-/* A free place; NOBODY when there is none. */
-uint32_t conns_new(struct line *line);
-/* Takes fd into that place as a connection of cell i, and reads it unless the cell waits. */
-void conns_open(struct line *line, uint32_t i, uint32_t at, int fd,
-		const struct channel_peer *peer);
-void conns_close(struct line *line, uint32_t at, enum close_reason reason);
-void conns_close_all(struct line *line);
-/* Reads every connection of a cell, or leaves them alone. */
-void conns_set_read_all(struct line *line, const struct slot *slot, bool on);
-/* One connection's turn: at most one read. *had_bytes: there was something. CHT_E_PEER from
- * line_emit. */
-int conns_on_readable(struct line *line, uint32_t at, bool *had_bytes,
-		      struct cht_err *err) CHT_CHECKED;
-/* Closes those that have been in the middle of a frame for too long, by the time during which we
- * read: what we keep waiting does not stall. Once a second, or as often as the limit. */
-void conns_sweep_stalled(struct line *line);
 
 #endif

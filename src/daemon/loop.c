@@ -2,6 +2,8 @@
 #include "daemon/loop.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -29,6 +31,21 @@ void loop_clear_clock(struct loop *loop)
 	(void)!read(loop->clock_fd, &count, sizeof(count));
 }
 
+/* Not among the signals that end a wait: who is busy starting or stopping does it first. */
+static int hear_asked(struct loop *loop, struct cht_err *err)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGUSR2);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "block signals");
+	loop->asked_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (loop->asked_fd < 0)
+		return cht_fail(err, CHT_E_IO, errno, "wait for signals");
+	return loop_add(loop, loop->asked_fd, FD_ASKED, 0, 0, err);
+}
+
 int loop_open(struct loop *loop, struct cht_err *err)
 {
 	int r;
@@ -47,6 +64,8 @@ int loop_open(struct loop *loop, struct cht_err *err)
 	if (r == 0)
 		r = loop_add(loop, loop->timer_fd, FD_TIMER, 0, 0, err);
 	if (r == 0)
+		r = hear_asked(loop, err);
+	if (r == 0)
 		r = watch_clock(loop, err);
 	if (r == 0)
 		loop_set_reading(loop, true);
@@ -60,6 +79,7 @@ void loop_close(struct loop *loop)
 	fd_close(&loop->clock_fd);
 	fd_close(&loop->timer_fd);
 	fd_close(&loop->signal_fd);
+	fd_close(&loop->asked_fd);
 }
 
 static int set_of(const struct loop *loop, enum fd_kind kind)

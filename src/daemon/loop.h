@@ -10,6 +10,7 @@
 
 enum fd_kind {
 	FD_SIGNAL,      /* signalfd */
+	FD_ASKED,       /* signalfd of what is no stop */
 	FD_TIMER,       /* the one timerfd that we set */
 	FD_CLOCK,       /* a timerfd that tells when the wall clock is set */
 	FD_SCRIBE,      /* its socket */
@@ -40,17 +41,19 @@ enum { LOOP_EVENTS = 64 };
  * them, when the ring is full, is one call, whatever their number. */
 struct loop {
 	int main_fd, conn_fd;
-	int timer_fd, clock_fd, signal_fd;
+	int timer_fd, clock_fd, signal_fd, asked_fd;
 	bool reading;      /* conn_fd hangs in main_fd */
 	uint64_t timer_ns; /* what the timerfd is set to; UINT64_MAX: nothing */
 };
 
 #define LOOP_NULL                                                                                  \
 	{                                                                                          \
-		.main_fd = -1, .conn_fd = -1, .timer_fd = -1, .clock_fd = -1, .signal_fd = -1      \
+		.main_fd = -1, .conn_fd = -1, .timer_fd = -1, .clock_fd = -1, .signal_fd = -1,     \
+		.asked_fd = -1                                                                     \
 	}
 
-/* Makes both sets, the timers, and the signalfd for SIGTERM and SIGINT (which are blocked). */
+/* Makes both sets, the timers, and the signalfds for SIGTERM and SIGINT, and for SIGUSR2, which are
+ * all blocked. */
 int loop_open(struct loop *loop, struct cht_err *err) CHT_CHECKED;
 void loop_close(struct loop *loop);
 

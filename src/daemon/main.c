@@ -15,6 +15,7 @@ enum exit_status {
 	EXIT_USAGE = 2,
 	EXIT_SIBLING = 70,
 	EXIT_STOPPED = 74,
+	EXIT_AGAIN = 75,
 	EXIT_CONFIG = 78
 };
 
@@ -78,7 +79,9 @@ static int run(struct line *line, struct conf *conf, struct cht_err *err)
 	r = line_run(line, err);
 
 	if (r == 0) {
-		notify_manager(&line->notify, "STOPPING=1");
+		/* To a manager it is no stop when it is to start us again. */
+		notify_manager(&line->notify,
+			       line->stop_signal == SIGUSR2 ? "STATUS=Upgrading" : "STOPPING=1");
 		r = line_stop(line, err);
 	}
 	if (r == 0 && line->opener_is_gone)
@@ -129,5 +132,7 @@ int main(int argc, char **argv)
 	notify_close(&line.notify);
 	table_close(&line.table, false);
 	conf_free(&conf);
+	if (r == 0 && line.stop_signal == SIGUSR2)
+		return line.scribe_status > 0 ? exit_status(r, line.scribe_status) : EXIT_AGAIN;
 	return exit_status(r, line.scribe_status);
 }

@@ -195,9 +195,13 @@ static void await_end(int sock, int enough_fd)
 
 void opener_close(struct line *line)
 {
+	const struct opening_request none = { .kind = OPENING_KEEP, .ticket = START_TICKET };
+
 	if (line->opener.sock >= 0) {
 		if (line->loop.main_fd >= 0)
 			loop_remove(&line->loop, line->opener.sock, FD_OPENER);
+		if (line->kept.is_told && !kept_stays(line))
+			(void)!opening_ask(line->opener.sock, &none, NULL);
 		await_end(line->opener.sock, line->loop.signal_fd);
 	}
 	(void)child_wait(&line->opener, line->loop.signal_fd);

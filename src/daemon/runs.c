@@ -9,17 +9,14 @@
 #include "base/err.h"
 #include "daemon/line.h"
 
-static const struct conf_cell *find_cell(const struct line *line, const struct run *run,
-					 uint32_t *i)
+static const struct placed *find_cell(const struct line *line, const struct run *run, uint32_t *i)
 {
-	for (*i = 0; *i < line->conf->n_cells; (*i)++)
-		if (strcmp(line->conf->cells[*i].id, run->cell_id) == 0)
-			return &line->conf->cells[*i];
-	return NULL;
+	*i = ids_find(&line->ids, run->cell_id);
+	return *i != IDS_NONE ? &line->slots[*i].reg : NULL;
 }
 
 /* A run of an earlier process: does it go on in this one? Null when it does. */
-static const char *why_seal(const struct conf_cell *c, const struct run *run,
+static const char *why_seal(const struct placed *c, const struct run *run,
 			    const struct table_found *found)
 {
 	if (found->other_boot)
@@ -214,7 +211,7 @@ int runs_settle(struct line *line, const struct table_found *found, struct cht_e
 
 	while (r == 0 && table_next(&line->table, &at)) {
 		struct earlier was = { .table_slot = at };
-		const struct conf_cell *c;
+		const struct placed *c;
 		const char *reason;
 		uint32_t i;
 

@@ -98,6 +98,9 @@ int slots_open(struct line *line, struct cht_err *err)
 	int r;
 
 	line->n_slots = (uint32_t)line->conf->n_cells;
+	/* For the socket of a cell that is no longer configured, until it is gone. */
+	if (line->conf->fd_store && line->n_slots < CELLS_MAX)
+		line->n_slots++;
 	if (line->conf->control != NULL && line->n_slots < line->conf->cells_max)
 		line->n_slots = (uint32_t)line->conf->cells_max;
 	line->free_conn = line->free_slot = line->moving = NOBODY;
@@ -119,11 +122,11 @@ int slots_open(struct line *line, struct cht_err *err)
 	line->pool_bytes = scratch + blocks * sizeof(struct frame_block);
 	line->conns_bytes = (line->n_conns + 1) * sizeof(struct conn);
 	line->slots = calloc(line->n_slots + 1, sizeof(*line->slots));
-	line->pool_mem = reserve(line->pool_bytes);
-	line->conns = reserve(line->conns_bytes);
+	r = kept_open(line, err);
+	if (r < 0)
+		return r;
 	line->met = reserve((line->n_slots + 1) * (size_t)MET_BYTES);
-	if (line->slots == NULL || line->pool_mem == NULL || line->conns == NULL ||
-	    line->met == NULL)
+	if (line->slots == NULL || line->met == NULL)
 		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for %u cells", line->n_slots);
 	frame_pool_init(&line->pool, line->pool_mem, blocks,
 			(uint8_t *)line->pool_mem + blocks * sizeof(struct frame_block));
@@ -238,6 +241,8 @@ int slot_take(struct line *line, const struct placed *reg, uint32_t *i, struct c
 			       .finishing = NOBODY,
 			       .vmm_fd = -1,
 			       .table_slot = -1,
+			       .kept_name = STORE_NONE,
+			       .left_fd = -1,
 			       .next = NOBODY,
 			       .limits = limits_of_conf(line->conf),
 			       .quota = { .max = (uint16_t)line->conf->partial_blocks } };
@@ -283,15 +288,10 @@ void slots_free(struct line *line)
 	ids_close(&line->sockets);
 	fd_close(&line->spare.fd);
 	free(line->slots);
-	if (line->pool_mem != NULL)
-		(void)munmap(line->pool_mem, line->pool_bytes);
-	if (line->conns != NULL)
-		(void)munmap(line->conns, line->conns_bytes);
+	kept_close(line);
 	if (line->met != NULL)
 		(void)munmap(line->met, (line->n_slots + 1) * (size_t)MET_BYTES);
 	line->met = NULL;
 	line->slots = NULL;
-	line->pool_mem = NULL;
-	line->conns = NULL;
 	line->n_slots = line->slots_used = 0;
 }

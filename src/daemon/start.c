@@ -145,8 +145,17 @@ static int bind_cells(struct line *line, struct cht_err *err)
 		uint32_t i;
 
 		r = slot_take(line, &reg, &i, err);
-		if (r == 0)
-			cells_prepare(line, i);
+		if (r < 0)
+			break;
+		line->slots[i].is_static = true;
+		cells_prepare(line, i);
+	}
+	if (r == 0)
+		r = kept_take_cells(line, err);
+	for (uint32_t i = 0; i < line->slots_used && r == 0; i++) {
+		kept_find_listener(line, i);
+		if (line->slots[i].left_fd >= 0)
+			r = kept_adopt(line, i, err);
 		/* As many as may be asked for at once, then one by one. */
 		while (r == 0 && !line->slots[i].is_asked && line->slots[i].state == SLOT_BINDING) {
 			r = opener_ask_bind(line, i, err);
@@ -242,8 +251,13 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 	line->conf = conf;
 	clk_read(&line->now);
 	r = hub_prepare(line, err);
-	if (r == 0)
+	/* What is kept must not go to the scribe, not even until it is executed. */
+	if (r == 0 && conf->fd_store)
+		r = store_open(&line->store, line->notify.fd, err);
+	if (r == 0) {
+		kept_find(line);
 		r = ring_create(&line->ring, err);
+	}
 	if (r < 0) {
 		fd_close(&secrets_fd);
 		return r;
@@ -267,6 +281,8 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 		r = watch_scribe(line, err);
 	if (r == 0 && conf->close_for == NULL)
 		r = runs_begin(line, &found, err);
+	if (r == 0 && conf->close_for == NULL)
+		r = kept_take_conns(line, err);
 	if (r == 0)
 		r = line_await_durable(line, err);
 	if (r == 0)
@@ -281,6 +297,23 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 	return r;
 }
 
+/* What is kept stays, unless we were told to stop for good. */
+static void close_sockets(struct line *line)
+{
+	if (!kept_stays(line)) {
+		for (uint32_t at = 0; at < line->conns_used; at++)
+			if (line->conns[at].fd >= 0)
+				kept_forget_conn(line, at);
+		cells_close_listeners(line);
+		if (line->kept.is_told)
+			store_drop_memory(&line->store);
+	} else {
+		cells_leave_listeners(line);
+	}
+	for (uint32_t at = 0; at < line->conns_used; at++)
+		fd_close(&line->conns[at].fd);
+}
+
 void line_close(struct line *line)
 {
 	int status;
@@ -288,11 +321,8 @@ void line_close(struct line *line)
 	hub_close(line);
 	opener_close(line);
 	fd_close(&line->control_fd);
-	if (line->slots != NULL) {
-		cells_close_listeners(line);
-		for (uint32_t at = 0; at < line->conns_used; at++)
-			fd_close(&line->conns[at].fd);
-	}
+	if (line->slots != NULL)
+		close_sockets(line);
 	slots_free(line);
 	status = line->scribe.is_joined && line->scribe.sock >= 0
 			 ? join_wait(&line->scribe, line->loop.signal_fd)

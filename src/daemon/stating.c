@@ -195,6 +195,7 @@ bool stating_take(struct line *line, uint32_t i, const struct control_request *r
 		slot->cell.ledger_quota = request->limits.ledger_bytes;
 	if (request->told != TOLD_NOTHING)
 		witness_told(line, i, request->told);
+	kept_note_cell(line, i);
 	*ticket = wait_for_disk(line, i, index);
 	return true;
 }

@@ -75,9 +75,34 @@ static struct cht_str why(const struct line *line)
 	return line->stop_signal == SIGINT ? STR("SIGINT") : STR("SIGTERM");
 }
 
+/* For the next process: nobody is drained, no socket closed; what it needs stands in the
+ * run table and in what is kept. */
+static int leave(struct line *line, struct cht_err *err)
+{
+	int r;
+
+	diag(DIAG_INFO, "leaving sockets and connections to the next process");
+	r = moves_finish(line, err);
+	hub_close(line);
+	clk_read(&line->now);
+	if (r == 0)
+		r = cells_flush(line, err);
+	if (r == 0)
+		r = vsock_tell(line, true, err);
+	if (r == 0)
+		r = host_tell_stop(line, STR("upgrade"), err);
+	if (r == 0)
+		r = line_await_durable(line, err);
+	table_close(&line->table, r == 0);
+	return r;
+}
+
 int line_stop(struct line *line, struct cht_err *err)
 {
 	int r;
+
+	if (line->stop_signal == SIGUSR2)
+		return leave(line, err);
 
 	diag(DIAG_INFO, "stopping: reading what the kernel still holds");
 	line->space_until_ns = clk_monotonic_ns() + LIMIT_DRAIN_NS;
@@ -105,7 +130,8 @@ int line_stop(struct line *line, struct cht_err *err)
 	return r;
 }
 
-/* The scribe hears first which entry closes the log: the flag comes with it, whoever is killed. */
+/* The scribe hears first which entry closes the log: the flag comes with it, whoever is
+ * killed. */
 int line_end_log(struct line *line, struct cht_err *err)
 {
 	const struct handoff_msg last = { .kind = HANDOFF_CLOSE,

@@ -6,9 +6,8 @@
 #ifndef DAEMON_TABLE_FILE_H
 #define DAEMON_TABLE_FILE_H
 
-#include <stdatomic.h>
-
 #include "cell/cell.h"
+#include "daemon/order.h"
 #include "daemon/table.h"
 
 #define TABLE_MAGIC UINT64_C(0x34656c6261746863) /* "chtable4" */
@@ -128,13 +127,6 @@ static inline struct slot *table_slot(const struct table *t, int slot)
 static inline struct past *table_past(const struct table *t, int slot)
 {
 	return &table_group(t, slot)->past[slot % TABLE_GROUP];
-}
-
-/* The stores before it stand in the file before those after it: a kill comes between two
- * instructions, and all that it must not meet is the compiler's order instead of ours. */
-static inline void in_this_order(void)
-{
-	atomic_signal_fence(memory_order_seq_cst);
 }
 
 #endif

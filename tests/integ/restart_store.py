@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Restarts with a descriptor store: connections go on at the byte where they stood, after an upgrade and
+after a kill, and nothing is left behind by a stop."""
+
+import os
+import random
+import signal
+
+from counting import Agent, check_count
+from manager import Manager
+from rig import (await_count, await_type, body, check, cht, connect, equal, events, frame, framed, is_gone, main, short,
+                 types, wait_for)
+from restart_count import await_load
+
+
+def managed(d, *args, **kw):
+    return Manager(d, d + "/s", "--cell", f"a={d}/a", *args, **kw)
+
+
+def of_kind(state, name):
+    return [e["data"] for e in events(state) if short(e) == name]
+
+
+def check_no_reconnect(state, agents):
+    """Each agent kept its first connection."""
+    equal([a.connects for a in agents], [1] * len(agents), "connects of each agent")
+    # And the last one, which says how far it counted.
+    newest = max(e["connection"] for e in of_kind(state, "channel.opened"))
+    equal(newest, 2 * len(agents), "connections opened")
+
+
+def under_load(d, n, end):
+    agents = [Agent(d + "/a_9001") for _ in range(3)]
+    rng = random.Random(end.__name__)
+    with managed(d) as m:
+        for a in agents:
+            a.start()
+        for _ in range(n):
+            await_load(m.state, rng.randint(1, 2000) * 300)
+            end(m)
+        await_load(m.state, 100 * 300)
+        for a in agents:
+            a.finish()
+        m.end(signal.SIGTERM, 0)
+        check_no_reconnect(m.state, agents)
+        return check_count(m.state, agents), m
+
+
+def upgrade(m):
+    m.upgrade()
+
+
+def killed(m):
+    scribe = m.scribe_pid()
+    m.kill()
+    wait_for("the scribe's end", lambda: is_gone(scribe))
+    m.start()
+
+
+def test_an_upgrade_loses_no_frame(d):
+    lost, m = under_load(d, 5, upgrade)
+    equal(lost, 0, "frames lost")
+    equal(of_kind(m.state, "guest.telemetry.dropped"), [], "told as lost")
+    equal([e["reason"] for e in of_kind(m.state, "host.stopped")], ["upgrade"] * 5 + ["SIGTERM"], "why it stopped")
+
+
+def test_a_kill_ends_no_connection(d):
+    lost, m = under_load(d, 10, killed)
+    # Between the number of an event and its place in the ring there is one frame, and it is declared.
+    check(lost <= 10, f"{lost} frames lost in 10 kills")
+    equal(of_kind(m.state, "guest.telemetry.dropped"), [], "told as lost on the way")
+
+
+def test_a_frame_cut_anywhere_goes_on(d):
+    raws = [framed(body(pid=7)), framed(body(pid=8, padding=b"x" * 60000))]
+    with managed(d) as m:
+        n = 0
+        for end in (upgrade, killed):
+            for raw in raws:
+                for cut in (1, 3, 4, 5, len(raw) // 2, len(raw) - 1):
+                    with connect(d + "/a_9001") as s:
+                        s.sendall(raw[:cut])
+                        s_before = connect(d + "/a_9001")
+                        s_before.close()
+                        end(m)
+                        s.sendall(raw[cut:] + frame(pid=9))
+                        n += 2
+                        await_count(m.state, "guest.process_spawned", n)
+        m.end(signal.SIGTERM, 0)
+        pids = [e["guest"]["guestPid"] for e in of_kind(m.state, "guest.process_spawned")]
+        equal(pids, ([7, 9] * 6 + [8, 9] * 6) * 2, "what came")
+        equal(of_kind(m.state, "frames.refused"), [], "refused")
+
+
+def test_what_an_agent_sent_before_it_hung_up_is_read(d):
+    with managed(d) as m:
+        m.kill()
+        with connect(d + "/a_9001") as s:  # the listener is kept: it waits
+            s.sendall(frame(pid=1) * 50)
+        m.start()
+        await_count(m.state, "guest.process_spawned", 50)
+        m.end(signal.SIGTERM, 0)
+
+
+def test_a_stop_leaves_nothing_behind(d):
+    with managed(d) as m, connect(d + "/a_9001") as s:
+        s.sendall(frame())
+        await_type(m.state, "guest.process_spawned")
+        equal(len(m.names()), 3, "kept: a listener, a connection, the memory")
+        m.end(signal.SIGTERM, 0)
+        wait_for("an empty store", lambda: not m.names())
+        check(not os.path.exists(d + "/a_9001"), "the socket is there still")
+        equal(s.recv(1), b"", "what the agent reads")
+
+
+def test_what_closes_is_given_up(d):
+    with managed(d) as m:
+        wait_for("the listener and the memory", lambda: len(m.names()) == 2)
+        for _ in range(3):
+            with connect(d + "/a_9001") as s:
+                s.sendall(frame())
+                wait_for("the connection", lambda: len(m.names()) == 3)
+            wait_for("its end", lambda: len(m.names()) == 2)
+        m.upgrade()
+        equal(len(m.names()), 2, "kept after an upgrade")
+        m.end(signal.SIGTERM, 0)
+
+
+def test_cells_of_the_control_socket_go_on(d):
+    with managed(d, "--control", d + "/c") as m:
+        cht("cell", "add", "b", "--base", d + "/b", "--run", "r1", "--control", d + "/c")
+        with connect(d + "/b_9001") as s:
+            s.sendall(frame(pid=1))
+            await_count(m.state, "guest.process_spawned", 1)
+            for n, end in ((2, upgrade), (3, killed)):
+                end(m)
+                s.sendall(frame(pid=n))
+                await_count(m.state, "guest.process_spawned", n)
+        cht("cell", "rm", "b", "--control", d + "/c")
+        wait_for("its listener to go", lambda: len(m.names()) == 2)
+        m.end(signal.SIGTERM, 0)
+        runs = {e["data"]["runId"] for e in events(m.state) if e["data"]["cellId"] == "b"}
+        equal(runs, {"r1"}, "runs of the cell")
+
+
+def test_the_scribes_end_ends_no_connection(d):
+    with managed(d) as m, connect(d + "/a_9001") as s:
+        s.sendall(frame(pid=1))
+        await_count(m.state, "guest.process_spawned", 1)
+        os.kill(m.scribe_pid(), signal.SIGKILL)
+        equal(m.proc.wait(30), 70, "status")
+        m.start()
+        s.sendall(frame(pid=2))
+        await_count(m.state, "guest.process_spawned", 2)
+        m.end(signal.SIGTERM, 0)
+
+
+def test_a_cell_that_left_the_configuration_is_closed(d):
+    with managed(d) as m, connect(d + "/a_9001") as s:
+        s.sendall(frame())
+        await_type(m.state, "guest.process_spawned")
+        m.args = ("--cell", f"b={d}/b")
+        m.upgrade()
+        equal(s.recv(1), b"", "what the agent reads")
+        check(not os.path.exists(d + "/a_9001"), "the socket is there still")
+        wait_for("what is kept", lambda: len(m.names()) == 2)
+        equal([e["reason"] for e in of_kind(m.state, "run.sealed")], ["unregistered"], "sealed")
+        m.end(signal.SIGTERM, 0)
+
+
+def test_a_full_store_costs_the_connection_only(d):
+    with managed(d, most=3) as m, connect(d + "/a_9001") as first, connect(d + "/a_9001") as second:
+        for s in (first, second):
+            s.sendall(frame())
+        await_count(m.state, "guest.process_spawned", 2)
+        m.upgrade()
+        equal(second.recv(1), b"", "what the second reads")
+        first.sendall(frame())
+        await_count(m.state, "guest.process_spawned", 3)
+        m.end(signal.SIGTERM, 0)
+        reasons = of_kind(m.state, "channel.closed")[0]["reasons"]
+        equal(reasons, {"host_stops": 1}, "why it was closed")
+
+
+def test_another_layout_is_told_and_costs_the_connections_only(d):
+    with managed(d) as m, connect(d + "/a_9001") as s:
+        s.sendall(frame())
+        await_type(m.state, "guest.process_spawned")
+        m.end(signal.SIGUSR2, 75)
+        memory = next(fd for name, fd in m.kept if name in "+-")
+        os.pwrite(memory, b"\0" * 8, 0)
+        m.start()
+        check("another version kept" in m.stderr(), m.stderr())
+        equal(s.recv(1), b"", "what the agent reads")
+        with connect(d + "/a_9001") as again:
+            again.sendall(frame())
+            await_count(m.state, "guest.process_spawned", 2)
+        m.end(signal.SIGTERM, 0)
+
+
+def test_without_a_store_the_signal_for_an_upgrade_is_refused(d):
+    from rig import Daemon
+    with Daemon(d + "/s", "--cell", f"a={d}/a") as daemon:
+        daemon.proc.send_signal(signal.SIGUSR2)
+        wait_for("its refusal", lambda: "--fd-store" in daemon.stderr())
+        with connect(d + "/a_9001") as s:
+            s.sendall(frame())
+            await_type(daemon.state, "guest.process_spawned")
+        daemon.stop()
+
+
+if __name__ == "__main__":
+    main(globals())
