@@ -104,8 +104,8 @@ static int on_answer(struct line *line, const struct opening_answer *answer, int
 
 int opener_hear(struct line *line, struct cht_err *err)
 {
-	struct opening_answer answer;
-	int fd, r;
+	struct opening_answer answer = { 0 };
+	int fd = -1, r;
 
 	while ((r = opening_take_answer(line->opener.sock, &answer, &fd, err)) == 1) {
 		if (answer.kind == OPENING_READY) {
@@ -124,7 +124,7 @@ int opener_hear(struct line *line, struct cht_err *err)
 static int await_ready(struct line *line, struct cht_err *err)
 {
 	struct pollfd ready = { .fd = line->opener.sock, .events = POLLIN };
-	struct opening_answer answer;
+	struct opening_answer answer = { 0 };
 	int fd = -1, r;
 
 	while ((r = join_check(&line->opener, err)) == CHT_E_FULL)
@@ -313,7 +313,7 @@ int opener_ask_bind(struct line *line, uint32_t i, struct cht_err *err)
 		r = cht_fail(&why, CHT_E_BIND, 0, "chtd is stopping: ask again when it is back");
 	else if (slot->is_asked || line->n_asked == OPENING_ASKED_MAX)
 		return 0;
-	else if ((r = cells_channel(&slot->reg, path, sizeof(path))) < 0)
+	else if (cells_channel(&slot->reg, path, sizeof(path)) < 0)
 		r = cht_fail(&why, CHT_E_BIND, ENAMETOOLONG, "the path");
 	else
 		r = write_path(path, request.path, sizeof(request.path), &why);

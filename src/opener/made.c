@@ -35,11 +35,17 @@ static void forget(struct made *made, uint32_t i)
 static void unlink_one(struct made *made, uint32_t i)
 {
 	const struct made_one *one = &made->list[i];
+	struct owner we;
 	struct stat st;
 
+	if (owner_enter(&we, one->uid, one->gid, NULL) < 0) {
+		forget(made, i);
+		return;
+	}
 	if (fstatat(one->dir_fd, one->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    st.st_dev == one->dev && st.st_ino == one->ino && (st.st_mode & S_IFMT) == one->type)
 		(void)unlinkat(one->dir_fd, one->name, 0);
+	owner_leave(&we);
 	forget(made, i);
 }
 

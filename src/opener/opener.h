@@ -7,6 +7,7 @@
  * options.c   the command line
  * roots.c     from a path to its directory, without a way out
  * made.c      what was made and is to be unlinked
+ * owner.c     doing a thing as somebody else
  * requests.c  the table
  * serve.c     one line after the other
  */
@@ -58,12 +59,26 @@ void roots_close(struct roots *roots);
 int roots_find(const struct roots *roots, const char *path, const char **name,
 	       struct cht_err *err) CHT_CHECKED;
 
+/* Who we were. */
+struct owner {
+	uint32_t uid, gid, effective;
+	bool is_other;
+};
+
+/* From here to owner_leave the file system takes us for this user and group (-1: our own group),
+ * who has no capability there; uid -1: for ourselves, whatever gid is. CHT_E_BIND: we may not;
+ * CHT_E_IO. On failure we are who we were. */
+int owner_enter(struct owner *was, int64_t uid, int64_t gid, struct cht_err *err) CHT_CHECKED;
+void owner_leave(const struct owner *was);
+
 /* What was made for the line and bears its name. */
 struct made {
 	struct made_one {
 		int dir_fd; /* -1: free */
 		char name[sizeof(((struct channel_socket *)0)->name)];
 		uint64_t dev, ino;
+		int64_t uid; /* who made it, and removes it; -1: ourselves */
+		int64_t gid;
 		uint32_t type; /* S_IFSOCK */
 		bool goes;     /* with this line, whatever it keeps */
 		uint32_t gen, next;

@@ -3,6 +3,7 @@
  * known but its size and its kind. */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 
 #include "base/bytes.h"
@@ -52,8 +53,9 @@ static int do_bind(struct opener *opener, const struct opening_request *request,
 		   struct opening_answer *answer, int *fd, struct cht_err *err)
 {
 	struct cht_listener_options options = CHT_LISTENER_OPTIONS_INIT;
-	struct channel_socket made;
-	struct made_one one;
+	struct channel_socket made = CHANNEL_SOCKET_NULL;
+	struct made_one one = { .dir_fd = -1 };
+	struct owner we;
 	int r;
 
 	if (!is_id(request->make.uid) || !is_id(request->make.gid) ||
@@ -66,9 +68,17 @@ static int do_bind(struct opener *opener, const struct opening_request *request,
 	options.uid = request->make.uid;
 	options.gid = request->make.gid;
 	options.replace = opener->options->replace;
+	r = owner_enter(&we, options.uid, options.gid, err);
+	if (r < 0) {
+		fd_close(&one.dir_fd);
+		return r;
+	}
 	r = channel_bind_at(&made, one.dir_fd, one.name, &options, err);
+	owner_leave(&we);
 	if (r < 0)
 		return r;
+	one.uid = options.uid;
+	one.gid = options.gid;
 	one.goes = request->make.goes == 1;
 	one.dev = made.dev;
 	one.ino = made.ino;
@@ -89,7 +99,7 @@ static int do_unlink(struct opener *opener, const struct opening_request *reques
 static int do_adopt(struct opener *opener, const struct opening_request *request,
 		    struct opening_answer *answer, int *fd, struct cht_err *err)
 {
-	struct made_one one;
+	struct made_one one = { .dir_fd = -1 };
 	struct stat st;
 	int r;
 
@@ -107,6 +117,8 @@ static int do_adopt(struct opener *opener, const struct opening_request *request
 	}
 	one.dev = st.st_dev;
 	one.ino = st.st_ino;
+	one.uid = st.st_uid == (uid_t)setfsuid((uid_t)-1) ? -1 : (int64_t)st.st_uid;
+	one.gid = st.st_gid;
 	take(opener, &one, answer);
 	return 0;
 }

@@ -290,6 +290,33 @@ def test_without_privilege_it_can_do_what_its_user_can(d):
         v.close()
 
 
+def test_with_capabilities_it_can_do_no_more_than_the_owner_could(d):
+    if os.geteuid() != 0:
+        skip("gives capabilities to another user, and this is not root")
+    os.chmod(d, 0o755)
+    for name, uid, mode in (("his", 20001, 0o700), ("hers", 20002, 0o755), ("secret", 20002, 0o700)):
+        os.mkdir(f"{d}/{name}")
+        os.chmod(f"{d}/{name}", mode)
+        os.chown(f"{d}/{name}", uid, uid)
+    for caps in ("+setuid,+setgid,+dac_read_search", "+setuid,+setgid,+dac_read_search,+dac_override,+fowner"):
+        drop = ("setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", "--inh-caps", caps,
+                "--ambient-caps", caps)
+        with Opener("--root", d, prefix=drop) as o:
+            made, v = o.listener(bind(d + "/his/v", uid=20001, gid=20001, mode=0o660))
+            st = os.lstat(d + "/his/v")
+            equal((st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode)), (20001, 20001, 0o660), "owner and mode")
+            for path in ("/hers/v", "/secret/v", "/v"):
+                _, _, _, code, text, _ = o.ask(bind(d + path, uid=20001, gid=20001))
+                equal((code, "Permission denied" in text), (CODES["BIND"], True), text)
+            equal(o.ask(unlink(made))[3], 0, "unlink")
+            equal(sockets(d + "/his"), [], "what it made as another it removes as that other")
+            v.close()
+            o.listener(bind(d + "/his/w", uid=20001, gid=20001))
+            o.sock.shutdown(socket.SHUT_WR)
+            equal(o.hear(), None, "its end")
+            equal(sockets(d + "/his"), [], "sockets in the end")
+
+
 # With chtd.
 
 def test_kill_9_of_the_line_leaves_no_socket(d):
