@@ -119,11 +119,51 @@ static int read_to_end(int fd, struct ask_reply *reply, struct cht_err *err)
 	return r;
 }
 
+/* The line with a chunk's size, which ends at the number of bytes returned; 0: it is none. */
+static size_t chunk_size(const char *line, size_t *size)
+{
+	size_t n = 0, at = 0;
+
+	for (; n < ANSWER_MAX; at++) {
+		const char *digits = "0123456789abcdef", *digit;
+
+		digit = line[at] != '\0' ? strchr(digits, line[at] | 0x20) : NULL;
+		if (digit == NULL)
+			break;
+		n = n << 4 | (size_t)(digit - digits);
+	}
+	*size = n;
+	return at > 0 && line[at] == '\r' && line[at + 1] == '\n' ? at + 2 : 0;
+}
+
+/* Takes the sizes out of a body that came in chunks; false when it is none, or not whole. */
+static bool join_chunks(struct ask_reply *reply)
+{
+	const char *from = reply->text, *end = reply->text + reply->len;
+	size_t size, head;
+
+	reply->len = 0;
+	while ((head = chunk_size(from, &size)) > 0) {
+		from += head;
+		if (size == 0) {
+			reply->text[reply->len] = '\0';
+			return true;
+		}
+		if ((size_t)(end - from) < 2 || size > (size_t)(end - from) - 2)
+			break;
+		memmove(reply->text + reply->len, from, size);
+		reply->len += size;
+		from += size + 2;
+	}
+	return false;
+}
+
 /* Takes the head off. */
 static int take_apart(struct ask_reply *reply, struct cht_err *err)
 {
-	static const char version[] = "HTTP/1.1 ";
+	static const char version[] = "HTTP/1.1 ", chunked[] = "Transfer-Encoding: chunked";
 	const char *body = reply->len > 0 ? strstr(reply->text, "\r\n\r\n") : NULL;
+	bool is_chunked;
 	uint64_t status;
 
 	if (body == NULL || strncmp(reply->text, version, strlen(version)) != 0 ||
@@ -132,9 +172,13 @@ static int take_apart(struct ask_reply *reply, struct cht_err *err)
 				"no answer came: chtd ended meanwhile, or something else listens "
 				"there");
 	body += strlen("\r\n\r\n");
+	is_chunked =
+		memmem(reply->text, (size_t)(body - reply->text), chunked, strlen(chunked)) != NULL;
 	reply->status = (unsigned)status;
 	reply->len -= (size_t)(body - reply->text);
 	memmove(reply->text, body, reply->len + 1);
+	if (is_chunked && !join_chunks(reply))
+		return cht_fail(err, CHT_E_PEER, 0, "the answer ended before it was whole");
 	reply->json = json_loadb(reply->text, reply->len, JSON_REJECT_DUPLICATES, NULL);
 	return 0;
 }

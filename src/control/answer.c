@@ -6,6 +6,8 @@
 #include "control/client.h"
 #include "control/reply.h"
 
+enum { LISTING_BYTES = 8192 };
+
 static const char json_type[] = "application/json";
 
 static enum MHD_Result queue(struct client *client, struct MHD_Response *response, unsigned status,
@@ -59,51 +61,62 @@ enum MHD_Result client_queue_error(struct client *client)
 	return queue_text(client, client->status, json_type);
 }
 
-/* Text that grows; freed when memory ends. */
-struct growing {
-	char *text;
-	size_t len, cap;
-};
-
-static bool make_room(struct growing *g)
+/* The next cell, or the end, into .text. */
+static void list_next(struct client *client)
 {
-	size_t cap = 2 * g->cap + CONTROL_VIEW_MAX;
-	char *grown;
+	struct listing *list = &client->listing;
+	const struct control_handler *handler = &list->control->handler;
+	struct buf b = buf_init(client->text, sizeof(client->text));
+	struct control_view view;
 
-	if (g->text != NULL && g->cap - g->len > CONTROL_VIEW_MAX)
-		return true;
-	grown = realloc(g->text, cap);
-	if (grown == NULL) {
-		free(g->text);
-		g->text = NULL;
-		return false;
+	list->sent = 0;
+	if (handler->next_cell(handler->context, list->after, &view)) {
+		buf_put_byte(&b, list->has_some ? ',' : '[');
+		reply_put_view(&b, &view);
+		memcpy(list->after, view.id.ptr, view.id.len);
+		list->after[view.id.len] = '\0';
+		list->has_some = true;
+	} else {
+		buf_put_str(&b, list->has_some ? STR("]\n") : STR("[]\n"));
+		list->is_whole = true;
 	}
-	g->text = grown;
-	g->cap = cap;
-	return true;
+	client->text_len = buf_len(&b);
 }
 
-/* All cells: as long as it takes, in memory of its own, which goes with the answer. */
+/* The library asks for more whenever the client has taken what there was. */
+static ssize_t on_listing(void *closure, uint64_t pos, char *to, size_t max)
+{
+	struct client *client = closure;
+	struct listing *list = &client->listing;
+	size_t n = 0;
+
+	(void)pos;
+	while (n < max) {
+		size_t rest = client->text_len - list->sent, part = max - n;
+
+		if (rest == 0 && list->is_whole)
+			break;
+		if (rest == 0) {
+			list_next(client);
+			continue;
+		}
+		part = rest < part ? rest : part;
+		memcpy(to + n, client->text + list->sent, part);
+		list->sent += part;
+		n += part;
+	}
+	return n > 0 ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+/* All cells, in parts: neither their number nor who reads slowly holds anybody up, or takes memory.
+ */
 static enum MHD_Result queue_cells(struct control *c, struct client *client)
 {
-	struct growing g = { .cap = 4096 };
-	struct control_view view;
-	uint32_t at = 0;
-
-	while (make_room(&g) && c->handler.next_cell(c->handler.context, &at, &view)) {
-		struct buf b = buf_init(g.text + g.len, CONTROL_VIEW_MAX);
-
-		buf_put_byte(&b, g.len == 0 ? '[' : ',');
-		reply_put_view(&b, &view);
-		g.len += buf_len(&b);
-	}
-	if (g.text == NULL)
-		return MHD_NO;
-	if (g.len == 0)
-		g.text[g.len++] = '[';
-	memcpy(g.text + g.len, "]\n", 2);
+	client->listing = (struct listing){ .control = c };
+	client->text_len = 0;
 	return queue(client,
-		     MHD_create_response_from_buffer(g.len + 2, g.text, MHD_RESPMEM_MUST_FREE),
+		     MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, LISTING_BYTES, on_listing,
+						       client, NULL),
 		     MHD_HTTP_OK, json_type);
 }
 
@@ -120,11 +133,8 @@ static enum MHD_Result queue_metrics(struct control *c, struct client *client)
 
 static enum MHD_Result queue_health(struct control *c, struct client *client)
 {
-	struct control_metrics metrics = { 0 };
-
-	c->handler.read_metrics(c->handler.context, &metrics);
 	client->text_len = 0;
-	if (!metrics.is_paused || client->request.what == CONTROL_READY)
+	if (!c->handler.is_paused(c->handler.context) || client->request.what == CONTROL_READY)
 		return queue_text(client, MHD_HTTP_NO_CONTENT, json_type);
 	(void)control_refuse(&client->error, MHD_HTTP_SERVICE_UNAVAILABLE, "ledger_full",
 			     "the ledger cannot be written: make room on its disk");

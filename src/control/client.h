@@ -19,6 +19,14 @@ enum client_state {
 	CLIENT_TOLD,    /* resumed: it is in .text */
 };
 
+/* How far a list of all cells is; what is to be sent next of it stands in .text. */
+struct listing {
+	struct control *control;
+	char after[CHT_CELL_ID_MAX + 1]; /* the newest in it */
+	size_t sent;                     /* of .text */
+	bool has_some, is_whole;
+};
+
 struct client {
 	enum client_state state;
 	bool may_read, may_write, has_head;
@@ -34,6 +42,7 @@ struct client {
 	struct control_error error; /* status 0: the request is good so far */
 	unsigned status;            /* of .text */
 	size_t body_len, text_len;
+	struct listing listing; /* of an answer that is the list of all cells */
 	uint8_t body[CONTROL_BODY_MAX];
 	char text[CONTROL_VIEW_MAX];
 };

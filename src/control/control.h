@@ -54,8 +54,11 @@ struct control_handler {
 	/* CONTROL_CELL: false, *ticket: the answer comes by control_tell. True: *answer is it. */
 	bool (*on_cell)(void *context, const struct control_request *request,
 			struct control_answer *answer, control_ticket *ticket);
-	/* One cell after the other, sorted by id; *at is 0 at first. False at the end. */
-	bool (*next_cell)(void *context, uint32_t *at, struct control_view *view);
+	/* The cell whose id comes next behind that one, by bytes; the first behind "". False at the
+	 * end. Others may come and go between two calls. */
+	bool (*next_cell)(void *context, const char *after, struct control_view *view);
+	/* Whether the ledger cannot be written now. */
+	bool (*is_paused)(void *context);
 	void (*read_metrics)(void *context, struct control_metrics *metrics);
 };
 

@@ -43,7 +43,7 @@ static void view(const struct line *line, const struct slot *slot, struct contro
 	const struct cht_cell *cell = &slot->cell;
 
 	*out = (struct control_view){
-		.id = str_of(cell->run.cell_id),
+		.id = str_of(slot->reg.id),
 		.run = str_of(cell->run.run_id),
 		.spec = str_of(cell->run.spec),
 		.socket = channel_of(slot),
@@ -261,30 +261,22 @@ void hub_tell_stated(struct line *line, control_ticket ticket, const struct stat
 		control_tell(line->control, ticket, &answer);
 }
 
-static int by_id(const void *a, const void *b, void *context)
+static bool next_cell(void *context, const char *after, struct control_view *out)
 {
-	const struct line *line = context;
-	const uint32_t *x = a, *y = b;
+	struct line *line = context;
+	uint32_t i = sorted_after(&line->by_id, after);
 
-	return strcmp(line->slots[*x].reg.id, line->slots[*y].reg.id);
+	if (i == IDS_NONE)
+		return false;
+	view(line, &line->slots[i], out);
+	return true;
 }
 
-static bool next_cell(void *context, uint32_t *at, struct control_view *out)
+static bool is_paused(void *context)
 {
-	static uint32_t order[CELLS_MAX], n;
-	struct line *line = context;
+	const struct line *line = context;
 
-	if (*at == 0) {
-		n = 0;
-		for (uint32_t i = 0; i < line->slots_used; i++)
-			if (line->slots[i].state != SLOT_FREE)
-				order[n++] = i;
-		qsort_r(order, n, sizeof(order[0]), by_id, line);
-	}
-	if (*at >= n)
-		return false;
-	view(line, &line->slots[order[(*at)++]], out);
-	return true;
+	return line->disk_full;
 }
 
 static void read_metrics(void *context, struct control_metrics *out)
@@ -339,6 +331,7 @@ int hub_open(struct line *line, struct cht_err *err)
 						 .clients_max = line->n_clients,
 						 .on_cell = on_cell,
 						 .next_cell = next_cell,
+						 .is_paused = is_paused,
 						 .read_metrics = read_metrics };
 	int r;
 

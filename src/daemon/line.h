@@ -39,6 +39,7 @@
 #include "daemon/ids.h"
 #include "daemon/kept.h"
 #include "daemon/loop.h"
+#include "daemon/sorted.h"
 #include "daemon/stating.h"
 #include "daemon/store.h"
 #include "daemon/table.h"
@@ -180,6 +181,7 @@ struct line {
 	uint32_t n_slots, slots_used, free_slot; /* capacity; ever used; first free */
 	uint32_t n_cells;                        /* registered */
 	struct ids ids, sockets;                 /* their places by id, and by channel */
+	struct sorted by_id;                     /* the same places, in order */
 	struct vsock vsock;
 	uint32_t moving;    /* first whose state waits to change */
 	unsigned n_proving; /* receipts asked for */

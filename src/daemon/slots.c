@@ -112,6 +112,8 @@ int slots_open(struct line *line, struct cht_err *err)
 	if (r == 0)
 		r = ids_open(&line->ids, line->n_slots, id_of, line, err);
 	if (r == 0)
+		r = sorted_open(&line->by_id, line->n_slots, id_of, line, err);
+	if (r == 0)
 		r = ids_open(&line->sockets, line->n_slots, socket_of, line, err);
 	if (r == 0)
 		r = channel_spare_open(&line->spare, err);
@@ -248,11 +250,13 @@ int slot_take(struct line *line, const struct placed *reg, uint32_t *i, struct c
 			       .quota = { .max = (uint16_t)line->conf->partial_blocks } };
 	line->n_cells++;
 	r = keep_texts(slot, reg, err);
-	if (r == 0)
-		ids_add(&line->ids, *i);
-	else
+	if (r < 0) {
 		slot_drop(line, *i);
-	return r;
+		return r;
+	}
+	ids_add(&line->ids, *i);
+	sorted_add(&line->by_id, *i);
+	return 0;
 }
 
 void slot_drop(struct line *line, uint32_t i)
@@ -262,6 +266,7 @@ void slot_drop(struct line *line, uint32_t i)
 	cells_close_listener(line, slot);
 	witness_drop(line, slot);
 	ids_remove(&line->ids, i);
+	sorted_remove(&line->by_id, i);
 	ids_remove(&line->sockets, i);
 	forget_met(line, i);
 	free(slot->texts);
@@ -286,6 +291,7 @@ void slots_free(struct line *line)
 	deadlines_close(&line->deadlines);
 	ids_close(&line->ids);
 	ids_close(&line->sockets);
+	sorted_close(&line->by_id);
 	fd_close(&line->spare.fd);
 	free(line->slots);
 	kept_close(line);

@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include "daemon/ids.h"
+#include "daemon/sorted.h"
 
 enum { PLACES = 500 };
 
@@ -58,11 +59,61 @@ static void test_one_that_is_not_there_is_removed_without_harm(void **state)
 	ids_close(&ids);
 }
 
+/* Read in parts, with a step at random between two of them: every name is told once, in order, that
+ * was there all the time. */
+static void test_a_list_in_parts_has_all_that_stay(void **state)
+{
+	static unsigned told[PLACES];
+	static bool is_in[PLACES], stays[PLACES];
+	struct sorted order;
+	uint64_t seed = 1;
+
+	(void)state;
+	CHECK_INT(sorted_open(&order, PLACES, name_of, NULL, NULL), 0);
+	CHECK_INT(sorted_after(&order, ""), IDS_NONE);
+	for (uint32_t i = 0; i < PLACES; i++) {
+		snprintf(names[i], sizeof(names[i]), "c%u", i);
+		sorted_add(&order, i);
+		is_in[i] = true;
+	}
+	for (int round = 0; round < 50; round++) {
+		const char *last = "";
+		uint32_t at;
+
+		for (uint32_t i = 0; i < PLACES; i++) {
+			stays[i] = is_in[i];
+			told[i] = 0;
+		}
+		while ((at = sorted_after(&order, last)) != IDS_NONE) {
+			uint32_t i;
+
+			CHECK(strcmp(names[at], last) > 0 && is_in[at]);
+			told[at]++;
+			last = names[at];
+			seed = seed * 6364136223846793005u + 1442695040888963407u;
+			i = (uint32_t)(seed >> 33) % PLACES;
+			if (is_in[i])
+				sorted_remove(&order, i);
+			else
+				sorted_add(&order, i);
+			is_in[i] = !is_in[i];
+			sorted_remove(&order, is_in[i] ? PLACES - 1 - i : i);
+			if (is_in[i])
+				is_in[PLACES - 1 - i] = false;
+			stays[i] = stays[PLACES - 1 - i] = false;
+		}
+		for (uint32_t i = 0; i < PLACES; i++)
+			CHECK(told[i] <= 1 && (told[i] == 1 || !stays[i]));
+	}
+	sorted_close(&order);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_comes_and_goes_is_found_and_nothing_else),
 		cmocka_unit_test(test_one_that_is_not_there_is_removed_without_harm),
+		cmocka_unit_test(test_a_list_in_parts_has_all_that_stay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
