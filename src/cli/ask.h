@@ -11,8 +11,8 @@
 #include <cht/err.h>
 #include <jansson.h>
 
-/* Where chtd listens unless it is told otherwise. */
-#define ASK_SOCKET "/run/cht/control"
+/* Where chtd listens as a service. */
+#define ASK_SOCKET "/run/chtd/control"
 
 struct ask_reply {
 	unsigned status;

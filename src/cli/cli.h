@@ -34,6 +34,10 @@ struct cli_command {
 /* The usage texts that stand with their commands. */
 extern const char config_usage[], doctor_usage[], ps_usage[], status_usage[], top_usage[];
 
+/* chtd's configuration and state as a service. */
+#define CLI_CONFIG_FILE CHT_SYSCONFDIR "/cht/chtd.conf"
+#define CLI_STATE_DIR   "/var/lib/cht"
+
 /* In the order of cht --help; ends with a null name. */
 extern const struct cli_command cli_commands[];
 

@@ -17,8 +17,6 @@
 #include "cli/visible.h"
 #include "conf/conf.h"
 
-#define CONFIG_FILE "/etc/cht/chtd.conf"
-
 const char config_usage[] =
 	"usage: cht config check [FILE] [CHTD-OPTION...] [-o json]\n"
 	"       cht config show [FILE] [CHTD-OPTION...] [--origins] [-o json]\n"
@@ -26,7 +24,8 @@ const char config_usage[] =
 	"check says whether chtd would take this configuration, and if not, which line is wrong\n"
 	"and what was expected there. show prints what it would use, defaults too, and behind\n"
 	"each value where it is from. FILE is as chtd --config takes it. Without it, and without\n"
-	"--state, it is /etc/cht/chtd.conf. Nothing is opened but FILE, and chtd is not asked.\n"
+	"--state, it is " CLI_CONFIG_FILE ". Nothing is opened but FILE, and chtd\n"
+	"is not asked. A state directory may be missing: the unit gives it as --state.\n"
 	"\n"
 	"options of chtd, which win over the file:\n"
 	"      --state DIR        where the ledger is\n"
@@ -56,7 +55,8 @@ static const struct cli_option options[] = {
 struct request {
 	const char *action, *file;
 	bool json, origins, has_state;
-	char **argv; /* what chtd would be given */
+	bool lacks_state; /* chtd needs it as an option */
+	char **argv;      /* what chtd would be given */
 	int argc;
 };
 
@@ -215,25 +215,51 @@ static void print_verdict(const struct request *q, const struct conf *conf, cons
 
 	if (!q->json) {
 		if (why == NULL)
-			cli_printf("%s: ok, %zu cell%s\n", q->file != NULL ? q->file : "options",
-				   conf->n_cells, conf->n_cells == 1 ? "" : "s");
+			cli_printf("%s: ok, %zu cell%s%s\n", q->file != NULL ? q->file : "options",
+				   conf->n_cells, conf->n_cells == 1 ? "" : "s",
+				   q->lacks_state ? "; chtd needs --state DIR beside it" : "");
 		return;
 	}
 	buf_put_str(&b, why == NULL ? STR("{\"ok\":true,\"cells\":") : STR("{\"ok\":false"));
-	if (why == NULL)
+	if (why == NULL) {
 		put_u64(&b, conf->n_cells);
-	else
+		buf_put_str(&b, q->lacks_state ? STR(",\"hasState\":false")
+					       : STR(",\"hasState\":true"));
+	} else {
 		put_member(&b, ",\"message\":", str_of(why));
+	}
 	buf_put_lit(&b, "}\n");
 	cli_put(line, buf_len(&b));
 }
 
-static int run(const struct request *q)
+static void pass(struct request *q, const char *option, const char *value)
+{
+	q->argv[q->argc++] = (char *)(uintptr_t)option;
+	q->argv[q->argc++] = (char *)(uintptr_t)value;
+}
+
+/* Where only the state directory is missing, all but that. */
+static int load(struct request *q, struct conf *conf, struct cht_err *err)
+{
+	int r = conf_load(conf, q->argc, q->argv, err);
+
+	if (r >= 0 || q->has_state || conf->state != NULL)
+		return r;
+	conf_free(conf);
+	q->lacks_state = true;
+	pass(q, "--state", "/");
+	r = conf_load(conf, q->argc, q->argv, err);
+	free(conf->state);
+	conf->state = NULL;
+	return r;
+}
+
+static int run(struct request *q)
 {
 	struct cht_err err = { 0 };
 	struct conf conf;
 	bool is_check = q->action[0] == 'c';
-	int r = conf_load(&conf, q->argc, q->argv, &err);
+	int r = load(q, &conf, &err);
 
 	if (r == 0 && is_check)
 		print_verdict(q, &conf, NULL);
@@ -252,12 +278,6 @@ static int run(const struct request *q)
 }
 
 /* ---- what is asked for */
-
-static void pass(struct request *q, const char *option, const char *value)
-{
-	q->argv[q->argc++] = (char *)(uintptr_t)option;
-	q->argv[q->argc++] = (char *)(uintptr_t)value;
-}
 
 static void on_option(struct cli_args *args, int option, struct request *q)
 {
@@ -299,7 +319,7 @@ int cmd_config(int argc, char **argv)
 {
 	static char name[] = "chtd";
 	struct cli_args args = cli_args_init(argc, argv, options);
-	struct request q = { .argv = calloc((size_t)argc * 2 + 4, sizeof(char *)), .argc = 1 };
+	struct request q = { .argv = calloc((size_t)argc * 2 + 8, sizeof(char *)), .argc = 1 };
 	int o, status;
 
 	if (q.argv == NULL) {
@@ -312,7 +332,7 @@ int cmd_config(int argc, char **argv)
 	if (args.status < 0)
 		check(&args, &q);
 	if (q.file == NULL && !q.has_state)
-		q.file = CONFIG_FILE;
+		q.file = CLI_CONFIG_FILE;
 	if (q.file != NULL)
 		pass(&q, "--config", q.file);
 	status = args.status;

@@ -13,20 +13,19 @@
 #include "cli/screen.h"
 #include "cli/visible.h"
 
-#define CONFIG_FILE "/etc/cht/chtd.conf"
-#define STATE_DIR   "/var/lib/cht"
-
 const char doctor_usage[] =
 	"usage: cht doctor [FILE] [--state DIR] [--control PATH] [-o json]\n"
 	"\n"
 	"Looks whether this host is fit for chtd, and says of each thing how it is and how to\n"
 	"mend it: configuration, programs, the state directory and how fast its disk is, keys,\n"
 	"paths, the control socket, who runs as which user, limits, the clock, and what the\n"
-	"kernel offers. Nothing is changed. FILE is the configuration (default:\n"
-	"/etc/cht/chtd.conf, if it is there). Run it as root to see everything.\n"
+	"kernel offers. Nothing is changed. FILE is the configuration (default:\n" CLI_CONFIG_FILE
+	", if it is there). Run it as root to see\n"
+	"everything.\n"
 	"\n"
 	"      --state DIR     the state directory (default: that of FILE, else /var/lib/cht)\n"
-	"      --control PATH  chtd's control socket (default: that of FILE, else $CHT_CONTROL)\n"
+	"      --control PATH  chtd's control socket (default: that of FILE, else $CHT_CONTROL,\n"
+	"                      else /run/chtd/control if it is there)\n"
 	"  -o, --output json   one JSON object instead of text\n"
 	"  -h, --help          this text\n"
 	"\n"
@@ -152,8 +151,7 @@ static int run_checks(const struct doctor *d, bool json)
 
 /* ---- what is looked at */
 
-/* The configuration as chtd would have it; where that fails, what was read before. */
-static void load(struct doctor *d, const char *state, const char *control)
+static int load_with(struct doctor *d, const char *state, const char *control)
 {
 	const char *args[8] = { "chtd" };
 	int n = 1;
@@ -162,18 +160,29 @@ static void load(struct doctor *d, const char *state, const char *control)
 		args[n++] = "--config";
 		args[n++] = d->file;
 	}
-	if (state != NULL || d->file == NULL) {
+	if (state != NULL) {
 		args[n++] = "--state";
-		args[n++] = state != NULL ? state : STATE_DIR;
+		args[n++] = state;
 	}
 	if (control != NULL) {
 		args[n++] = "--control";
 		args[n++] = control;
 	}
-	d->conf_status = conf_load(&d->conf, n, (char **)(uintptr_t)args, &d->conf_err);
-	d->state = state != NULL ? state : d->conf.state != NULL ? d->conf.state : STATE_DIR;
+	return conf_load(&d->conf, n, (char **)(uintptr_t)args, &d->conf_err);
+}
+
+/* The configuration as chtd would have it; where that fails, what was read before. A service is
+ * told its state directory and its control socket beside the file. */
+static void load(struct doctor *d, const char *state, const char *control)
+{
+	d->conf_status = load_with(d, state, control);
+	if (d->conf_status < 0 && state == NULL && d->conf.state == NULL) {
+		conf_free(&d->conf);
+		d->conf_status = load_with(d, CLI_STATE_DIR, control);
+	}
+	d->state = d->conf.state != NULL ? d->conf.state : state != NULL ? state : CLI_STATE_DIR;
 	d->socket = control != NULL ? control : d->conf.control;
-	if (d->socket == NULL && getenv("CHT_CONTROL") != NULL)
+	if (d->socket == NULL && (getenv("CHT_CONTROL") != NULL || access(ASK_SOCKET, F_OK) == 0))
 		d->socket = ask_socket();
 }
 
@@ -197,8 +206,8 @@ int cmd_doctor(int argc, char **argv)
 		}
 	if (args.status >= 0)
 		return args.status;
-	if (d.file == NULL && access(CONFIG_FILE, F_OK) == 0)
-		d.file = CONFIG_FILE;
+	if (d.file == NULL && access(CLI_CONFIG_FILE, F_OK) == 0)
+		d.file = CLI_CONFIG_FILE;
 	load(&d, state, control);
 	doctor_find(&d);
 	status = run_checks(&d, json);

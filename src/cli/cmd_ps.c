@@ -11,8 +11,6 @@
 #include "cli/ps.h"
 #include "cli/visible.h"
 
-#define STATE_DIR "/var/lib/cht"
-
 const char ps_usage[] =
 	"usage: cht ps CELL [--tree] [--run RUN] [-o json] [DIR]\n"
 	"\n"
@@ -281,6 +279,6 @@ int cmd_ps(int argc, char **argv)
 	if (n == 2)
 		q.dir = operands[1];
 	if (q.dir == NULL || *q.dir == '\0')
-		q.dir = STATE_DIR;
+		q.dir = CLI_STATE_DIR;
 	return run(&q);
 }

@@ -23,7 +23,7 @@ const char status_usage[] =
 	"\n"
 	"  -d, --interval TIME between the two looks (default: 1s; 0s: one look, no rates)\n"
 	"      --control PATH  chtd's control socket (default: $CHT_CONTROL, else\n"
-	"                      /run/cht/control)\n"
+	"                      /run/chtd/control)\n"
 	"  -o, --output json   one JSON object instead of text\n"
 	"  -h, --help          this text\n"
 	"\n"

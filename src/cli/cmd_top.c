@@ -34,7 +34,7 @@ const char top_usage[] =
 	"  -s, --sort WORD     trouble, frames, lost, refused, silence, connections or name\n"
 	"                      (default: trouble)\n"
 	"      --control PATH  chtd's control socket (default: $CHT_CONTROL, else\n"
-	"                      /run/cht/control)\n"
+	"                      /run/chtd/control)\n"
 	"  -o, --output json   one JSON object a look, each on a line\n"
 	"  -h, --help          this text\n"
 	"\n"

@@ -292,7 +292,7 @@ static const char cell_usage[] =
 	"for\n"
 	"                      cht verify --since, apart from this host\n"
 	"      --control PATH  chtd's control socket (default: $CHT_CONTROL, else\n"
-	"                      /run/cht/control)\n"
+	"                      /run/chtd/control)\n"
 	"  -o, --output json   chtd's answer as it came\n"
 	"  -h, --help          this text\n"
 	"\n"

@@ -176,7 +176,7 @@ DOCTOR_CHECK(backlog)
 
 DOCTOR_CHECK(pipes)
 {
-	uint64_t cells = d->conf.control != NULL ? d->conf.cells_max : d->conf.n_cells;
+	uint64_t cells = d->socket != NULL ? d->conf.cells_max : d->conf.n_cells;
 	uint64_t v;
 
 	if (!read_setting("/proc/sys/fs/pipe-user-pages-soft", &v, text))

@@ -147,7 +147,7 @@ DOCTOR_CHECK(descriptors)
 
 	if (!is_its && getrlimit(RLIMIT_NOFILE, &ours) == 0)
 		limit = ours.rlim_max;
-	if (d->conf.control != NULL && d->conf.cells_max > most)
+	if (d->socket != NULL && d->conf.cells_max > most)
 		most = d->conf.cells_max;
 	put_u64(text, limit);
 	buf_put_str(text, is_its ? STR(" open files for chtd") : STR(" open files for this shell"));

@@ -62,12 +62,17 @@ def test_every_value_says_where_it_is_from(d):
 def test_what_chtd_would_refuse_ends_with_78(d):
     path = conf(d)
     equal(cht("config", "check", path).stdout.decode(), f"{path}: ok, 1 cell\n", "a good one")
-    equal(json.loads(cht("config", "check", path, "-o", "json").stdout), {"ok": True, "cells": 1}, "a good one")
+    equal(json.loads(cht("config", "check", path, "-o", "json").stdout), {"ok": True, "cells": 1, "hasState": True}, "a good one")
+    bare = conf(d, b"[cell a]\nbase = /b\n")
+    check("needs --state" in cht("config", "check", bare).stdout.decode(), "a unit gives the state")
+    equal(json.loads(cht("config", "check", bare, "-o", "json").stdout)["hasState"], False, "so says JSON")
+    check("; state is not set" in cht("config", "show", bare).stdout.decode(), "nor is one shown")
+    path = conf(d)
     for text, words in ((b"[daemon]\nstate = /s\nstat = /t\n", (":3:", "unknown key", "stat", "did you mean state")),
                         (b"[limits]\nconnections = 0\n", (":2:", "connections", "1 to 1023")),
                         (b"[cell a b]\nbase = /b\n", (":1:", "A-Z a-z 0-9")),
                         (b"[daemon]\nstate = /s\n[cell a]\nuid = 3\n", ("cell a", "base", "path")),
-                        (b"[cell a]\nbase = /b\n", ("--state",)), (b"hello\n", (":1:",))):
+                        (b"hello\n", (":1:",))):
         done = cht("config", "check", conf(d, text), want=78)
         for word in words:
             check(word in done.stderr.decode(), f"{word} in {done.stderr}")
