@@ -156,10 +156,9 @@ struct line {
 	struct loop loop;
 	struct ring ring;
 	struct child scribe, opener;
-	unsigned n_asked;    /* of the opener, and not answered */
-	bool opener_is_gone; /* ended, and not by our doing */
+	unsigned n_asked; /* of the opener, and not answered */
+	int control_fd;   /* the control socket's listener, until it is served; -1: none */
 	struct awaited awaited;
-	int control_fd; /* the control socket's listener, until it is served; -1: none */
 	struct notify notify;
 	uint64_t told_put, told_ns;     /* entries of the ring at the last sign of life, and when */
 	struct lockdown_state lockdown; /* its mode is asked for before line_open */
@@ -189,7 +188,6 @@ struct line {
 	uint32_t n_conns, conns_used, free_conn; /* capacity; ever used; first free */
 	uint32_t conns_open, vmms_watched;
 	uint32_t n_spare;        /* descriptors for both */
-	bool vmms_told;          /* that they do not suffice */
 	uint32_t give_up_at;     /* whose VMM is no longer watched first */
 	uint32_t partial;        /* connections in the middle of a frame */
 	struct control *control; /* null: nobody may ask */
@@ -214,16 +212,18 @@ struct line {
 	uint64_t unclocked; /* frames and reads since */
 	uint64_t next_sweep_ns, full_since_ns;
 	uint64_t unread_ns;       /* so long in all was the ring full */
-	uint32_t n_deaf;          /* listeners that rest */
 	uint64_t listen_again_ns; /* until then */
 	uint64_t next_complaint_ns;
 	uint64_t reads_unjudged; /* turns of connections since deadlines were judged */
+	uint32_t n_deaf;         /* listeners that rest */
 	bool is_full;            /* the ring had no room: no connection is read */
 	bool is_paused;          /* for so long that silence clocks stand still */
 	bool disk_full;          /* the scribe waits for space */
 	bool is_dropping;        /* the connection whose turn it is has no room: on_full = drop */
 	bool is_short;           /* of room, but read: what cells have to say waits */
 	bool is_ready;           /* every cell listens and has its run */
+	bool opener_is_gone;     /* ended, and not by our doing */
+	bool vmms_told;          /* that they do not suffice */
 	int stop_signal;         /* 0: go on */
 	uint64_t space_until_ns; /* told to stop: so long may space come back */
 	int scribe_status;       /* what its last word said; -1: none */
