@@ -20,6 +20,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "control/client.h"
+#include "http/http.h"
 
 /* From a connection, or the answer before, to a whole request. */
 #define REQUEST_NS (10 * NS_PER_S)
@@ -30,14 +31,6 @@ enum {
 };
 
 /* ---- requests */
-
-static struct client *client_of(struct MHD_Connection *connection)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-	return info != NULL ? info->socket_context : NULL;
-}
 
 /* False: nobody that may do anything. */
 static bool read_peer(int fd, struct control_peer *out)
@@ -140,7 +133,7 @@ static enum MHD_Result on_request(void *closure, struct MHD_Connection *connecti
 				  size_t *upload_len, void **request_closure)
 {
 	struct control *c = closure;
-	struct client *client = client_of(connection);
+	struct client *client = http_client_of(connection);
 
 	(void)url;
 	(void)request_closure;
@@ -168,7 +161,7 @@ static enum MHD_Result on_request(void *closure, struct MHD_Connection *connecti
 /* The target as it came, before the library looks into it. */
 static void *on_target(void *closure, const char *target, struct MHD_Connection *connection)
 {
-	struct client *client = client_of(connection);
+	struct client *client = http_client_of(connection);
 
 	(void)closure;
 	if (client == NULL)
@@ -183,13 +176,6 @@ static void *on_target(void *closure, const char *target, struct MHD_Connection 
 	else
 		memcpy(client->text, target, client->target_len + 1);
 	return NULL;
-}
-
-static size_t leave_escaped(void *closure, struct MHD_Connection *connection, char *text)
-{
-	(void)closure;
-	(void)connection;
-	return strlen(text);
 }
 
 /* ---- connections */
@@ -225,8 +211,7 @@ static void on_connection(void *closure, struct MHD_Connection *connection, void
 	client->connection = connection;
 	client->has_head = false;
 	client->error.status = 0;
-	client->fd =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	client->fd = http_fd_of(connection);
 	client->may_read = client->may_write = false;
 	if (!read_peer(client->fd, &client->peer))
 		return;
@@ -238,7 +223,7 @@ static void on_connection(void *closure, struct MHD_Connection *connection, void
 static void on_answered(void *closure, struct MHD_Connection *connection, void **request_closure,
 			enum MHD_RequestTerminationCode how)
 {
-	struct client *client = client_of(connection);
+	struct client *client = http_client_of(connection);
 
 	(void)closure;
 	(void)request_closure;
@@ -348,7 +333,7 @@ static int start_daemon(struct control *c, int fd, struct cht_err *err)
 		(unsigned)c->handler.clients_max, MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)(REQUEST_NS / NS_PER_S), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)CONNECTION_BYTES, MHD_OPTION_URI_LOG_CALLBACK, on_target, c,
-		MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+		MHD_OPTION_UNESCAPE_CALLBACK, http_leave_escaped, NULL, MHD_OPTION_NOTIFY_COMPLETED,
 		on_answered, c, MHD_OPTION_NOTIFY_CONNECTION, on_connection, c, MHD_OPTION_END);
 	if (c->daemon == NULL) {
 		fd_close(&fd);

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "http/http.h"
 #include "serve/server.h"
 
 static const char text_type[] = "text/plain; charset=utf-8";
@@ -41,14 +42,6 @@ struct answer {
 	unsigned status;
 	const char *type, *cache;
 };
-
-struct serve_client *serve_client_of(struct MHD_Connection *connection)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-	return info != NULL ? info->socket_context : NULL;
-}
 
 static void put_bytes(struct answer *a, const char *type, const char *cache, const void *bytes,
 		      size_t len)
@@ -201,7 +194,7 @@ static enum MHD_Result queue(struct MHD_Connection *connection, struct answer *a
 
 void *serve_on_target(void *closure, const char *target, struct MHD_Connection *connection)
 {
-	struct serve_client *client = serve_client_of(connection);
+	struct serve_client *client = http_client_of(connection);
 
 	(void)closure;
 	if (client != NULL)
@@ -238,7 +231,7 @@ enum MHD_Result serve_on_request(void *closure, struct MHD_Connection *connectio
 				 const char *method, const char *version, const char *upload,
 				 size_t *upload_len, void **request_closure)
 {
-	struct serve_client *client = serve_client_of(connection);
+	struct serve_client *client = http_client_of(connection);
 	struct answer a = { .status = MHD_HTTP_OK };
 
 	(void)url;

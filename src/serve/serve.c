@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/limits.h"
+#include "http/http.h"
 #include "serve/server.h"
 
 enum { FDS_MAX = FD_SETSIZE + SERVE_CLIENTS_MAX + 2 };
@@ -48,8 +49,7 @@ static void on_connection(void *closure, struct MHD_Connection *connection, void
 		*c = (struct serve_client){
 			.state = CLIENT_ASKING,
 			.since_ns = clk_monotonic_ns(),
-			.fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)
-				      ->connect_fd,
+			.fd = http_fd_of(connection),
 			.connection = connection,
 		};
 		*socket_context = c;
@@ -61,7 +61,7 @@ static void on_connection(void *closure, struct MHD_Connection *connection, void
 static void on_answered(void *closure, struct MHD_Connection *connection, void **request_closure,
 			enum MHD_RequestTerminationCode how)
 {
-	struct serve_client *c = serve_client_of(connection);
+	struct serve_client *c = http_client_of(connection);
 
 	(void)closure;
 	(void)request_closure;
@@ -70,14 +70,6 @@ static void on_answered(void *closure, struct MHD_Connection *connection, void *
 		return;
 	c->state = CLIENT_ASKING;
 	c->since_ns = clk_monotonic_ns();
-}
-
-/* What is in a target is for serve_request_read alone. */
-static size_t leave_escaped(void *closure, struct MHD_Connection *connection, char *text)
-{
-	(void)closure;
-	(void)connection;
-	return strlen(text);
 }
 
 /* ---- the loop */
@@ -262,7 +254,7 @@ static int start_daemon(struct server *s, struct cht_err *err)
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SERVE_IDLE_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVE_CONNECTION_BYTES,
 		MHD_OPTION_URI_LOG_CALLBACK, serve_on_target, s, MHD_OPTION_UNESCAPE_CALLBACK,
-		leave_escaped, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_answered, s,
+		http_leave_escaped, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_answered, s,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_STRICT_FOR_CLIENT, 1,
 		MHD_OPTION_END);
 	return s->daemon != NULL ? 0 : cht_fail(err, CHT_E_IO, 0, "the HTTP library did not start");

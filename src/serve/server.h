@@ -71,9 +71,6 @@ enum MHD_Result serve_on_request(void *closure, struct MHD_Connection *connectio
 				 const char *method, const char *version, const char *upload,
 				 size_t *upload_len, void **request_closure);
 
-/* The client of a connection. */
-struct serve_client *serve_client_of(struct MHD_Connection *connection);
-
 /* ---- events.c */
 
 /* The answer to a request for events of the log as it is now; the stream goes with it. 0: *out.
