@@ -67,6 +67,8 @@ enum {
 	CELLS_MAX = 16384,
 	/* Directories below which one opener may reach. [opener] roots */
 	OPENER_ROOTS_MAX = 32,
+	/* The two sockets of control. */
+	OPENER_ALSO_MAX = 2,
 	/* Sockets of one opener that bear their name: the cells', and those of chtd itself. */
 	OPENER_MADE_MAX = CELLS_MAX + 16,
 	/* What the line can run ahead of the disk. */

@@ -187,14 +187,14 @@ static int take_name(const struct channel_socket *s, const char *temp)
 	return unlinkat(s->dir_fd, temp, 0);
 }
 
-static int bind_and_listen(struct channel_socket *s, const char *temp,
+static int bind_and_listen(struct channel_socket *s, int type, const char *temp,
 			   const struct cht_listener_options *options, struct cht_err *err)
 {
 	mode_t mode = options->mode != 0 ? options->mode : DEFAULT_MODE;
 	struct sockaddr_un address;
 	int r;
 
-	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	s->fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->fd < 0 || fchmod(s->fd, mode) < 0)
 		return cht_fail(err, CHT_E_BIND, errno, "make a socket");
 	if (proc_address(&address, s->dir_fd, temp) < 0)
@@ -230,8 +230,8 @@ static int become(int64_t uid, int64_t gid, struct cht_err *err)
 }
 
 /* With the owner's rights, if there is to be one. */
-static int make_socket(struct channel_socket *s, const struct cht_listener_options *options,
-		       struct cht_err *err)
+static int make_socket(struct channel_socket *s, int type,
+		       const struct cht_listener_options *options, struct cht_err *err)
 {
 	uid_t own_uid = (uid_t)setfsuid((uid_t)-1);
 	gid_t own_gid = (gid_t)setfsgid((gid_t)-1);
@@ -249,15 +249,15 @@ static int make_socket(struct channel_socket *s, const struct cht_listener_optio
 	if (r == 0)
 		r = clear_place(s, options->replace, err);
 	if (r == 0)
-		r = bind_and_listen(s, temp, options, err);
+		r = bind_and_listen(s, type, temp, options, err);
 	/* The user first: as root again we may set any group. */
 	(void)setfsuid(own_uid);
 	(void)setfsgid(own_gid);
 	return r;
 }
 
-int channel_bind_at(struct channel_socket *s, int dir_fd, const char *name,
-		    const struct cht_listener_options *options, struct cht_err *err)
+static int bind_at(struct channel_socket *s, int type, int dir_fd, const char *name,
+		   const struct cht_listener_options *options, struct cht_err *err)
 {
 	size_t len = strlen(name);
 	int r;
@@ -268,13 +268,25 @@ int channel_bind_at(struct channel_socket *s, int dir_fd, const char *name,
 			     sizeof(s->name) - 1, name);
 	} else {
 		memcpy(s->name, name, len + 1);
-		r = make_socket(s, options, err);
+		r = make_socket(s, type, options, err);
 	}
 	if (r < 0) {
 		fd_close(&s->fd);
 		fd_close(&s->dir_fd);
 	}
 	return r;
+}
+
+int channel_bind_at(struct channel_socket *s, int dir_fd, const char *name,
+		    const struct cht_listener_options *options, struct cht_err *err)
+{
+	return bind_at(s, SOCK_STREAM, dir_fd, name, options, err);
+}
+
+int channel_bind_packets_at(struct channel_socket *s, int dir_fd, const char *name,
+			    const struct cht_listener_options *options, struct cht_err *err)
+{
+	return bind_at(s, SOCK_SEQPACKET, dir_fd, name, options, err);
 }
 
 int channel_bind(struct channel_socket *s, const struct cht_listener_options *options,

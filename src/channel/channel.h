@@ -29,9 +29,20 @@ int channel_bind(struct channel_socket *s, const struct cht_listener_options *op
  * at. */
 int channel_bind_at(struct channel_socket *s, int dir_fd, const char *name,
 		    const struct cht_listener_options *options, struct cht_err *err) CHT_CHECKED;
+/* The same of SOCK_SEQPACKET. */
+int channel_bind_packets_at(struct channel_socket *s, int dir_fd, const char *name,
+			    const struct cht_listener_options *options,
+			    struct cht_err *err) CHT_CHECKED;
 /* Closes, and unlinks the file if it is still the one that was made, also when fd was given away
  * and is -1. Safe on NULL. */
 void channel_unbind(struct channel_socket *s);
+
+/* Of a descriptor that somebody passed in: whether it is a listening stream socket of AF_UNIX with
+ * a name that can be told. It is made non-blocking, with our backlog. name: "fd:" and its path, or
+ * "fd:@" and its abstract name, NUL-terminated. CHT_E_BIND says what is wrong with it. */
+int channel_look_at_passed(int fd, char *name, size_t cap, struct cht_err *err) CHT_CHECKED;
+/* Whether two descriptors are of one socket. */
+bool channel_is_same(int a, int b);
 
 /* The AF_VSOCK socket by which VMs on this host reach it, whatever their CID: made, and bound to
  * nothing yet. CHT_E_UNSUPPORTED: the kernel has none; CHT_E_BIND. */

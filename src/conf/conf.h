@@ -56,6 +56,7 @@ struct conf {
 	char *opener, *opener_user; /* the same of cht-opener */
 	char *lockdown;             /* "kill" | "log" | "off"; null: as built */
 	char *control;              /* path of the control socket, or null */
+	char *register_socket;      /* path of the other one, or null */
 	char *writers, *readers;    /* who may do what there; null: the defaults */
 	uint64_t cells_max;         /* with it: so many cells at a time */
 	char *opener_roots;         /* absolute directories, blanks between; null: all of / */

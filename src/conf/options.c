@@ -27,6 +27,7 @@ static const char usage[] =
 	"  --cell ID=,path=P the same on exactly the path P; may be given many times\n"
 	"  --cell ID=,cid=N  a cell whose VM has the CID N (QEMU with vhost-vsock)\n"
 	"  --control PATH    cells come and go while it runs: listens on PATH for requests\n"
+	"  --register PATH   and there takes listeners that were made elsewhere (with --control)\n"
 	"  --replace         remove a stale socket that nobody serves\n"
 	"  --seal            on SIGTERM, seal the runs before stopping\n"
 	"  --close-for VKEY --close-reason WORD\n"
@@ -62,6 +63,7 @@ enum option_id {
 	OPT_CONFIG,
 	OPT_CELL,
 	OPT_CONTROL,
+	OPT_REGISTER,
 	OPT_LOCKDOWN,
 	OPT_OPENER,
 	OPT_OPENER_USER,
@@ -83,6 +85,7 @@ static const struct option options[] = {
 	{ "config", required_argument, NULL, OPT_CONFIG },
 	{ "cell", required_argument, NULL, OPT_CELL },
 	{ "control", required_argument, NULL, OPT_CONTROL },
+	{ "register", required_argument, NULL, OPT_REGISTER },
 	{ "lockdown", required_argument, NULL, OPT_LOCKDOWN },
 	{ "opener", required_argument, NULL, OPT_OPENER },
 	{ "opener-user", required_argument, NULL, OPT_OPENER_USER },
@@ -160,6 +163,7 @@ static int set_option(struct conf *conf, int option, const char *argument, struc
 	case OPT_CLOSE_FOR: return set_text(&conf->close_for, argument, err);
 	case OPT_CLOSE_REASON: return set_text(&conf->close_reason, argument, err);
 	case OPT_CONFIG: return read_config_file(conf, argument, err);
+	case OPT_REGISTER: return set_key_text(conf, KEY_register_socket, argument, err);
 	case OPT_CONTROL: return set_key_text(conf, KEY_control, argument, err);
 	case OPT_OPENER: return set_text(&conf->opener, argument, err);
 	case OPT_OPENER_USER: return set_text(&conf->opener_user, argument, err);

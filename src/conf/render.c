@@ -56,6 +56,7 @@ void conf_render(const struct conf *conf, struct buf *b)
 		buf_put_lit(b, ",\"control\":{");
 		number(b, STR("cells"), (int64_t)conf->cells_max);
 		text(b, STR("readers"), conf->readers);
+		text(b, STR("register"), conf->register_socket);
 		text(b, STR("socket"), conf->control);
 		text(b, STR("writers"), conf->writers);
 		buf_put_byte(b, '}');

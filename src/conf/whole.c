@@ -198,6 +198,9 @@ int conf_check(const struct conf *conf, struct cht_err *err)
 		r = check_roots(conf->opener_roots, err);
 	if (r == 0 && conf->retain_age_ns % NS_PER_S != 0)
 		r = cht_fail(err, CHT_E_CONFIG, 0, "[ledger] retain_age: expected whole seconds");
+	if (r == 0 && conf->register_socket != NULL && conf->control == NULL)
+		r = cht_fail(err, CHT_E_CONFIG, 0,
+			     "[control] register (--register) needs socket (--control) beside it");
 	if (r == 0)
 		r = check_close(conf, err);
 	if (r == 0)
@@ -236,7 +239,7 @@ void conf_free(struct conf *conf)
 			   &conf->sign_alg,   &conf->sign_kid,    &conf->sign_key_file,
 			   &conf->sign_order, &conf->writers,     &conf->readers,
 			   &conf->scribe,     &conf->scribe_user, &conf->opener_roots,
-			   &conf->opener,     &conf->opener_user };
+			   &conf->opener,     &conf->opener_user, &conf->register_socket };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		free(*texts[i]);

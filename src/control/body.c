@@ -53,6 +53,17 @@ static bool read_attribution(const json_t *value, struct control_request *out, s
 	return true;
 }
 
+static bool read_cell_id(const json_t *value, struct control_request *out, size_t at)
+{
+	struct cht_str s = member_text(value);
+
+	(void)at;
+	if (!value_is_cell_id(s))
+		return false;
+	put(out, offsetof(struct control_request, id), s);
+	return true;
+}
+
 static bool read_id(const json_t *value, struct control_request *out, size_t at)
 {
 	if (!member_is_integer(value, 0, (json_int_t)UINT32_MAX - 1))
@@ -85,7 +96,9 @@ static bool read_mode(const json_t *value, struct control_request *out, size_t a
 #define PUT           (1u << CONTROL_PUT)
 #define PATCH         (1u << CONTROL_PATCH)
 #define DELETE        (1u << CONTROL_DELETE)
+#define PASS          (1u << CONTROL_PASS)
 #define MEMBER(named) #named, PUT, false, offsetof(struct control_request, cell.named)
+#define SHARED(named) #named, PUT | PASS, false, offsetof(struct control_request, cell.named)
 
 static const char a_path[] = "an absolute path of at most 1,023 bytes, its suffix with it";
 static const char attribution[] = "1 to 128 of A-Z a-z 0-9 . _ : + / = -";
@@ -93,35 +106,36 @@ static const char a_cid[] = "a VM's CID, 3 to 4294967294, or 1, this host";
 static const char an_id[] = "a numeric user or group id";
 
 static const struct member members[] = {
+	{ "id", PASS, false, 0, "1 to 64 of A-Z a-z 0-9 . _ -", read_cell_id },
 	{ MEMBER(base), a_path, read_socket },
 	{ MEMBER(path), a_path, read_socket },
 	{ MEMBER(cid), a_cid, read_cid },
-	{ MEMBER(run), attribution, read_attribution },
-	{ MEMBER(spec), attribution, read_attribution },
-	{ MEMBER(uid), an_id, read_id },
+	{ SHARED(run), attribution, read_attribution },
+	{ SHARED(spec), attribution, read_attribution },
+	{ SHARED(uid), an_id, read_id },
 	{ MEMBER(owner), an_id, read_id },
 	{ MEMBER(group), an_id, read_id },
 	{ MEMBER(mode), "an octal mode such as \"0600\", writable by its owner", read_mode },
 	{ "state", PATCH, true, 0, "paused, resumed, snapshotting or restored", member_state },
-	{ "limits", PUT | PATCH, true, 0,
+	{ "limits", PUT | PASS | PATCH, true, 0,
 	  "an object of connections, connectsPerSecond, framesPerSecond, framesBurst, "
 	  "partialBlocks, ledgerBytes, within their bounds",
 	  member_limits },
-	{ "keepaliveWindowMs", PUT, true, 0, "1 to 86400000", member_keepalive },
-	{ "vmmPid", PUT, true, 0, "a process id", member_vmm_pid },
-	{ "probes", PUT, true, 0,
+	{ "keepaliveWindowMs", PUT | PASS, true, 0, "1 to 86400000", member_keepalive },
+	{ "vmmPid", PUT | PASS, true, 0, "a process id", member_vmm_pid },
+	{ "probes", PUT | PASS, true, 0,
 	  "an object of fc_metrics {endpoint}, cgroup {cgroupLeaf}, nftables {family, table}, "
 	  "tap_link {iface}, vmm_proc {}",
 	  member_probes },
-	{ "authorised", PUT, true, 0,
+	{ "authorised", PUT | PASS, true, 0,
 	  "a list of 1 to 16 probe sources such as \"guest.process.spawned\" or \"host.cgroup\"",
 	  member_authorised },
-	{ "correlation", PUT, true, 0,
+	{ "correlation", PUT | PASS, true, 0,
 	  "an object of platform, externalRunId, externalJobId, tenantId, correlationId and "
 	  "labels, "
 	  "of 2,048 bytes in all",
 	  member_correlation },
-	{ "traceparent", PUT, true, 0, "00-<32 hex digits>-<16>-<2>, the first two not 0",
+	{ "traceparent", PUT | PASS, true, 0, "00-<32 hex digits>-<16>-<2>, the first two not 0",
 	  member_traceparent },
 	{ "lifecycle", PATCH, true, 0,
 	  "a list of 1 to 16 {\"type\",\"id\"}, with \"time\" or without it", member_lifecycle },
@@ -182,6 +196,8 @@ static bool check_whole(const struct control_request *out, size_t n, struct cont
 {
 	if (out->method == CONTROL_PUT && !check_cell(&out->cell, error))
 		return false;
+	if (out->method == CONTROL_PASS && out->id[0] == '\0')
+		return control_refuse(error, 400, "bad_request", "give the id of the cell");
 	if (out->method == CONTROL_PATCH && n == 0)
 		return control_refuse(error, 400, "bad_request", "nothing is stated");
 	if (out->has_exception && !out->is_exception)

@@ -29,7 +29,8 @@ enum control_what {
 	CONTROL_CELL,
 };
 
-enum control_method { CONTROL_GET, CONTROL_PUT, CONTROL_PATCH, CONTROL_DELETE };
+/* CONTROL_PASS: a PUT by a message with a listener. */
+enum control_method { CONTROL_GET, CONTROL_PUT, CONTROL_PATCH, CONTROL_DELETE, CONTROL_PASS };
 
 /* Of one cell; 0: not stated. */
 struct control_limits {
@@ -56,6 +57,7 @@ struct control_request {
 	enum control_what what;
 	char id[CHT_CELL_ID_MAX + 1];
 	struct control_peer by;
+	int passed_fd; /* of a CONTROL_PASS: borrowed; .cell.path is its name */
 	/* From the body. */
 	struct control_cell cell; /* of a PUT */
 	enum cell_told told;
@@ -77,8 +79,8 @@ struct control_error {
  * HEAD is GET. */
 bool control_read_target(const char *method, const char *target, struct control_request *out,
 			 struct control_error *error);
-/* The body of a PUT, a PATCH or a DELETE: out->method says which. False: *error says why. Allocates
- * while it runs. */
+/* The body of a PUT, a PATCH, a DELETE, or a CONTROL_PASS: out->method says which. False: *error
+ * says why. Allocates while it runs. */
 bool control_read_body(struct cht_bytes body, struct control_request *out,
 		       struct control_error *error) CHT_CHECKED;
 

@@ -130,8 +130,8 @@ struct start {
 	/* In the new process: the words of its command line, then the program. */
 	void (*run)(const char *program, const struct start *start, int sock);
 	const struct conf *conf;
-	int env_fd;          /* the scribe's, taken; -1: none */
-	const char *control; /* the opener's: an absolute path, or null */
+	int env_fd;              /* the scribe's, taken; -1: none */
+	const char *const *also; /* the opener's: two absolute paths, or null in their place */
 };
 
 static void run_scribe(const char *program, const struct start *start, int sock)
@@ -195,7 +195,8 @@ static void run_opener(const char *program, const struct start *start, int sock)
 		add(&a, "--root", roots + used);
 		used += root.len + 1;
 	}
-	add(&a, "--also", start->control);
+	add(&a, "--also", start->also[0]);
+	add(&a, "--also", start->also[1]);
 	run(program, &a);
 }
 
@@ -241,14 +242,12 @@ int child_start(struct child *child, const struct conf *conf, int env_fd, struct
 	return r;
 }
 
-int child_start_opener(struct child *child, const struct conf *conf, const char *control,
+int child_start_opener(struct child *child, const struct conf *conf, const char *const also[2],
 		       struct cht_err *err)
 {
-	const struct start opener = { .name = "cht-opener",
-				      .run = run_opener,
-				      .conf = conf,
-				      .env_fd = -1,
-				      .control = control };
+	const struct start opener = {
+		.name = "cht-opener", .run = run_opener, .conf = conf, .env_fd = -1, .also = also
+	};
 
 	return begin(child, &opener, err);
 }

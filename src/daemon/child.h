@@ -34,9 +34,9 @@ int child_take_secrets(int *env_fd, struct cht_err *err) CHT_CHECKED;
 int child_start(struct child *child, const struct conf *conf, int env_fd,
 		struct cht_err *err) CHT_CHECKED;
 
-/* The same with cht-opener; control: path of the control socket, which may lie outside its roots,
+/* The same with cht-opener; also: paths of the control sockets, which may lie outside its roots,
  * or null. */
-int child_start_opener(struct child *child, const struct conf *conf, const char *control,
+int child_start_opener(struct child *child, const struct conf *conf, const char *const also[2],
 		       struct cht_err *err) CHT_CHECKED;
 
 /* Closes the socket, so that it finishes what it has to, and waits for its end, or until

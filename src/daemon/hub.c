@@ -150,6 +150,13 @@ static bool add(struct line *line, const struct control_request *request,
 	return r == 0;
 }
 
+static bool is_same_listener(const struct slot *slot, int fd)
+{
+	int ours = slot->listen_fd >= 0 ? slot->listen_fd : slot->registration.passed_fd;
+
+	return channel_is_same(fd, ours);
+}
+
 static bool put(struct line *line, const struct control_request *request,
 		struct control_answer *answer, control_ticket *ticket)
 {
@@ -164,6 +171,7 @@ static bool put(struct line *line, const struct control_request *request,
 	}
 	slot = &line->slots[i];
 	if (!(slot_is_open(slot) || slot_is_coming(slot)) || slot->is_retired ||
+	    (request->method == CONTROL_PASS && !is_same_listener(slot, request->passed_fd)) ||
 	    !is_same(slot, &request->cell) || !registration_is_same(&slot->registration, request)) {
 		(void)control_refuse(&answer->error, 409, "differs",
 				     slot->is_retired ? "the cell is on its way out: wait for the "
@@ -184,7 +192,7 @@ static bool on_cell(void *context, const struct control_request *request,
 	struct line *line = context;
 	uint32_t i;
 
-	if (request->method == CONTROL_PUT)
+	if (request->method == CONTROL_PUT || request->method == CONTROL_PASS)
 		return put(line, request, answer, ticket);
 	i = ids_find(&line->ids, request->id);
 	if (i == IDS_NONE) {
@@ -213,6 +221,8 @@ void hub_tell_opened(struct line *line, uint32_t i, struct cht_str receipt)
 	answer.view.receipt = receipt;
 	if (line->control != NULL)
 		control_tell(line->control, ticket_of(line, i, TICKET_OPENED), &answer);
+	if (line->passing != NULL)
+		passing_tell(line->passing, ticket_of(line, i, TICKET_OPENED), &answer);
 }
 
 void hub_tell_failed(struct line *line, uint32_t i, const struct cht_err *why)
@@ -220,6 +230,8 @@ void hub_tell_failed(struct line *line, uint32_t i, const struct cht_err *why)
 	struct control_answer answer = { .status = 0 };
 
 	refuse(line, why, &answer.error);
+	if (line->passing != NULL)
+		passing_tell(line->passing, ticket_of(line, i, TICKET_OPENED), &answer);
 	if (line->control == NULL)
 		return;
 	control_tell(line->control, ticket_of(line, i, TICKET_OPENED), &answer);
@@ -341,6 +353,12 @@ int hub_open(struct line *line, struct cht_err *err)
 	line->control_fd = -1;
 	if (r == 0)
 		r = loop_add(&line->loop, control_fd(line->control), FD_CONTROL, 0, 0, err);
+	if (r < 0 || line->register_fd < 0)
+		return r;
+	r = passing_open(&line->passing, line->register_fd, &handler, err);
+	line->register_fd = -1;
+	if (r == 0)
+		r = loop_add(&line->loop, passing_fd(line->passing), FD_CONTROL, 1, 0, err);
 	return r;
 }
 
@@ -350,11 +368,18 @@ void hub_close(struct line *line)
 		loop_remove(&line->loop, control_fd(line->control), FD_CONTROL);
 	control_close(line->control);
 	line->control = NULL;
+	if (line->passing != NULL)
+		loop_remove(&line->loop, passing_fd(line->passing), FD_CONTROL);
+	passing_close(line->passing);
+	line->passing = NULL;
 }
 
 uint64_t hub_deadline(const struct line *line)
 {
-	return line->control != NULL ? control_deadline(line->control) : UINT64_MAX;
+	uint64_t at = line->control != NULL ? control_deadline(line->control) : UINT64_MAX;
+	uint64_t passing = line->passing != NULL ? passing_deadline(line->passing) : UINT64_MAX;
+
+	return passing < at ? passing : at;
 }
 
 int hub_turn(struct line *line, bool is_ready, struct cht_err *err)
@@ -364,6 +389,8 @@ int hub_turn(struct line *line, bool is_ready, struct cht_err *err)
 	if (line->control == NULL || (!is_ready && hub_deadline(line) > line->now.monotonic_ns))
 		return 0;
 	control_run(line->control);
+	if (line->passing != NULL)
+		passing_run(line->passing);
 	if (line->hub_status < 0)
 		*err = line->hub_err;
 	return line->hub_status;

@@ -31,7 +31,7 @@
 #include "cell/step.h"
 #include "channel/channel.h"
 #include "conf/conf.h"
-#include "control/control.h"
+#include "control/passing.h"
 #include "daemon/budget.h"
 #include "daemon/child.h"
 #include "daemon/conn.h"
@@ -159,6 +159,7 @@ struct line {
 	unsigned n_asked; /* of the opener, and not answered */
 	int control_fd;   /* the control socket's listener, until it is served; -1: none */
 	struct awaited awaited;
+	int register_fd; /* the other one's */
 	struct notify notify;
 	uint64_t told_put, told_ns;     /* entries of the ring at the last sign of life, and when */
 	struct lockdown_state lockdown; /* its mode is asked for before line_open */
@@ -191,6 +192,7 @@ struct line {
 	uint32_t give_up_at;     /* whose VMM is no longer watched first */
 	uint32_t partial;        /* connections in the middle of a frame */
 	struct control *control; /* null: nobody may ask */
+	struct passing *passing; /* null: no listener is passed in */
 	struct stating stating;
 	struct control_access writers, readers;
 	struct frame_counts gone; /* of runs that were sealed since the start */
@@ -232,8 +234,9 @@ struct line {
 #define LINE_NULL                                                                                  \
 	{                                                                                          \
 		.loop = LOOP_NULL, .ring = RING_NULL, .scribe = CHILD_NULL, .opener = CHILD_NULL,  \
-		.control_fd = -1, .table = TABLE_NULL, .vsock = VSOCK_NULL, .spare = { -1 },       \
-		.store = STORE_NULL, .kept = KEPT_NULL, .scribe_status = -1, .notify = NOTIFY_NULL \
+		.control_fd = -1, .register_fd = -1, .table = TABLE_NULL, .vsock = VSOCK_NULL,     \
+		.spare = { -1 }, .store = STORE_NULL, .kept = KEPT_NULL, .scribe_status = -1,      \
+		.notify = NOTIFY_NULL                                                              \
 	}
 
 /* start.c: starts the scribe, learns what is stored, declares what earlier runs lost, binds
@@ -380,7 +383,7 @@ int opener_hear(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* Asks for a cell's socket, or for its end, unless that is asked for or too much is. What cannot be
  * asked any more is as if it were answered. CHT_E_PEER, CHT_E_IO. */
 /* At the start, each waits for its answer. As opener_open; CHT_E_BIND.
- * The control socket: line->control_fd. */
+ * The control sockets: line->control_fd, .register_fd. */
 int opener_bind_control(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* A cell's socket of an earlier process, whose listener we have, if its file is still the one with
  * these numbers: it is ours to unlink. */

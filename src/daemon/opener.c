@@ -158,15 +158,21 @@ static int write_path(const char *path, char *out, size_t cap, struct cht_err *e
 
 int opener_open(struct line *line, struct cht_err *err)
 {
-	const char *control = line->conf->control;
-	char path[OPENING_PATH_MAX + 1];
-	int r = control != NULL ? write_path(control, path, sizeof(path), err) : 0;
+	const char *asked[] = { line->conf->control, line->conf->register_socket };
+	const char *also[] = { NULL, NULL };
+	char paths[2][OPENING_PATH_MAX + 1];
+	int r = 0;
 
+	for (unsigned i = 0; i < 2 && r == 0; i++) {
+		if (asked[i] == NULL)
+			continue;
+		r = write_path(asked[i], paths[i], sizeof(paths[i]), err);
+		also[i] = paths[i];
+	}
 	if (r == 0 && line->conf->opener != NULL)
 		r = join_open(&line->opener, line->conf->opener, line->conf->opener_user, err);
 	else if (r == 0)
-		r = child_start_opener(&line->opener, line->conf, control != NULL ? path : NULL,
-				       err);
+		r = child_start_opener(&line->opener, line->conf, also, err);
 	if (r == 0)
 		r = await_ready(line, err);
 	if (r == 0 && fcntl(line->opener.sock, F_SETFL, O_NONBLOCK) < 0)
@@ -207,6 +213,7 @@ void opener_close(struct line *line)
 	(void)child_wait(&line->opener, line->loop.signal_fd);
 }
 
+/* i NOBODY: request->ticket is there. */
 static int ask(struct line *line, uint32_t i, struct opening_request *request, struct cht_err *err)
 {
 	int r;
@@ -243,14 +250,25 @@ static int ask_now(struct line *line, struct opening_request *request, int *fd, 
 	return 0;
 }
 
+static int bind_own(struct line *line, const char *path, bool is_packets, int *fd,
+		    struct cht_err *err)
+{
+	struct opening_request request = { .kind = OPENING_BIND,
+					   .make = { -1, -1, .mode = CONTROL_SOCKET_MODE, .goes = 1,
+						     .is_packets = is_packets } };
+	int r = write_path(path, request.path, sizeof(request.path), err);
+
+	return r < 0 ? r : ask_now(line, &request, fd, NULL, err);
+}
+
 int opener_bind_control(struct line *line, struct cht_err *err)
 {
-	struct opening_request request = {
-		.kind = OPENING_BIND, .make = { -1, -1, .mode = CONTROL_SOCKET_MODE, .goes = 1 }
-	};
-	int r = write_path(line->conf->control, request.path, sizeof(request.path), err);
+	const struct conf *conf = line->conf;
+	int r = bind_own(line, conf->control, false, &line->control_fd, err);
 
-	return r < 0 ? r : ask_now(line, &request, &line->control_fd, NULL, err);
+	if (r == 0 && conf->register_socket != NULL)
+		r = bind_own(line, conf->register_socket, true, &line->register_fd, err);
+	return r;
 }
 
 int opener_adopt(struct line *line, uint32_t i, uint64_t dev, uint64_t ino, struct cht_err *err)
@@ -296,6 +314,20 @@ static int settle(struct line *line, uint32_t i, struct cht_err *why, struct cht
 	return r;
 }
 
+/* It is there already, and is looked at. */
+static int take_passed(struct line *line, uint32_t i, struct cht_err *err)
+{
+	struct registration *registration = &line->slots[i].registration;
+	struct cht_err why = { .code = 0 };
+	int fd = registration->passed_fd, r;
+
+	registration->passed_fd = -1;
+	r = moves_on_bound(line, i, fd, &why);
+	if (r < 0)
+		*err = why;
+	return r;
+}
+
 int opener_ask_bind(struct line *line, uint32_t i, struct cht_err *err)
 {
 	const struct slot *slot = &line->slots[i];
@@ -307,6 +339,8 @@ int opener_ask_bind(struct line *line, uint32_t i, struct cht_err *err)
 	struct cht_err why = { .code = 0 };
 	int r;
 
+	if (slot->registration.passed_fd >= 0)
+		return take_passed(line, i, err);
 	if (slot->reg.cid != 0)
 		r = vsock_bind(line, &why);
 	else if (line->opener_is_gone)

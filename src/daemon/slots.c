@@ -236,7 +236,8 @@ int slot_take(struct line *line, const struct placed *reg, uint32_t *i, struct c
 		line->slots_used++;
 	else
 		line->free_slot = slot->next;
-	*slot = (struct slot){ .listen_fd = -1,
+	*slot = (struct slot){ .registration = { .passed_fd = -1 },
+			       .listen_fd = -1,
 			       .gen = gen,
 			       .state = SLOT_BINDING,
 			       .conns = NOBODY,

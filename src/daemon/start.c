@@ -321,6 +321,7 @@ void line_close(struct line *line)
 	hub_close(line);
 	opener_close(line);
 	fd_close(&line->control_fd);
+	fd_close(&line->register_fd);
 	if (line->slots != NULL)
 		close_sockets(line);
 	slots_free(line);

@@ -3,11 +3,14 @@
  * until that is durable, in a line with all others, because there is one ledger. */
 #include "daemon/stating.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "daemon/line.h"
 
 /* ---- limits of one cell */
@@ -81,6 +84,10 @@ int registration_take(struct line *line, uint32_t i, const struct control_reques
 	r->keepalive_window_ns = request->keepalive_window_ms * NS_PER_MS;
 	r->ledger_bytes = request->limits.ledger_bytes;
 	r->vmm_pid = request->vmm_pid;
+	if (request->method == CONTROL_PASS)
+		r->passed_fd = fcntl(request->passed_fd, F_DUPFD_CLOEXEC, 0);
+	if (request->method == CONTROL_PASS && r->passed_fd < 0)
+		return cht_fail(err, CHT_E_LIMIT, errno, "keep the listener");
 	take_limits(&slot->limits, &request->limits);
 	slot->quota.max = slot->limits.partial_blocks;
 	if (request->stated_len == 0)
@@ -96,7 +103,8 @@ int registration_take(struct line *line, uint32_t i, const struct control_reques
 void registration_free(struct registration *registration)
 {
 	free(registration->stated);
-	*registration = (struct registration){ .is_asked = false };
+	fd_close(&registration->passed_fd);
+	*registration = (struct registration){ .passed_fd = -1 };
 }
 
 bool registration_is_same(const struct registration *registration,

@@ -25,6 +25,7 @@ struct registration {
 	size_t stated_len;
 	uint64_t keepalive_window_ns, ledger_bytes; /* 0: as configured */
 	uint32_t vmm_pid;                           /* 0: unknown */
+	int passed_fd; /* its listener, until it is bound; -1: none was passed in */
 };
 
 /* Whose statement is not durable yet. */

@@ -74,8 +74,8 @@ static int open_all(struct opener *opener, struct cht_err *err)
 	if (r == 0)
 		r = roots_open(&opener->roots, opener->options->roots, opener->options->n_roots,
 			       err);
-	if (r == 0 && opener->options->also != NULL)
-		r = roots_also(&opener->roots, opener->options->also, err);
+	for (unsigned i = 0; i < opener->options->n_also && r == 0; i++)
+		r = roots_also(&opener->roots, opener->options->also[i], err);
 	if (r == 0) {
 		opener->signal_fd = fd_stop_signals(err);
 		r = opener->signal_fd < 0 ? opener->signal_fd : 0;

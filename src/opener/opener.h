@@ -25,7 +25,8 @@
 struct opener_options {
 	const char *roots[OPENER_ROOTS_MAX];
 	unsigned n_roots;
-	const char *also; /* one socket that may be anywhere; null: none */
+	const char *also[OPENER_ALSO_MAX]; /* sockets that may be anywhere */
+	unsigned n_also;
 	bool replace;
 	int line_fd;      /* the one line; -1: those that connect to listen_fd */
 	int listen_fd;    /* -1: none */
@@ -44,7 +45,7 @@ struct roots {
 		size_t len;
 		const char *only; /* of all that is below it, this name; null: everything */
 		int fd;
-	} list[OPENER_ROOTS_MAX + 1];
+	} list[OPENER_ROOTS_MAX + OPENER_ALSO_MAX];
 	unsigned n;
 };
 

@@ -39,7 +39,7 @@ static const struct option table[] = {
 static const char usage[] =
 	"usage: cht-opener --root DIR [--root DIR]... [OPTION]... --line-fd N\n"
 	"       cht-opener --root DIR [--root DIR]... [OPTION]... --line-user USER\n"
-	"OPTION: --also PATH, --replace, --lockdown kill|log|off\n"
+	"OPTION: --also PATH (twice at most), --replace, --lockdown kill|log|off\n"
 	"Opens for chtd what needs a path or privilege, below DIR; chtd starts it, or systemd, "
 	"with a\n"
 	"socket. See cht-opener(8).\n";
@@ -70,12 +70,20 @@ static bool read_root(const char *value, struct opener_options *o)
 	return true;
 }
 
+static bool read_also(const char *value, struct opener_options *o)
+{
+	if (o->n_also == OPENER_ALSO_MAX || value[0] != '/')
+		return false;
+	o->also[o->n_also++] = value;
+	return true;
+}
+
 /* False: the value cannot be. */
 static bool read_option(int id, const char *value, struct opener_options *o)
 {
 	switch (id) {
 	case OPT_ROOT: return read_root(value, o);
-	case OPT_ALSO: o->also = value; return value[0] == '/';
+	case OPT_ALSO: return read_also(value, o);
 	case OPT_LINE_FD: return read_fd(value, &o->line_fd);
 	case OPT_LOCKDOWN: return lockdown_read_mode(value, &o->lockdown);
 	case OPT_LINE_USER: return user_find(value, &o->line_uid, NULL) == 0;

@@ -59,7 +59,8 @@ static int do_bind(struct opener *opener, const struct opening_request *request,
 	int r;
 
 	if (!is_id(request->make.uid) || !is_id(request->make.gid) ||
-	    (request->make.mode & ~0777u) != 0 || request->make.goes > 1)
+	    (request->make.mode & ~0777u) != 0 || request->make.goes > 1 ||
+	    request->make.is_packets > 1)
 		return cht_fail(err, CHT_E_RANGE, 0, "mode or owner of a socket");
 	r = find_place(opener, request->path, &one, err);
 	if (r < 0)
@@ -73,7 +74,9 @@ static int do_bind(struct opener *opener, const struct opening_request *request,
 		fd_close(&one.dir_fd);
 		return r;
 	}
-	r = channel_bind_at(&made, one.dir_fd, one.name, &options, err);
+	r = request->make.is_packets != 0
+		    ? channel_bind_packets_at(&made, one.dir_fd, one.name, &options, err)
+		    : channel_bind_at(&made, one.dir_fd, one.name, &options, err);
 	owner_leave(&we);
 	if (r < 0)
 		return r;

@@ -30,10 +30,11 @@ struct opening_request {
 	uint32_t kind, version;
 	uint64_t ticket; /* the line's own; comes back with the answer */
 	union {
-		struct {                  /* BIND */
-			int64_t uid, gid; /* owner; -1: the opener's own */
-			uint32_t mode;    /* permission bits; 0: 0600 */
-			uint32_t goes;    /* 1: it goes with this line, whatever KEEP says */
+		struct {                     /* BIND */
+			int64_t uid, gid;    /* owner; -1: the opener's own */
+			uint32_t mode;       /* permission bits; 0: 0600 */
+			uint16_t is_packets; /* 0: a stream; 1: SOCK_SEQPACKET */
+			uint16_t goes;       /* 1: it goes with this line, whatever KEEP says */
 		} make;
 		struct { /* ADOPT */
 			uint64_t dev, ino;

@@ -81,14 +81,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (line == NULL)
 		return 0;
 	len = size - (size_t)(line + 1 - data);
-	for (unsigned method = CONTROL_PUT; method <= CONTROL_DELETE; method++) {
+	for (unsigned method = CONTROL_PUT; method <= CONTROL_PASS; method++) {
 		request.method = (enum control_method)method;
+		if (method == CONTROL_PASS)
+			request.id[0] = '\0';
 		if (!control_read_body((struct cht_bytes){ line + 1, len }, &request, &error)) {
 			check_refused(&error);
 			continue;
 		}
 		if (method == CONTROL_PUT)
 			check_cell(&request.cell);
+		HOLDS(method != CONTROL_PASS || value_is_cell_id(str_of(request.id)));
 		HOLDS(method != CONTROL_PATCH || request.stated_len > 0);
 		check_stated(&request);
 	}

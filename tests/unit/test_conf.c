@@ -20,7 +20,7 @@ static void test_every_key_reaches_its_place(void **state)
 		"[limits]\nconnections = 7\nconnects_per_second = 8\n"
 		"frames_per_second = 9\nframes_burst = 10\n"
 		"partial_blocks = 16\nledger_bytes_per_run = 3MiB\nstall = 1500ms\n"
-		"[control]\nwriters = root, @kvm,7\nreaders = @8\n"
+		"[control]\nsocket = /c\nwriters = root, @kvm,7\nreaders = @8\nregister = /r\n"
 		"[ledger]\nname = n\nretain_age = 720h\nretain_bytes = 2TiB\nlog_key_file = /l\n"
 		"[sign]\nalg = ed25519\nkid = k\nkey_file = /k\norder = sorted\n"
 		"[cell web-1]\nbase = /b\nrun = r:1\nspec = sha256:00\nuid = 12\n"
@@ -47,6 +47,7 @@ static void test_every_key_reaches_its_place(void **state)
 	CHECK_INT(c.stall_ns, 1500 * NS_PER_MS);
 	CHECK_STR(str_of(c.writers), "root, @kvm,7");
 	CHECK_STR(str_of(c.readers), "@8");
+	CHECK_STR(str_of(c.register_socket), "/r");
 	CHECK_STR(str_of(c.log_name), "n");
 	CHECK_INT(c.retain_age_ns, 720 * 3600 * NS_PER_S);
 	CHECK_INT(c.retain_bytes, UINT64_C(2) << 40);
