@@ -43,7 +43,9 @@ int fd_send_msg(int sock, struct cht_bytes msg, const int *fds, unsigned n_fds,
  * nothing waits on a non-blocking socket; CHT_E_IO. fds[] are close-on-exec. */
 ssize_t fd_recv_msg(int sock, void *out, size_t cap, int *fds, unsigned n_fds,
 		    struct cht_err *err) CHT_CHECKED;
-/* The same where one descriptor may come or none: then *fd is -1. */
+/* The same where one descriptor may come or none: then *fd is -1. FD_LOST: one came, and this
+ * process may have no more. */
+enum { FD_LOST = -2 };
 ssize_t fd_recv_msg_opt(int sock, void *out, size_t cap, int *fd, struct cht_err *err) CHT_CHECKED;
 
 /* A signalfd of SIGTERM and SIGINT, which are blocked from here on. CHT_E_IO. */

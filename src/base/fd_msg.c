@@ -99,6 +99,10 @@ static ssize_t recv_msg(int sock, struct iovec iov, int *fds, unsigned n_min, un
 	for (unsigned i = 0; i < n_max; i++)
 		fds[i] = -1;
 	got = take_fds(&mh, fds, n_max);
+	if (n_min < n_max && got == 0 && (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == MSG_CTRUNC) {
+		fds[0] = FD_LOST;
+		return r;
+	}
 	if (got >= n_min && got <= n_max && (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0)
 		return r;
 	for (unsigned i = 0; i < got && i < n_max; i++)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "opening/opening.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "base/err.h"
 #include "base/fd.h"
 
@@ -45,8 +48,20 @@ static bool is_whole(const struct opening_answer *answer, int fd)
 	bool names = brings || (answer->code == 0 && answer->kind == OPENING_ADOPT);
 
 	return answer->version == OPENING_VERSION && answer->kind >= OPENING_READY &&
-	       answer->kind < OPENING_N_KINDS && answer->code <= 0 && brings == (fd >= 0) &&
-	       names == (answer->made != 0);
+	       answer->kind < OPENING_N_KINDS && answer->code <= 0 &&
+	       brings == (fd >= 0 || fd == FD_LOST) && names == (answer->made != 0);
+}
+
+/* The name is made, and can be unlinked; but this process has no descriptor left for what listens.
+ */
+static void lose(struct opening_answer *answer)
+{
+	struct cht_err why = { 0 };
+
+	answer->code = cht_fail(&why, CHT_E_LIMIT, EMFILE, "the listener that was made");
+	answer->sys = EMFILE;
+	_Static_assert(sizeof(answer->text) == sizeof(why.text), "one text");
+	memcpy(answer->text, why.text, sizeof(why.text));
 }
 
 int opening_take_answer(int sock, struct opening_answer *out, int *fd, struct cht_err *err)
@@ -63,7 +78,9 @@ int opening_take_answer(int sock, struct opening_answer *out, int *fd, struct ch
 				"an answer of the opener has a wrong size, kind or version");
 	}
 	got.text[sizeof(got.text) - 1] = '\0';
+	*fd = with >= 0 ? with : -1;
+	if (with == FD_LOST)
+		lose(&got);
 	*out = got;
-	*fd = with;
 	return 1;
 }

@@ -64,7 +64,8 @@ int opening_reply(int sock, const struct opening_answer *answer, int fd,
  * 0: the other side ended. CHT_E_FULL: nothing waits (non-blocking socket). CHT_E_PEER, CHT_E_IO.
  * Texts in it are NUL-terminated. */
 int opening_take_request(int sock, struct opening_request *out, struct cht_err *err) CHT_CHECKED;
-/* *fd: what came with it, the caller's; -1: nothing did. */
+/* *fd: what came with it, the caller's; -1: nothing did. A listener for which this process has no
+ * descriptor left is an answer of CHT_E_LIMIT, EMFILE, that has its number all the same. */
 int opening_take_answer(int sock, struct opening_answer *out, int *fd,
 			struct cht_err *err) CHT_CHECKED;
 
