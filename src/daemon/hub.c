@@ -170,6 +170,12 @@ static bool put(struct line *line, const struct control_request *request,
 		return false;
 	}
 	slot = &line->slots[i];
+	if (slot->is_undone) {
+		(void)control_refuse(&answer->error, 503, "busy",
+				     "a registration that failed is still being undone: ask again "
+				     "in a moment");
+		return true;
+	}
 	if (!(slot_is_open(slot) || slot_is_coming(slot)) || slot->is_retired ||
 	    (request->method == CONTROL_PASS && !is_same_listener(slot, request->passed_fd)) ||
 	    !is_same(slot, &request->cell) || !registration_is_same(&slot->registration, request)) {

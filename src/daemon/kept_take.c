@@ -132,8 +132,11 @@ int kept_adopt(struct line *line, uint32_t i, struct cht_err *err)
 {
 	struct slot *slot = &line->slots[i];
 	struct cht_err why = { .code = 0 };
-	int fd = slot->left_fd, r = opener_adopt(line, i, slot->dev, slot->ino, err);
+	int fd = slot->left_fd, r = 0;
 
+	/* The file of one that was passed in is its maker's. */
+	if (!slot->registration.is_passed)
+		r = opener_adopt(line, i, slot->dev, slot->ino, err);
 	slot->left_fd = -1;
 	if (r == 0)
 		return moves_on_bound(line, i, fd, &why);
@@ -197,14 +200,27 @@ static int give_up(struct line *line, const struct kept_cell *c, const struct pl
 static int take_cell(struct line *line, const struct kept_cell *c, const struct placed *reg,
 		     struct cht_err *err)
 {
+	uint16_t name = STORE_NONE;
 	uint32_t i;
-	int r = slot_take(line, reg, &i, err);
+	int fd = -1, r;
 	struct slot *slot;
 
-	if (r < 0)
+	/* A listener that was passed in cannot be made again: without it there is no such cell. */
+	if (c->registration.is_passed) {
+		fd = store_take(&line->store, c->cookie, &name);
+		if (fd < 0)
+			return 0;
+	}
+	r = slot_take(line, reg, &i, err);
+	if (r < 0) {
+		fd_close(&fd);
 		return r;
+	}
 	slot = &line->slots[i];
+	slot->left_fd = fd;
+	slot->kept_name = name;
 	slot->registration = c->registration;
+	slot->registration.passed_fd = -1;
 	slot->registration.stated = NULL;
 	slot->registration.stated_len = 0;
 	if (c->registration.stated_len > 0) {

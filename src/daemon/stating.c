@@ -84,9 +84,10 @@ int registration_take(struct line *line, uint32_t i, const struct control_reques
 	r->keepalive_window_ns = request->keepalive_window_ms * NS_PER_MS;
 	r->ledger_bytes = request->limits.ledger_bytes;
 	r->vmm_pid = request->vmm_pid;
-	if (request->method == CONTROL_PASS)
+	r->is_passed = request->method == CONTROL_PASS;
+	if (r->is_passed)
 		r->passed_fd = fcntl(request->passed_fd, F_DUPFD_CLOEXEC, 0);
-	if (request->method == CONTROL_PASS && r->passed_fd < 0)
+	if (r->is_passed && r->passed_fd < 0)
 		return cht_fail(err, CHT_E_LIMIT, errno, "keep the listener");
 	take_limits(&slot->limits, &request->limits);
 	slot->quota.max = slot->limits.partial_blocks;

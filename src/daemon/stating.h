@@ -19,7 +19,8 @@ struct cell_limits {
 
 /* What was asked for a cell beside .reg; zero: it is of the configuration. */
 struct registration {
-	bool is_asked; /* over the control socket */
+	bool is_asked;  /* over the control socket */
+	bool is_passed; /* with its listener, which was made elsewhere */
 	struct control_peer by;
 	char *stated; /* as run.opened has it; null: nothing */
 	size_t stated_len;

@@ -86,7 +86,7 @@ def test_a_host_short_of_descriptors_says_so(d):
         said = json.loads(reply.read())
         equal((reply.status, said["code"], reply.getheader("Retry-After")), (503, "full", "1"), said["message"])
         resource.prlimit(daemon.proc.pid, resource.RLIMIT_NOFILE, (soft, hard))
-        c.put("b", {"path": d + "/b"})
+        wait_for("room", lambda: "id" in c.put("b", {"path": d + "/b"}, want=(201, 503)))
 
 
 def ask_all(d, requests):

@@ -11,8 +11,9 @@ import socket
 import time
 
 from access import STRANGER, as_user, opened
-from control import hub, of_cell, receipt, vkey
-from rig import LIMIT_S, Daemon, check, cht, connect, equal, events, frame, main, short, wait_for
+from control import Control, hub, of_cell, receipt, vkey
+from manager import Manager
+from rig import LIMIT_S, Daemon, await_count, check, cht, connect, equal, events, frame, main, short, wait_for
 from stated import WHOLE, fits_schema
 
 
@@ -193,7 +194,6 @@ def test_it_stops_with_an_answer_and_the_socket_goes(d):
 
 
 def hub_cells(d):
-    from control import Control
     return Control(d).get("/cells")
 
 
@@ -208,7 +208,31 @@ def test_a_host_short_of_descriptors_says_so(d):
             said = ask(p, {"id": "a"}, mine)
             equal((said["status"], said["code"]), (503, "full"), said["message"])
         resource.prlimit(daemon.proc.pid, resource.RLIMIT_NOFILE, (soft, hard))
-        equal(ask(p, {"id": "a"}, mine)["status"], 201, "when there are some again")
+        wait_for("it, when there are some again", lambda: ask(p, {"id": "a"}, mine)["status"] == 201)
+
+
+def test_a_listener_that_was_passed_in_outlives_chtd(d):
+    with Manager(d, d + "/s", "--control", d + "/control", "--register", d + "/register") as m:
+        with passer(d) as p, listener(d + "/v") as mine:
+            run = ask(p, {"id": "a", "vmmPid": os.getpid()}, mine)["run"]
+        with connect(d + "/v") as s:
+            for i, end in enumerate((m.upgrade, m.kill, m.upgrade)):
+                s.sendall(frame(pid=i))
+                end()
+                if end == m.kill:
+                    m.start()
+                with connect(d + "/v") as another:
+                    another.sendall(frame(pid=10 + i))
+                await_count(m.state, "guest.process_spawned", 2 * i + 2)
+                equal([(v["id"], v["run"], v["socket"]) for v in hub_cells(d)], [("a", run, f"fd:{d}/v")], "it goes on")
+            with passer(d) as p, listener(d + "/w") as other:
+                equal(ask(p, {"id": "a", "vmmPid": os.getpid()}, other)["code"], "differs", "another socket")
+        Control(d).delete("a")
+        m.end(signal.SIGTERM, 0)
+        check(os.path.exists(d + "/v"), "the file is its maker's")
+    mine = of_cell(d, "a")
+    equal([short(e) for e in mine].count("run.opened"), 1, "one run")
+    equal(mine[-1]["data"]["frames"]["stored"], 6, "frames")
 
 
 def test_it_needs_the_control_socket(d):
