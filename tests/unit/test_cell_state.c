@@ -144,6 +144,42 @@ static void test_what_we_missed_is_counted_as_ours(void **state)
 	CHECK(cell_pauses(&cell, &now).ns == 13 * S);
 }
 
+static void test_two_reasons_for_a_pause_are_one_time(void **state)
+{
+	struct cht_now now = at(START + 5 * S);
+
+	(void)state;
+	frame(CHT_SOURCE_PROCESS_SPAWNED, START);
+	cell_note_witness(&cell, WITNESS_CGROUP_CPU, SAID_STARVED, &now);
+	now = at(START + 4 * S); /* the line finds out later since when it did not read */
+	cell_note_paused(&cell, true, &now);
+	now = at(START + 7 * S);
+	cell_note_witness(&cell, WITNESS_CGROUP_CPU, SAID_RUNS, &now);
+	CHECK(cell.silence.paused_ns != 0);
+	now = at(START + 8 * S);
+	cell_note_paused(&cell, false, &now);
+	CHECK(!next(START + 8 * S));
+	CHECK(cell_deadline(&cell) == START + 14 * S);
+	CHECK(cell_pauses(&cell, &now).ns == 4 * S);
+}
+
+static void test_a_word_counts_since_the_last_frame_and_for_a_window(void **state)
+{
+	struct cht_now now = at(START + 2 * S), later = at(START + 12 * S);
+
+	(void)state;
+	frame(CHT_SOURCE_PROCESS_SPAWNED, START);
+	cell_note_witness(&cell, WITNESS_CGROUP_CPU, SAID_STILL, &now);
+	cell_note_witness(&cell, WITNESS_VMM_PROCESS, SAID_RUNS, &now);
+	CHECK_INT(cell_witness(&cell, WITNESS_CGROUP_CPU, &later), SAID_STILL);
+	later = at(START + 12 * S + 1);
+	CHECK_INT(cell_witness(&cell, WITNESS_CGROUP_CPU, &later), SAID_NOTHING);
+	CHECK_INT(cell_witness(&cell, WITNESS_VMM_PROCESS, &later), SAID_RUNS);
+	frame(CHT_SOURCE_PROCESS_SPAWNED, START + 3 * S);
+	CHECK_INT(cell_witness(&cell, WITNESS_CGROUP_CPU, &now), SAID_NOTHING);
+	CHECK_INT(cell_witness(&cell, WITNESS_VMM_PROCESS, &now), SAID_RUNS);
+}
+
 static void test_a_frame_of_a_live_cell_moves_one_time_and_nothing_else(void **state)
 {
 	struct cht_cell before;
@@ -165,6 +201,9 @@ static void test_a_frame_of_a_live_cell_moves_one_time_and_nothing_else(void **s
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_two_reasons_for_a_pause_are_one_time, begin_plain),
+		cmocka_unit_test_setup(test_a_word_counts_since_the_last_frame_and_for_a_window,
+				       begin_plain),
 		cmocka_unit_test(test_no_other_clock_makes_a_silence),
 		cmocka_unit_test_setup(test_each_change_is_told_with_its_witnesses, begin_plain),
 		cmocka_unit_test_setup(test_what_a_guest_can_provoke_is_told_once_a_second,
