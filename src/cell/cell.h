@@ -65,13 +65,14 @@ struct cht_cell {
 	int64_t expected_uid;
 	uint64_t keepalive_window_ns, boot_window_ns;
 	uint64_t ledger_quota, ledger_bytes; /* of this run; quota 0 = none */
-	bool silence_once, quota_told;
 
 	uint64_t next_ns; /* never later than cell_deadline(): before it cell_next is one compare */
 	struct cht_silence silence;
+	bool silence_once, quota_told;
 	bool heard, has_heartbeat; /* a good frame; a hello that promised a heartbeat in time */
 	bool is_silent;            /* the window ran out, and no good frame since */
-	uint64_t episode;          /* silences so far */
+	bool is_met;               /* there may be something in it */
+	bool knows_agents; /* with run.is_continued: boots have what they told an earlier process */
 
 	/* state.c */
 	uint8_t state;             /* enum cell_state: what follows from the rest */
@@ -80,24 +81,22 @@ struct cht_cell {
 	uint8_t held;              /* why the silence clock stands still, if it does */
 	bool is_restored, is_gone; /* and no good frame of the new VM yet */
 	uint8_t said[N_WITNESSES]; /* enum witness_said */
+	uint8_t told_state;        /* as the newest event of it has it */
+	uint8_t changed_by;        /* enum state_basis: the newest change */
+	uint32_t changes;          /* since that event */
 	uint64_t said_ns[N_WITNESSES];
 	uint64_t gone_connections; /* opened before it was last gone */
 	uint64_t unread_ns;        /* since when we do not read it; 0: we do */
 	struct pending state_p;
-	uint8_t told_state; /* as the newest event of it has it */
-	uint8_t changed_by; /* enum state_basis: the newest change */
-	uint32_t changes;   /* since that event */
 
 	struct frame_counts frames;
+	uint64_t episode;     /* silences so far */
 	struct pauses pauses; /* those that are over */
-	bool knows_agents; /* with run.is_continued: boots have what they told an earlier process */
 	uint64_t connections; /* opened in this run: the newest one's number */
 	unsigned open;
 	uint32_t epoch;
 
 	struct cell_met *met;
-	bool is_met; /* there may be something in it */
-
 	struct cht_stamped *last; /* what cht_stamp hands out, or null: then it is not called */
 };
 

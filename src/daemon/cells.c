@@ -115,6 +115,7 @@ void cells_note_left(struct line *line, const struct slot *slot)
 		.told_sequence = met_of(slot)->telling.sequence,
 		.epoch = slot->cell.epoch,
 		.stated = slot->cell.told,
+		.promises_a_beat = slot->cell.has_heartbeat,
 	};
 
 	table_note_frames(&line->table, slot->table_slot, &left);

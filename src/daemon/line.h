@@ -470,9 +470,9 @@ void cells_note_paused(struct line *line, bool paused, uint64_t since_ns);
 /* witness.c */
 /* An orchestrator states something of a cell that is open (cell_note_told). */
 void witness_told(struct line *line, uint32_t i, enum cell_told what);
-/* Of a run that an earlier process began: what was stated to that one. One that was restored and
+/* Of a run that an earlier process began: what was said to that one. A cell that was restored and
  * not heard yet is expected now. */
-void witness_take_over(struct line *line, struct slot *slot, uint32_t epoch, uint32_t stated);
+void witness_take_over(struct line *line, struct slot *slot, const struct frames_left *left);
 /* Watches the process that connected fd, or the one with this number, as the VMM of a cell that has
  * none yet; as long as there are descriptors for it. A process that is not there is not watched. */
 void witness_meet(struct line *line, uint32_t i, int fd);

@@ -128,7 +128,7 @@ static void take_over(struct line *line, struct slot *slot, const struct earlier
 	cell->frames = was->left.frames;
 	cell->connections = was->left.connections;
 	agents_take_over(line, slot);
-	witness_take_over(line, slot, was->left.epoch, was->left.stated);
+	witness_take_over(line, slot, &was->left);
 	take_untold(cell, was);
 	cells_note_left(line, slot); /* before a number that stands for what is stored is given */
 }

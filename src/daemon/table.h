@@ -49,13 +49,15 @@ static inline void losses_add(struct losses *to, struct losses more)
 }
 
 /* How the frames of a run fared, its connections so far, what was lost of it and is not told
- * yet, what was told last, in the event with that number, and what was stated of its VM. */
+ * yet, what was told last, in the event with that number, and what was said of its VM. */
 struct frames_left {
 	struct frame_counts frames;
 	uint64_t connections;
 	struct losses untold, told;
 	uint64_t told_sequence;
-	uint32_t epoch, stated; /* restores; enum cell_told */
+	uint32_t epoch;           /* restores */
+	uint16_t stated;          /* enum cell_told: the newest */
+	uint16_t promises_a_beat; /* its agent said hello, and that it sends heartbeats */
 };
 
 struct boot;

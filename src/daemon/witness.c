@@ -126,13 +126,16 @@ void witness_told(struct line *line, uint32_t i, enum cell_told what)
 	cells_hurry(line, i);
 }
 
-void witness_take_over(struct line *line, struct slot *slot, uint32_t epoch, uint32_t stated)
+void witness_take_over(struct line *line, struct slot *slot, const struct frames_left *left)
 {
-	slot->cell.epoch = epoch;
-	if (stated == TOLD_PAUSED || stated == TOLD_SNAPSHOTTING)
-		cell_note_told(&slot->cell, (enum cell_told)stated, &line->now);
-	else if (stated < N_TOLD)
-		slot->cell.told = (uint8_t)stated;
+	struct cht_cell *cell = &slot->cell;
+
+	cell->epoch = left->epoch;
+	cell->has_heartbeat = left->promises_a_beat != 0; /* an agent says hello once */
+	if (left->stated == TOLD_PAUSED || left->stated == TOLD_SNAPSHOTTING)
+		cell_note_told(cell, (enum cell_told)left->stated, &line->now);
+	else if (left->stated < N_TOLD)
+		cell->told = (uint8_t)left->stated;
 }
 
 void witness_late(struct line *line, uint64_t due_ns, uint64_t before_ns)

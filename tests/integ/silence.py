@@ -153,6 +153,7 @@ def test_a_vmm_that_hands_over_is_not_gone(d):
             wait_for("both", lambda: c.get("/cells/a")["connections"] == 2)
             first.proc.kill()
             wait_for("its end", lambda: c.get("/cells/a")["connections"] == 1)
+            c.ask("PATCH", "/cells/a", {"exitCode": 0})  # what was told before is durable when it is answered
             equal([x["to"] for x in changes(d, "a")], ["live"], "states")
             second.proc.kill()
             await_state(d, "a", "gone")
@@ -206,6 +207,9 @@ def test_what_is_stated_outlives_a_restart(d):
     args = conf(d, f"[silence]\nkeepalive_window = {WINDOW_MS}ms\nboot_window = {WINDOW_MS}ms\n"
                    f"[cell a]\npath = {d}/a\n[cell clock]\npath = {d}/clock\n")
     with hub(d, *args) as (daemon, c):
+        with connect(d + "/a") as s:
+            s.sendall(hello())
+            await_state(d, "a", "live")
         for state in ("restored", "paused"):
             c.ask("PATCH", "/cells/a", {"state": state})
         daemon.stop()
@@ -216,7 +220,8 @@ def test_what_is_stated_outlives_a_restart(d):
         equal(wait_for("silence", lambda: silences(d, "a"))[0]["basis"], "never-heard", "basis")
         with connect(d + "/a") as s:
             s.sendall(frame())
-            live = await_state(d, "a", "live")
+            live = await_state(d, "a", "live", 2)
+            equal(wait_for("silence", lambda: silences(d, "a")[1:])[0]["basis"], "heartbeat", "it had promised one")
         equal((live["epoch"], live["witnesses"]["stated"]), (1, "resumed"), "what it began with")
         frames = [e["data"]["channel"] for e in of_cell(d, "a") if short(e) == "guest.process_spawned"]
         equal([(x["epoch"], x["stale"]) for x in frames], [(1, False)], "its frame")

@@ -16,7 +16,8 @@ static void test_a_killed_process_leaves_exact_numbers(void **state)
 				    { 10, 11, 4, 5, 6 },
 				    12,
 				    13,
-				    14 },
+				    14,
+				    15 },
 			   back_left;
 	struct table t = TABLE_NULL;
 	struct table_found found;
@@ -370,7 +371,8 @@ static void test_a_slot_keeps_nothing_of_its_last_tenant(void **state)
 				    { 10, 11, 4, 5, 6 },
 				    12,
 				    13,
-				    14 },
+				    14,
+				    15 },
 			   back_left;
 	struct table t = TABLE_NULL;
 	struct table_found found;
