@@ -89,13 +89,18 @@ def fill(root, modules, programs, files, script):
 def run(d, modules, programs, files, script, limit_s=120):
     """Into d: out/ and state/ as the script left them. Returns its status; None when the VM gave none."""
     fill(d + "/root", module_order(modules), programs, files, script)
+    return boot(d, limit_s, 512)
+
+
+def boot(d, limit_s, megabytes):
+    """The tree d/root, whose /init sends a tar of out/ and what else it likes to /dev/ttyS1. As run."""
     with open(d + "/initrd", "wb") as f:
         names = subprocess.run(["find", "."], cwd=d + "/root", capture_output=True, check=True).stdout
         subprocess.run(["cpio", "-o", "-H", "newc", "-R", "0:0", "--quiet"], cwd=d + "/root", input=names, stdout=f,
                        check=True)
     shutil.rmtree(d + "/root")
     subprocess.run(
-        ["qemu-system-x86_64", "-accel", "tcg", "-m", "512", "-smp", "2", "-nodefaults", "-display", "none",
+        ["qemu-system-x86_64", "-accel", "tcg", "-m", str(megabytes), "-smp", "2", "-nodefaults", "-display", "none",
          "-no-reboot", "-kernel", glob.glob(KERNEL + "/boot/vmlinuz-*")[0], "-initrd", d + "/initrd",
          "-append", "console=ttyS0 quiet panic=-1", "-serial", f"file:{d}/console", "-serial", f"file:{d}/tar"],
         stdin=subprocess.DEVNULL, timeout=limit_s, check=True)
