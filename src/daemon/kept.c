@@ -123,8 +123,6 @@ static void copy_registration(struct kept_cell *c, const struct slot *slot)
 		memcpy(c->stated, slot->registration.stated, slot->registration.stated_len);
 	c->limits = slot->limits;
 	c->ledger_quota = slot->cell.ledger_quota;
-	c->told = slot->cell.told;
-	c->epoch = slot->cell.epoch;
 	copy_text(c->id, sizeof(c->id), reg->id);
 	copy_text(c->run, sizeof(c->run), reg->run);
 	copy_text(c->spec, sizeof(c->spec), reg->spec);

@@ -36,8 +36,6 @@ struct kept_cell {
 	uint64_t dev, ino;
 	uint16_t name;
 	bool is_static; /* of the configuration: it says again what the cell is */
-	uint8_t told;   /* enum cell_told */
-	uint32_t epoch;
 	uint32_t mode;
 	int64_t uid, owner, group;
 	uint64_t ledger_quota;

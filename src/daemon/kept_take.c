@@ -259,19 +259,14 @@ static uint16_t at_most(uint16_t limit, uint64_t most)
 	return limit < most ? limit : (uint16_t)most;
 }
 
-static void take_told(struct line *line)
+static void take_limits(struct line *line)
 {
 	for (uint32_t i = 0; line->kept.old != NULL && i < line->slots_used; i++) {
 		struct slot *slot = &line->slots[i];
 		const struct kept_cell *c =
 			slot->kept_name != STORE_NONE ? find_cell(line, slot->reg.id) : NULL;
 
-		if (c == NULL)
-			continue;
-		slot->cell.epoch = c->epoch;
-		if (c->told == TOLD_PAUSED || c->told == TOLD_SNAPSHOTTING)
-			cell_note_told(&slot->cell, (enum cell_told)c->told, &line->now);
-		if (!slot->registration.is_asked)
+		if (c == NULL || !slot->registration.is_asked)
 			continue;
 		slot->limits = c->limits;
 		slot->limits.connections = at_most(c->limits.connections, line->conf->connections);
@@ -475,7 +470,7 @@ int kept_take_conns(struct line *line, struct cht_err *err)
 
 	if (!store_is_on(&line->store))
 		return 0;
-	take_told(line);
+	take_limits(line);
 	n = take_conns(line);
 	store_drop_rest(&line->store);
 	r = publish(line, err);

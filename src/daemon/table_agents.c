@@ -61,15 +61,25 @@ void table_note_agent(struct table *t, int slot, const struct boot *boot, uint64
 	in_this_order();
 }
 
-unsigned table_agents(const struct table *t, int slot, struct boot out[TABLE_AGENTS])
+/* What did not come to hold never will: the number that it waits for is another event's now. */
+static void forget_unheld(struct agent_mark both[2], uint64_t sequence)
+{
+	for (int i = 0; i < 2; i++)
+		if (both[i].from > sequence)
+			both[i].check = 0;
+}
+
+unsigned table_agents(struct table *t, int slot, struct boot out[TABLE_AGENTS])
 {
 	struct agent_mark(*all)[2] = table_group(t, slot)->agents[slot % TABLE_GROUP];
 	const struct mark *newest_event = table_newest_mark(table_slot(t, slot));
 	unsigned n = 0;
 
 	for (int i = 0; newest_event != NULL && i < TABLE_AGENTS; i++) {
-		const struct agent_mark *m =
-			newest(all[i], newest_event->sequence, table_slot(t, slot)->tenant);
+		const struct agent_mark *m;
+
+		forget_unheld(all[i], newest_event->sequence);
+		m = newest(all[i], newest_event->sequence, table_slot(t, slot)->tenant);
 
 		if (m == NULL)
 			continue;

@@ -50,6 +50,7 @@ class Manager:
         self.kept = []  # (name, fd), the newest first
         self.lock = threading.Lock()
         self.ready = threading.Event()
+        self.heard = threading.Event()
         self.err = tempfile.TemporaryFile()
         self.proc = None
         self.thread = threading.Thread(target=self.listen, daemon=True)
@@ -60,6 +61,9 @@ class Manager:
             text, fds, _, _ = socket.recv_fds(self.sock, 4096, 8)
             if text == b"END":
                 return
+            if text == b"HEARD":
+                self.heard.set()
+                continue
             words = dict(line.split("=", 1) for line in text.decode().splitlines())
             with self.lock:
                 if words.get("FDSTORE") == "1":
@@ -84,7 +88,18 @@ class Manager:
             else:
                 os.close(fd)
 
+    def hear_all(self):
+        """What a process said before it ended comes before its end, as with systemd."""
+        self.heard.clear()
+        self.say(b"HEARD")
+        self.heard.wait(LIMIT_S)
+
+    def say(self, text):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.sendto(text, self.path)
+
     def start(self):
+        self.hear_all()
         self.ready.clear()
         with self.lock:
             names = ":".join(name for name, _ in self.kept)
@@ -134,8 +149,7 @@ class Manager:
             self.proc.kill()
             self.proc.wait()
         # Nothing is closed beneath the thread.
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
-            s.sendto(b"END", self.path)
+        self.say(b"END")
         self.thread.join()
         self.sock.close()
         for _, fd in self.kept:

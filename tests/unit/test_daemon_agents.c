@@ -43,16 +43,24 @@ static void test_a_number_counts_once_its_event_is_noted(void **state)
 	CHECK_INT(seq_after_kill(&t, s, 7), 0);
 	table_note_agent(&t, s, &b, 1);
 	CHECK_INT(seq_after_kill(&t, s, 7), 0); /* its event is not noted */
+	table_note_agent(&t, s, &b, 1);         /* the frame comes again */
 	note(&t, s, &a, 1, &index);
 	CHECK_INT(seq_after_kill(&t, s, 7), 1);
 	b.seq = 2;
 	table_note_agent(&t, s, &b, 2);
 	CHECK_INT(seq_after_kill(&t, s, 7), 1);
+	table_note_agent(&t, s, &b, 2);
 	note(&t, s, &a, 1, &index);
+	CHECK_INT(seq_after_kill(&t, s, 7), 2);
+	/* One that was not accepted is not by the next event either. */
+	b.seq = 3;
+	table_note_agent(&t, s, &b, 3);
+	CHECK_INT(seq_after_kill(&t, s, 7), 2);
+	note(&t, s, &a, 1, &index); /* a run.resumed, say */
 	CHECK_INT(seq_after_kill(&t, s, 7), 2);
 	/* A heartbeat has no event: it counts at once. */
 	b.seq = 5;
-	table_note_agent(&t, s, &b, 2);
+	table_note_agent(&t, s, &b, 3);
 	CHECK_INT(seq_after_kill(&t, s, 7), 5);
 	table_close(&t, true);
 }
