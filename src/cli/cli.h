@@ -36,7 +36,8 @@ extern const char config_usage[], doctor_usage[], ps_usage[], status_usage[], to
 
 /* chtd's configuration and state as a service. */
 #define CLI_CONFIG_FILE CHT_SYSCONFDIR "/cht/chtd.conf"
-#define CLI_STATE_DIR   "/var/lib/cht"
+/* The state directory where no word says it: CHT_STATE, else that of the service. */
+const char *cli_state_dir(void);
 
 /* In the order of cht --help; ends with a null name. */
 extern const struct cli_command cli_commands[];

@@ -11,6 +11,7 @@
 #include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/newfile.h"
+#include "cli/sample.h"
 #include "cli/visible.h"
 
 enum {
@@ -103,8 +104,6 @@ static const char *state_of(const json_t *view)
 {
 	const char *state = text_of(view, "state");
 
-	if (json_is_true(json_object_get(view, "silent")))
-		return "silent";
 	return strcmp(state, "open") == 0 ? text_of(view, "condition") : state;
 }
 
@@ -141,13 +140,14 @@ static void print_list(const json_t *list)
 	json_array_foreach(list, i, view)
 	{
 		const json_t *f = json_object_get(view, "frames");
-		bool is_silent = json_is_true(json_object_get(view, "silent"));
+		bool is_amiss =
+			sample_is_amiss(json_string_value(json_object_get(view, "condition")),
+					json_is_true(json_object_get(view, "silent")));
 
 		cli_printf("%-24s %s%-9s%s %5" PRIu64 " %12" PRIu64 " %10" PRIu64 "  %s\n",
-			   text_of(view, "id"), is_silent ? cli_colour(CLI_RED) : "",
-			   state_of(view), is_silent ? cli_colour(CLI_PLAIN) : "",
-			   number_of(view, "connections"), number_of(f, "stored"),
-			   number_of(f, "refused"), text_of(view, "run"));
+			   text_of(view, "id"), is_amiss ? cli_colour(CLI_RED) : "", state_of(view),
+			   is_amiss ? cli_colour(CLI_PLAIN) : "", number_of(view, "connections"),
+			   number_of(f, "stored"), number_of(f, "refused"), text_of(view, "run"));
 	}
 }
 

@@ -23,7 +23,8 @@ const char doctor_usage[] =
 	", if it is there). Run it as root to see\n"
 	"everything.\n"
 	"\n"
-	"      --state DIR     the state directory (default: that of FILE, else /var/lib/cht)\n"
+	"      --state DIR     the state directory (default: that of FILE, else $CHT_STATE,\n"
+	"                      else /var/lib/cht)\n"
 	"      --control PATH  chtd's control socket (default: that of FILE, else $CHT_CONTROL,\n"
 	"                      else /run/chtd/control if it is there)\n"
 	"  -o, --output json   one JSON object instead of text\n"
@@ -175,12 +176,14 @@ static int load_with(struct doctor *d, const char *state, const char *control)
  * told its state directory and its control socket beside the file. */
 static void load(struct doctor *d, const char *state, const char *control)
 {
+	const char *otherwise = cli_state_dir();
+
 	d->conf_status = load_with(d, state, control);
 	if (d->conf_status < 0 && state == NULL && d->conf.state == NULL) {
 		conf_free(&d->conf);
-		d->conf_status = load_with(d, CLI_STATE_DIR, control);
+		d->conf_status = load_with(d, otherwise, control);
 	}
-	d->state = d->conf.state != NULL ? d->conf.state : state != NULL ? state : CLI_STATE_DIR;
+	d->state = d->conf.state != NULL ? d->conf.state : state != NULL ? state : otherwise;
 	d->socket = control != NULL ? control : d->conf.control;
 	if (d->socket == NULL && (getenv("CHT_CONTROL") != NULL || access(ASK_SOCKET, F_OK) == 0))
 		d->socket = ask_socket();

@@ -256,7 +256,7 @@ static int run(const struct request *q)
 int cmd_ps(int argc, char **argv)
 {
 	struct cli_args args = cli_args_init(argc, argv, options);
-	struct request q = { .dir = getenv("CHT_STATE") };
+	struct request q = { .dir = cli_state_dir() };
 	const char *operands[2] = { NULL, NULL };
 	unsigned n = 0;
 	int o;
@@ -278,7 +278,5 @@ int cmd_ps(int argc, char **argv)
 	q.cell = operands[0];
 	if (n == 2)
 		q.dir = operands[1];
-	if (q.dir == NULL || *q.dir == '\0')
-		q.dir = CLI_STATE_DIR;
 	return run(&q);
 }

@@ -130,11 +130,12 @@ static void print_text(const struct sample *s, bool has_rates)
 	for (size_t i = 0; i < states.n; i++) {
 		put_counted(&b, states.count[i], " ");
 		put_visible(&b, str_of(states.name[i]));
-		buf_put_lit(&b, ", ");
+		buf_put_str(&b, i + 1 < states.n ? STR(", ") : STR("; "));
 	}
 	if (s->n > 0) {
 		buf_put_str(&b, str_of(states.silent > 0 ? cli_colour(CLI_RED) : ""));
-		put_counted(&b, states.silent, " silent");
+		put_counted(&b, states.silent,
+			    states.silent == 1 ? " agent silent" : " agents silent");
 		buf_put_str(&b, str_of(states.silent > 0 ? cli_colour(CLI_PLAIN) : ""));
 	}
 	print_line("cells", &b);

@@ -202,7 +202,7 @@ static void put_line(struct buf *b, const char *end)
 
 static enum cli_colour colour_of(const struct sample_cell *c)
 {
-	if (c->is_silent)
+	if (c->is_amiss)
 		return CLI_RED;
 	return c->frames.dropped > 0 || (c->refused_rate != SAMPLE_NONE && c->refused_rate > 0)
 		       ? CLI_YELLOW

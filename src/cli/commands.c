@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -377,4 +378,11 @@ const struct cli_command *cli_command_find(const char *name)
 		if (strcmp(c->name, name) == 0)
 			return c;
 	return NULL;
+}
+
+const char *cli_state_dir(void)
+{
+	const char *dir = getenv("CHT_STATE");
+
+	return dir != NULL && *dir != '\0' ? dir : "/var/lib/cht";
 }

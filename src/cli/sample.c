@@ -32,18 +32,29 @@ static uint64_t number(const json_t *view, const char *name)
 	return v > 0 ? (uint64_t)v : 0;
 }
 
+bool sample_is_amiss(const char *condition, bool is_silent)
+{
+	static const char *const words[] = { "silent", "hung", "gone" };
+
+	for (size_t i = 0; condition != NULL && i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(condition, words[i]) == 0)
+			return true;
+	return condition == NULL && is_silent;
+}
+
 static void read_cell(struct sample_cell *c, const json_t *view)
 {
 	const json_t *f = json_object_get(view, "frames");
+	const char *condition = json_string_value(json_object_get(view, "condition"));
 
 	copy(c->id, sizeof(c->id), json_string_value(json_object_get(view, "id")));
 	copy(c->run, sizeof(c->run), json_string_value(json_object_get(view, "run")));
 	copy(c->state, sizeof(c->state), json_string_value(json_object_get(view, "state")));
 	/* Of one that is registered, what it is like says more. */
-	if (strcmp(c->state, "open") == 0 && json_object_get(view, "condition") != NULL)
-		copy(c->state, sizeof(c->state),
-		     json_string_value(json_object_get(view, "condition")));
+	if (strcmp(c->state, "open") == 0 && condition != NULL)
+		copy(c->state, sizeof(c->state), condition);
 	c->is_silent = json_is_true(json_object_get(view, "silent"));
+	c->is_amiss = sample_is_amiss(condition, c->is_silent);
 	c->silent_ns = number(view, "silentMs");
 	c->silent_ns =
 		c->silent_ns < UINT64_MAX / NS_PER_MS ? c->silent_ns * NS_PER_MS : UINT64_MAX;

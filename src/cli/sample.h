@@ -21,7 +21,8 @@ struct sample_frames {
 
 struct sample_cell {
 	char id[CHT_CELL_ID_MAX + 1], run[CHT_ATTRIBUTION_MAX + 1], state[SAMPLE_STATE_MAX + 1];
-	bool is_silent;
+	bool is_silent; /* its agent was not heard for a window */
+	bool is_amiss;  /* and that is no idleness, no pause and not our doing */
 	uint64_t connections;
 	struct sample_frames frames;
 	uint64_t silent_ns;
@@ -47,6 +48,9 @@ void sample_free(struct sample *s);
 
 /* The answer to GET /cells. CHT_E_PEER: it is none. CHT_E_NOMEM. */
 int sample_read_cells(struct sample *out, const json_t *list, struct cht_err *err) CHT_CHECKED;
+/* Whether a cell's condition, as chtd gives it, is bad news; null: it gives none, and there is
+ * silence alone. */
+bool sample_is_amiss(const char *condition, bool is_silent);
 /* The answer to GET /metrics; what is not known is passed over. */
 void sample_read_metrics(struct sample *out, struct cht_str text);
 /* What changed between the two; before null: nothing is known of that. A run that is another one,

@@ -66,7 +66,7 @@ static int by_connections(const struct sample_cell *a, const struct sample_cell 
 
 static int by_trouble(const struct sample_cell *a, const struct sample_cell *b)
 {
-	int r = b->is_silent - a->is_silent;
+	int r = b->is_amiss - a->is_amiss;
 
 	r = r != 0 ? r : by_lost(a, b);
 	r = r != 0 ? r : by_refused(a, b);
@@ -266,7 +266,7 @@ void top_put_cell(struct buf *b, const struct top_layout *l, const struct sample
 
 	put_field(b, str_of(c->id), l->cell, false);
 	buf_put_byte(b, ' ');
-	put_field(b, c->is_silent ? STR("silent") : str_of(c->state), STATE_WIDTH, false);
+	put_field(b, str_of(c->state), STATE_WIDTH, false);
 	put_number(b, top_put_rate, c->received_rate, RATE_WIDTH);
 	put_number(b, top_put_count, c->frames.dropped, LOST_WIDTH);
 	put_number(b, top_put_count, c->frames.refused, REFUSED_WIDTH);

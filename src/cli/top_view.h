@@ -10,7 +10,7 @@
 #include "cli/sample.h"
 
 enum top_sort {
-	TOP_TROUBLE, /* silent, then losing, then refusing, then busy */
+	TOP_TROUBLE, /* silent without reason, then losing, then refusing, then busy */
 	TOP_FRAMES,
 	TOP_LOST,
 	TOP_REFUSED,

@@ -59,7 +59,7 @@ def test_a_pause_is_stated_and_holds_silence_back(d):
             check("open, paused" in said and "stated at" in said, said)
             wait_for("silence of b", lambda: json.loads(cell(d, "show", "b", "-o", "json").stdout)["silent"])
             row = {line.split()[0]: line.split()[1] for line in cell(d, "ls").stdout.splitlines()[1:]}
-            equal(row, {"a": "paused", "b": "silent"}, "what ls says")
+            equal(row, {"a": "paused", "b": "idle"}, "what ls says")
             told = json.loads(cell(d, "resume", "a", "-o", "json").stdout)
             check(told["condition"] != "paused" and told["stated"] > 0, str(told))
             stated = [e["data"]["stated"]["state"] for e in events(d + "/s") if short(e) == "run.stated"]

@@ -126,7 +126,7 @@ def test_status_says_how_it_is(d):
                "frames": {"received": 31, "stored": 30, "heartbeats": 0, "refused": 1, "dropped": 0}}, "JSON")
         equal(told["perSecond"]["frames"], 0.0, "the rate")
         text = run(d, "status").stdout
-        for words in (", ready\n", "written\n", "2: 1 live, 1 expected, 0 silent", "31 received = 30 stored + 0 heartbeats + 1 refused",
+        for words in (", ready\n", "written\n", "2: 1 live, 1 expected; 0 agents silent", "31 received = 30 stored + 0 heartbeats + 1 refused",
                       "a second"):
             check(words in text, f"{words} in {text}")
 

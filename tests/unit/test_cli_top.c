@@ -118,6 +118,25 @@ static void test_cells_are_sorted_by_what_is_asked_for(void **state)
 	sample_free(&s);
 }
 
+static void test_a_condition_that_is_bad_news_is_amiss(void **state)
+{
+	static const struct {
+		const char *condition;
+		bool is_silent, want;
+	} rows[] = {
+		{ NULL, false, false },     { NULL, true, true },      { "live", false, false },
+		{ "idle", true, false },    { "paused", true, false }, { "silent", true, true },
+		{ "hung", false, true },    { "gone", true, true },    { "expected", false, false },
+		{ "starved", true, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		check_row = rows[i].condition != NULL ? rows[i].condition : "none";
+		CHECK_INT(sample_is_amiss(rows[i].condition, rows[i].is_silent), rows[i].want);
+	}
+}
+
 static void test_every_way_to_sort_has_a_letter_of_its_own(void **state)
 {
 	(void)state;
@@ -224,6 +243,7 @@ int main(void)
 		cmocka_unit_test(test_metrics_are_read_and_what_is_not_known_is_passed_over),
 		cmocka_unit_test(test_what_is_no_list_of_cells_is_refused),
 		cmocka_unit_test(test_cells_are_sorted_by_what_is_asked_for),
+		cmocka_unit_test(test_a_condition_that_is_bad_news_is_amiss),
 		cmocka_unit_test(test_every_way_to_sort_has_a_letter_of_its_own),
 		cmocka_unit_test(test_numbers_stay_short),
 		cmocka_unit_test(test_no_line_is_wider_than_the_terminal_or_moves_its_cursor),
