@@ -287,6 +287,14 @@ static void sample_state(struct cht_stamped *s, enum sample_size size)
 	f->witnesses = sample_witnesses(size);
 }
 
+/* Of a run that goes on. */
+static struct cht_str sample_channel(struct sample *x, enum sample_size size)
+{
+	if (size == SAMPLE_LEAST)
+		return STR("");
+	return size == SAMPLE_MOST ? str_of(x->socket) : STR("vsock:3");
+}
+
 /* Numbers are set by their bytes, then what is text or has a meaning. */
 static void sample_facts(struct sample *x, enum sample_size size)
 {
@@ -298,13 +306,17 @@ static void sample_facts(struct sample *x, enum sample_size size)
 	case EV_RUN_OPENED: sample_opened(x, size); break;
 	case EV_RUN_CONTINUED:
 		s->facts.run_continued.origin = STR("cht.example/0123456789abcdef");
+		s->facts.run_continued.socket = sample_channel(x, size);
 		break;
 	case EV_RUN_STATED:
 		s->facts.stated.text = least                  ? STR("{\"exitCode\":0}")
 				       : size == SAMPLE_USUAL ? STR(SAMPLE_STATED)
 							      : str_of(x->stated);
 		break;
-	case EV_RUN_RESUMED: s->facts.run_resumed.cause = STR("unclean restart"); break;
+	case EV_RUN_RESUMED:
+		s->facts.run_resumed.cause = STR("unclean restart");
+		s->facts.run_resumed.socket = sample_channel(x, size);
+		break;
 	case EV_CHANNEL_OPENED:
 		s->facts.channel_opened.peer_uid = least ? UINT32_MAX : UINT32_MAX - 1;
 		break;

@@ -330,6 +330,7 @@ void cell_stamp_resumed(struct cht_cell *cell, const struct facts_run_resumed *f
 {
 	run_stamp(&cell->run, EV_RUN_RESUMED, now, out);
 	out->facts.run_resumed = *facts;
+	out->facts.run_resumed.socket = cell->channel;
 }
 
 void cell_stamp_continued(struct cht_cell *cell, const struct facts_run_continued *facts,
@@ -337,6 +338,7 @@ void cell_stamp_continued(struct cht_cell *cell, const struct facts_run_continue
 {
 	run_stamp(&cell->run, EV_RUN_CONTINUED, now, out);
 	out->facts.run_continued = *facts;
+	out->facts.run_continued.socket = cell->channel;
 }
 
 void cell_stamp_stated(struct cht_cell *cell, const struct facts_stated *facts,

@@ -175,11 +175,13 @@ struct facts_opened {
 struct facts_run_resumed {
 	struct cht_str cause;        /* "clean restart", "unclean restart" */
 	uint64_t lost_from, lost_to; /* sequence numbers accepted and not stored; 0, 0 = none */
+	struct cht_str socket; /* as in struct facts_opened, from now on; empty: it ends here */
 };
 struct facts_run_continued {
 	struct cht_str origin;       /* of the log before this one */
 	uint64_t last_sequence;      /* stored there */
 	uint64_t lost_from, lost_to; /* as in struct facts_run_resumed */
+	struct cht_str socket;       /* the same */
 };
 struct facts_sealed {
 	struct cht_str reason; /* "requested", "host restarted", "superseded", "unregistered" */

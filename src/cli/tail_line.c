@@ -27,8 +27,10 @@ static const struct shown {
 	const char *paths[PATHS_MAX + 1]; /* "?" before one: left out when it is 0 */
 } rows[] = {
 	{ "run.opened", false, { "socket", "expectedUid" } },
-	{ "run.resumed", true, { "cause", "from", "to" } },
-	{ "run.continued", true, { "from.origin", "from.lastSequence", "lostFrom", "lostTo" } },
+	{ "run.resumed", true, { "cause", "socket", "from", "to" } },
+	{ "run.continued",
+	  true,
+	  { "from.origin", "from.lastSequence", "socket", "lostFrom", "lostTo" } },
 	{ "run.stated", false, { "stated", "by.uid", "by.pid" } },
 	{ "run.sealed",
 	  false,

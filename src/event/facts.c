@@ -54,15 +54,23 @@ static void put_opened(struct members *m, const struct cht_stamped *s)
 		put_stated(m, &f->stated);
 }
 
+/* Of a run that goes on. */
+static void put_socket(struct members *m, struct cht_str socket)
+{
+	if (socket.len > 0)
+		members_text(m, "socket", socket);
+}
+
 static void put_run_resumed(struct members *m, const struct cht_stamped *s)
 {
 	const struct facts_run_resumed *f = &s->facts.run_resumed;
 
 	members_text(m, "cause", f->cause);
-	if (f->lost_to == 0)
-		return;
-	members_u64(m, "from", f->lost_from);
-	members_u64(m, "to", f->lost_to);
+	if (f->lost_to != 0)
+		members_u64(m, "from", f->lost_from);
+	put_socket(m, f->socket);
+	if (f->lost_to != 0)
+		members_u64(m, "to", f->lost_to);
 }
 
 static void put_run_continued(struct members *m, const struct cht_stamped *s)
@@ -75,10 +83,11 @@ static void put_run_continued(struct members *m, const struct cht_stamped *s)
 	members_u64(&from, "lastSequence", f->last_sequence);
 	members_text(&from, "origin", f->origin);
 	members_close(&from);
-	if (f->lost_to == 0)
-		return;
-	members_u64(m, "lostFrom", f->lost_from);
-	members_u64(m, "lostTo", f->lost_to);
+	if (f->lost_to != 0) {
+		members_u64(m, "lostFrom", f->lost_from);
+		members_u64(m, "lostTo", f->lost_to);
+	}
+	put_socket(m, f->socket);
 }
 
 static void put_run_stated(struct members *m, const struct cht_stamped *s)

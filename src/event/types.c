@@ -23,9 +23,10 @@
 
 const struct event_type event_types[EV_N_KINDS] = {
 	HOST(EV_RUN_OPENED, "run.opened", "observed", "host.run", "[\"registration\"]"),
-	HOST(EV_RUN_RESUMED, "run.resumed", "derived", "host.run", "[\"run_table\",\"ledger\"]"),
+	HOST(EV_RUN_RESUMED, "run.resumed", "derived", "host.run",
+	     "[\"run_table\",\"ledger\",\"registration\"]"),
 	HOST(EV_RUN_CONTINUED, "run.continued", "derived", "host.run",
-	     "[\"run_table\",\"predecessor\"]"),
+	     "[\"run_table\",\"predecessor\",\"registration\"]"),
 	HOST(EV_RUN_STATED, "run.stated", CHT_PROVENANCE_DECLARED, "host.control",
 	     "[\"request\",\"so_peercred\"]"),
 	HOST(EV_RUN_SEALED, "run.sealed", "derived", "host.run", "[\"events\",\"frames\"]"),

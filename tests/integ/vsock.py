@@ -11,7 +11,7 @@ import socket
 import tempfile
 
 from control import hub
-from rig import Daemon, await_type, check, cht, connect, equal, events, frame, main, short, skip, wait_for
+from rig import Daemon, await_type, check, connect, equal, events, frame, main, short, skip, wait_for
 
 PORT = 9001
 
@@ -106,7 +106,19 @@ def test_a_configured_cell_needs_the_port(d):
     equal([(e["data"]["runId"] == opened(d, "a")[0]["runId"]) for e in events(d + "/s")
            if short(e) in ("run.resumed", "run.sealed") and e["data"]["cellId"] == "a"], [True, True],
           "the run went on over a restart, and is sealed")
-    cht("verify", d + "/s", want=None)
+
+
+def test_a_run_that_goes_on_by_another_cid_says_so(d):
+    with alone():
+        for channel in ("=,cid=3,run=r", "=,cid=4,run=r", "=" + d + "/v,run=r"):
+            with Daemon(d + "/s", "--cell", "a" + channel) as daemon:
+                daemon.stop()
+        with Daemon(d + "/s", "--cell", "b=,cid=3") as daemon:
+            daemon.stop()
+    equal([(short(e), e["data"].get("socket")) for e in events(d + "/s")
+           if short(e).startswith("run.") and e["data"]["cellId"] == "a"],
+          [("run.opened", "vsock:3"), ("run.resumed", "vsock:4"), ("run.resumed", d + "/v_9001"), ("run.sealed", None)],
+          "on what attribution rested")
 
 
 def test_a_daemon_without_such_cells_leaves_the_port_alone(d):

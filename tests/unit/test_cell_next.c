@@ -269,6 +269,7 @@ static void test_a_run_begins_goes_on_and_ends(void **state)
 	cell_stamp_resumed(&cell, &facts, &now, &out);
 	CHECK_INT(out.kind, EV_RUN_RESUMED);
 	CHECK_INT(out.facts.run_resumed.lost_from, 3);
+	CHECK_STR(out.facts.run_resumed.socket, "/run/v.sock_9001");
 	cell_stamp_sealed(&cell, STR("requested"), &now, &out);
 	CHECK_INT(out.kind, EV_RUN_SEALED);
 	CHECK_INT(out.sequence, 5); /* with the state */

@@ -29,16 +29,16 @@ static void test_a_log_says_where_it_comes_from_and_where_it_goes(void **state)
 		    "{\"origin\":\"cht.example/fedcba9876543210\",\"vkey\":\"" SAMPLE_VKEY
 		    "\"}}" END("1970-01-01T00:00:00.000000000Z"));
 	check_event(EV_RUN_CONTINUED, SAMPLE_USUAL,
-		    USUAL
-		    "cellos-host-telemetry/host" TYPE "run.continued" DATA
-		    "{\"cellId\":\"cell-abc\",\"from\":{\"lastSequence\":72340172838076673,"
-		    "\"origin\":\"cht.example/0123456789abcdef\"},\"host\":{\"hostBootNs\":"
-		    "\"86400000000001\"},\"inputs\":{\"from\":[\"run_table\",\"predecessor\"]},"
-		    "\"lostFrom\":72340172838076673,\"lostTo\":72340172838076673,\"output\":"
-		    "{\"stampedBy\":\"host\"},\"probeSource\":\"host.run\",\"provenance\":"
-		    "\"derived\",\"runId\":\"run-6ba7b810-9dad-11d1-80b4-00c04fd430c8\","
-		    "\"sequence\":7,\"specSignatureHash\":\"sha256:deadbeef\"}" END(
-			    "2025-11-05T13:20:00.123456789Z"));
+		    USUAL "cellos-host-telemetry/host" TYPE "run.continued" DATA
+			  "{\"cellId\":\"cell-abc\",\"from\":{\"lastSequence\":72340172838076673,"
+			  "\"origin\":\"cht.example/0123456789abcdef\"},\"host\":{\"hostBootNs\":"
+			  "\"86400000000001\"},\"inputs\":{\"from\":[\"run_table\",\"predecessor\","
+			  "\"registration\"]},"
+			  "\"lostFrom\":72340172838076673,\"lostTo\":72340172838076673,\"output\":"
+			  "{\"stampedBy\":\"host\"},\"probeSource\":\"host.run\",\"provenance\":"
+			  "\"derived\",\"runId\":\"run-6ba7b810-9dad-11d1-80b4-00c04fd430c8\","
+			  "\"sequence\":7,\"socket\":\"vsock:3\",\"specSignatureHash\":\"sha256:"
+			  "deadbeef\"}" END("2025-11-05T13:20:00.123456789Z"));
 }
 
 static void test_a_step_of_the_clock_has_both_sides(void **state)
