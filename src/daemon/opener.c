@@ -258,7 +258,12 @@ static int bind_own(struct line *line, const char *path, bool is_packets, int *f
 						     .is_packets = is_packets } };
 	int r = write_path(path, request.path, sizeof(request.path), err);
 
-	return r < 0 ? r : ask_now(line, &request, fd, NULL, err);
+	if (r == 0)
+		r = ask_now(line, &request, fd, NULL, err);
+	/* Again: who connects is told who listens (SO_PEERCRED), and that is us. */
+	if (r == 0 && listen(*fd, SOMAXCONN) < 0)
+		r = cht_fail(err, CHT_E_BIND, errno, "listen on %s", path);
+	return r;
 }
 
 int opener_bind_control(struct line *line, struct cht_err *err)

@@ -311,7 +311,7 @@ def test_root_makes_it_for_the_log_s_owner(d):
         skip("becoming another user needs root")
     # The build may lie where nobody else may look.
     os.chmod(d, 0o755)
-    for name in ("cht", "chtd", "cht-scribe"):
+    for name in ("cht", "chtd", "cht-scribe", "cht-opener"):
         shutil.copy(os.path.join(BIN, name), d)
 
     def drop():

@@ -401,7 +401,7 @@ def test_as_another_user(d):
     os.mkdir(d + "/own")
     os.chown(d + "/own", 65534, 65534)
     # The build may lie where nobody else may look.
-    for name in ("chtd", "cht-scribe"):
+    for name in ("chtd", "cht-scribe", "cht-opener"):
         shutil.copy(os.path.join(BIN, name), d)
 
     def drop():
