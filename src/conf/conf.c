@@ -39,7 +39,7 @@ struct reading {
 	struct cht_bytes left;
 	uint16_t file;
 	unsigned line, section_line;
-	bool section_has_keys;
+	bool section_has_keys, cells_only;
 	char section[64 + CHT_CELL_ID_MAX];
 	uint64_t seen; /* keys of the file, or of the present cell */
 	uint64_t seen_cell;
@@ -157,13 +157,22 @@ static struct conf_cell *new_cell(struct conf *conf)
 	return cell;
 }
 
-/* Whether id names a cell already, other than the one at `but`. */
-static bool has_cell(const struct conf *conf, struct cht_str id, const struct conf_cell *but)
+/* The cell of this id; null: there is none. */
+static struct conf_cell *find_cell(const struct conf *conf, struct cht_str id)
 {
 	for (size_t i = 0; i < conf->n_cells; i++)
-		if (&conf->cells[i] != but && str_eq(str_of(conf->cells[i].id), id))
-			return true;
-	return false;
+		if (str_eq(str_of(conf->cells[i].id), id))
+			return &conf->cells[i];
+	return NULL;
+}
+
+static void bad_twice(struct reading *r, const struct conf_cell *first)
+{
+	if (r->result == 0)
+		r->result = cht_fail_value(
+			r->err, CHT_E_CONFIG, r->line,
+			"%s:%u: a second section for the same cell: the first is %s:%u", r->name,
+			r->line, r->conf->files[first->file], first->line);
 }
 
 static int set_key(struct reading *r, const struct key *key, unsigned at, void *base,
@@ -272,6 +281,10 @@ static void on_section(struct reading *r, struct cht_str name)
 		bad(r, r->section_line, "a section without keys", "");
 	r->section_line = r->line;
 	r->section_has_keys = false;
+	if (r->cells_only && !str_starts(name, STR("cell "))) {
+		bad(r, r->line, "a file of cells.d has sections [cell ID] and no others", "");
+		return;
+	}
 	if (is_section(name))
 		return;
 	if (!str_starts(name, STR("cell "))) {
@@ -285,8 +298,8 @@ static void on_section(struct reading *r, struct cht_str name)
 	name.len -= 5;
 	if (!value_is_cell_id(name)) {
 		bad(r, r->line, "a cell id is 1 to 64 of A-Z a-z 0-9 . _ -", "");
-	} else if (has_cell(r->conf, name, NULL)) {
-		bad(r, r->line, "a second section for the same cell", "");
+	} else if ((cell = find_cell(r->conf, name)) != NULL) {
+		bad_twice(r, cell);
 	} else if (r->conf->n_cells == CELLS_MAX) {
 		bad(r, r->line, "too many cells", "");
 	} else if ((cell = new_cell(r->conf)) == NULL) {
@@ -359,11 +372,15 @@ static int add_file(struct conf *conf, const char *name, struct cht_err *err)
 	return 0;
 }
 
-int conf_read(struct conf *conf, const char *name, struct cht_bytes text, struct cht_err *err)
+static int read_text(struct conf *conf, const char *name, struct cht_bytes text, bool cells_only,
+		     struct cht_err *err)
 {
-	struct reading r = {
-		.conf = conf, .name = name, .file = conf->n_files, .left = text, .err = err
-	};
+	struct reading r = { .conf = conf,
+			     .name = name,
+			     .file = conf->n_files,
+			     .left = text,
+			     .cells_only = cells_only,
+			     .err = err };
 	int at = add_file(conf, name, err);
 
 	if (at < 0)
@@ -376,6 +393,16 @@ int conf_read(struct conf *conf, const char *name, struct cht_bytes text, struct
 	if (r.section_line != 0 && !r.section_has_keys)
 		return bad(&r, r.section_line, "a section without keys", "");
 	return 0;
+}
+
+int conf_read(struct conf *conf, const char *name, struct cht_bytes text, struct cht_err *err)
+{
+	return read_text(conf, name, text, false, err);
+}
+
+int conf_read_cells(struct conf *conf, const char *name, struct cht_bytes text, struct cht_err *err)
+{
+	return read_text(conf, name, text, true, err);
 }
 
 /* One ",name=value" of --cell. */
@@ -424,7 +451,7 @@ int conf_add_cell(struct conf *conf, const char *text, struct cht_err *err)
 				"of 1 to 64 of "
 				"A-Z a-z 0-9 . _ -",
 				text);
-	if (has_cell(conf, id, NULL))
+	if (find_cell(conf, id) != NULL)
 		return cht_fail(err, CHT_E_RANGE, 0, "--cell %s: this cell is there already", text);
 	if (conf->n_cells == CELLS_MAX || (cell = new_cell(conf)) == NULL)
 		return cht_fail(err, CHT_E_LIMIT, 0, "--cell %s: at most %d cells", text,

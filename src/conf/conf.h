@@ -73,7 +73,8 @@ struct cht_str conf_next_word(const char **at);
 
 enum conf_result { CONF_RUN = 0, CONF_DONE = 1 };
 
-/* Reads the command line, and the file that --config names; options win over the file. CONF_DONE:
+/* Reads the command line, the file that --config names, and every cells.d/NAME.conf beside it, in
+ * the order of their names; options win over the file. CONF_DONE:
  * --help or --version was answered. CHT_E_RANGE: a usage error (exit 2). CHT_E_CONFIG: the text
  * says file, line, and what was expected (exit 78). conf_free whatever the result. */
 int conf_load(struct conf *conf, int argc, char **argv, struct cht_err *err) CHT_CHECKED;
@@ -82,6 +83,9 @@ void conf_free(struct conf *conf);
 /* One configuration text, for conf_load and the fuzzer; name is used in errors and kept. */
 int conf_read(struct conf *conf, const char *name, struct cht_bytes text,
 	      struct cht_err *err) CHT_CHECKED;
+/* The same of a file of cells.d: cells and nothing else. */
+int conf_read_cells(struct conf *conf, const char *name, struct cht_bytes text,
+		    struct cht_err *err) CHT_CHECKED;
 /* Defaults: everything unset. */
 void conf_init(struct conf *conf);
 /* One --cell argument: ID=BASE[,run=..][,spec=..][,uid=N] or ID=,path=PATH[,..]. */

@@ -59,4 +59,8 @@ unsigned keys_find(const char *section, const char *name);
 const char *keys_nearest(const struct key *table, unsigned n, const char *section,
 			 const char *name);
 
+/* drop_ins.c: reads cells.d beside file, each into space. CHT_E_CONFIG, CHT_E_NOMEM. */
+int drop_ins_read(struct conf *conf, const char *file, struct cht_bytes space,
+		  struct cht_err *err) CHT_CHECKED;
+
 #endif

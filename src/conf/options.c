@@ -110,6 +110,8 @@ static int read_config_file(struct conf *conf, const char *path, struct cht_err 
 		r = cht_fail(err, CHT_E_CONFIG, 0, "%s: %s", path, why.text);
 	else
 		r = conf_read(conf, path, (struct cht_bytes){ text, (size_t)n }, err);
+	if (r == 0)
+		r = drop_ins_read(conf, path, (struct cht_bytes){ text, CONF_FILE_MAX }, err);
 	free(text);
 	return r;
 }

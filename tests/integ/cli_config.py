@@ -4,6 +4,7 @@
 
 import hashlib
 import json
+import os
 
 from rig import Daemon, check, cht, equal, events, main, put, short
 
@@ -91,6 +92,45 @@ def test_wrong_usage_ends_with_2(_):
     for args in ((), ("chek",), ("check", "a", "b"), ("check", "a", "--origins"), ("show", "a", "--origins"),
                  ("show", "--cell")):
         check(cht("config", *args, want=2).stderr, f"{args} is explained")
+
+
+def drop_in(d, name, text):
+    os.makedirs(d + "/cells.d", exist_ok=True)
+    put(f"{d}/cells.d/{name}", text)
+
+
+def test_cells_stand_beside_the_file_too(d):
+    path = conf(d)
+    for name, cell in (("20-b.conf", "b"), ("10-c.conf", "c")):
+        drop_in(d, name, f"[cell {cell}]\nbase = {d}/{cell}\n".encode())
+    for name in (".hidden.conf", "c.conf.dpkg-old", "README"):
+        drop_in(d, name, b"no configuration at all")
+    drop_in(d, "empty.conf", b"# nothing yet\n")
+    with Daemon(d + "/s", "--config", path) as daemon:
+        for cell in ("v", "b", "c"):
+            check(os.path.exists(f"{d}/{cell}_9001"), f"no socket of {cell}")
+        daemon.stop()
+    opened = [e["data"]["cellId"] for e in events(d + "/s") if short(e) == "run.opened"]
+    equal(opened, ["web-1", "c", "b"], "cells, the file's first and then by name")
+    said = cht("config", "show", path).stdout.decode()
+    check("cells.d/20-b.conf" in said, "where it is from: " + said)
+
+
+def test_a_cell_that_stands_twice_is_told_with_both_places(d):
+    path = conf(d)
+    for name, text, want in (
+            ("a.conf", b"\n[cell web-1]\nbase = /x\n",
+             f"{d}/cells.d/a.conf:2: a second section for the same cell: the first is {path}:11"),
+            ("a.conf", b"[limits]\nstall = 1s\n",
+             f"{d}/cells.d/a.conf:1: a file of cells.d has sections [cell ID] and no others"),
+            ("a.conf", b"[cell x]\nbase = %s/v\n" % d.encode(), "have the same socket"),
+            ("a.conf", b"[cell x]\nbass = /x\n", f"{d}/cells.d/a.conf:2: unknown key")):
+        drop_in(d, name, text)
+        r = cht("config", "check", path, want=78)
+        check(want in r.stderr.decode(), f"{r.stderr.decode()} for {want}")
+    os.unlink(d + "/cells.d/a.conf")
+    os.symlink(path, d + "/cells.d/b.conf")
+    check("b.conf" in cht("config", "check", path, want=78).stderr.decode(), "a link is no file")
 
 
 if __name__ == "__main__":
