@@ -59,6 +59,7 @@ struct conf {
 	char *register_socket;      /* path of the other one, or null */
 	char *writers, *readers;    /* who may do what there; null: the defaults */
 	uint64_t cells_max;         /* with it: so many cells at a time */
+	char *opener_read;          /* the same; null: none */
 	char *opener_roots;         /* absolute directories, blanks between; null: all of / */
 	struct conf_cell *cells;
 	size_t n_cells, cells_cap;

@@ -122,7 +122,7 @@ static int check_opener(const struct conf *conf, struct cht_err *err)
 		return conf->opener_user == NULL
 			       ? 0
 			       : cht_fail(err, CHT_E_CONFIG, 0, "--opener-user goes with --opener");
-	if (conf->opener_roots != NULL || conf->replace)
+	if (conf->opener_roots != NULL || conf->opener_read != NULL || conf->replace)
 		return cht_fail(err, CHT_E_CONFIG, 0,
 				"with --opener, --replace and [opener] roots are options of "
 				"cht-opener itself: see cht-opener(8)");
@@ -154,7 +154,7 @@ struct cht_str conf_next_word(const char **at)
 	return word;
 }
 
-static int check_roots(const char *roots, struct cht_err *err)
+static int check_roots(const char *key, const char *roots, struct cht_err *err)
 {
 	struct cht_str root;
 	unsigned n = 0;
@@ -164,10 +164,10 @@ static int check_roots(const char *roots, struct cht_err *err)
 	for (; (root = conf_next_word(&roots)).len > 0; n++)
 		if (root.ptr[0] != '/')
 			return cht_fail(err, CHT_E_CONFIG, 0,
-					"[opener] roots: expected absolute directories");
+					"[opener] %s: expected absolute directories", key);
 	if (n == 0 || n > OPENER_ROOTS_MAX)
 		return cht_fail(err, CHT_E_CONFIG, 0,
-				"[opener] roots: expected 1 to %d directories, not %u",
+				"[opener] %s: expected 1 to %d directories, not %u", key,
 				OPENER_ROOTS_MAX, n);
 	return 0;
 }
@@ -195,7 +195,9 @@ int conf_check(const struct conf *conf, struct cht_err *err)
 		}
 	}
 	if (r == 0)
-		r = check_roots(conf->opener_roots, err);
+		r = check_roots("roots", conf->opener_roots, err);
+	if (r == 0)
+		r = check_roots("read", conf->opener_read, err);
 	if (r == 0 && conf->retain_age_ns % NS_PER_S != 0)
 		r = cht_fail(err, CHT_E_CONFIG, 0, "[ledger] retain_age: expected whole seconds");
 	if (r == 0 && conf->register_socket != NULL && conf->control == NULL)
@@ -239,7 +241,8 @@ void conf_free(struct conf *conf)
 			   &conf->sign_alg,   &conf->sign_kid,    &conf->sign_key_file,
 			   &conf->sign_order, &conf->writers,     &conf->readers,
 			   &conf->scribe,     &conf->scribe_user, &conf->opener_roots,
-			   &conf->opener,     &conf->opener_user, &conf->register_socket };
+			   &conf->opener,     &conf->opener_user, &conf->register_socket,
+			   &conf->opener_read };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		free(*texts[i]);

@@ -106,7 +106,7 @@ static int inherit(int fd)
 }
 
 struct arguments {
-	const char *list[2 * OPENER_ROOTS_MAX + 12];
+	const char *list[4 * OPENER_ROOTS_MAX + 12];
 	unsigned n;
 };
 
@@ -170,31 +170,35 @@ static void run_scribe(const char *program, const struct start *start, int sock)
 	run(program, &a);
 }
 
+/* Each word of a list, with its NUL where its blank stood, or that of the list. */
+static void add_each(struct arguments *a, const char *option, const char *at,
+		     char copy[CONF_TEXT_MAX + 2])
+{
+	struct cht_str word;
+	size_t used = 0;
+
+	while (at != NULL && (word = conf_next_word(&at)).len > 0) {
+		memcpy(copy + used, word.ptr, word.len);
+		copy[used + word.len] = '\0';
+		add(a, option, copy + used);
+		used += word.len + 1;
+	}
+}
+
 static void run_opener(const char *program, const struct start *start, int sock)
 {
+	const struct conf *conf = start->conf;
 	struct arguments a = { .list = { program }, .n = 1 };
-	const char *at = start->conf->opener_roots;
-	char line_fd[16], roots[CONF_TEXT_MAX + 2];
-	struct cht_str root;
-	size_t used = 0;
+	char line_fd[16], roots[CONF_TEXT_MAX + 2], reads[CONF_TEXT_MAX + 2];
 
 	(void)snprintf(line_fd, sizeof(line_fd), "%d", inherit(sock));
 	add(&a, "--line-fd", line_fd);
-	add(&a, "--lockdown", start->conf->lockdown);
+	add(&a, "--lockdown", conf->lockdown);
 	/* After a kill what nobody serves is an earlier process's. */
-	if (start->conf->replace || start->conf->fd_store)
+	if (conf->replace || conf->fd_store)
 		a.list[a.n++] = "--replace";
-	if (at == NULL) {
-		add(&a, "--root", "/");
-		run(program, &a);
-	}
-	/* Each with its NUL has room where it stood with its blank. */
-	while ((root = conf_next_word(&at)).len > 0) {
-		memcpy(roots + used, root.ptr, root.len);
-		roots[used + root.len] = '\0';
-		add(&a, "--root", roots + used);
-		used += root.len + 1;
-	}
+	add_each(&a, "--root", conf->opener_roots != NULL ? conf->opener_roots : "/", roots);
+	add_each(&a, "--read", conf->opener_read, reads);
 	add(&a, "--also", start->also[0]);
 	add(&a, "--also", start->also[1]);
 	run(program, &a);

@@ -77,7 +77,7 @@ static int on_answer(struct line *line, const struct opening_answer *answer, int
 	struct slot *slot = i < line->slots_used ? &line->slots[i] : NULL;
 	enum slot_state state = answer->kind == OPENING_BIND ? SLOT_BINDING : SLOT_UNBINDING;
 
-	if (fd >= 0 && check_listener(fd, err) < 0) {
+	if (fd >= 0 && answer->kind == OPENING_BIND && check_listener(fd, err) < 0) {
 		fd_close(&fd);
 		return CHT_E_PEER;
 	}

@@ -23,6 +23,7 @@ enum { VERSION_QUERY = 1, RULE_PATH_BENEATH = 1 };
 #define FS_MAKE_DIR    (UINT64_C(1) << 7)
 #define FS_MAKE_REG    (UINT64_C(1) << 8)
 #define FS_MAKE_SOCK   (UINT64_C(1) << 9)
+#define FS_MAKE_FIFO   (UINT64_C(1) << 10)
 #define FS_REFER       (UINT64_C(1) << 13) /* 2 */
 #define FS_TRUNCATE    (UINT64_C(1) << 14) /* 3 */
 
@@ -71,6 +72,8 @@ static uint64_t allowed_by(unsigned rights)
 		      FS_MAKE_DIR | FS_REMOVE_FILE;
 	if ((rights & LOCKDOWN_SOCKETS) != 0)
 		fs |= FS_MAKE_SOCK | FS_REMOVE_FILE;
+	if ((rights & LOCKDOWN_FIFOS) != 0)
+		fs |= FS_MAKE_FIFO | FS_READ_FILE | FS_REMOVE_FILE;
 	return fs;
 }
 

@@ -29,6 +29,7 @@ enum lockdown_rights {
 	LOCKDOWN_READ = 2,    /* files; the path may be one itself */
 	LOCKDOWN_STORE = 4,   /* make and open files and directories, rename and unlink files */
 	LOCKDOWN_SOCKETS = 8, /* make sockets; unlink */
+	LOCKDOWN_FIFOS = 16,  /* make FIFOs and read from them; unlink */
 };
 
 struct lockdown_path {

@@ -48,21 +48,48 @@ static int prepare(struct cht_err *err)
 	return 0;
 }
 
-/* Sockets below the roots, and nothing else: the kernel holds us to it too. */
+struct allowed {
+	struct lockdown_path paths[3 * (OPENER_ROOTS_MAX + OPENER_ALSO_MAX) + 1];
+	unsigned n;
+};
+
+static void allow(struct allowed *allowed, const struct roots *roots, unsigned rights)
+{
+	for (unsigned i = 0; i < roots->n; i++)
+		allowed->paths[allowed->n++] =
+			(struct lockdown_path){ .dir_fd = roots->list[i].fd, .rights = rights };
+}
+
+/* Sockets below the roots, and what may be read: the kernel holds us to it too. */
 static int close_up(const struct opener *opener, struct cht_err *err)
 {
-	struct lockdown_path paths[OPENER_ROOTS_MAX + 1];
-	const struct lockdown asked = { .mode = opener->options->lockdown,
-					.program = LOCKDOWN_OPENER,
-					.paths = paths,
-					.n_paths = opener->roots.n,
-					.keep = BINDING };
+	struct allowed allowed = { .n = 1,
+				   .paths = { { .path = "/proc", .rights = LOCKDOWN_READ } } };
+	struct lockdown asked = { .mode = opener->options->lockdown,
+				  .program = LOCKDOWN_OPENER,
+				  .paths = allowed.paths,
+				  .keep = BINDING };
 	struct lockdown_state state;
 
-	for (unsigned i = 0; i < opener->roots.n; i++)
-		paths[i] = (struct lockdown_path){ .dir_fd = opener->roots.list[i].fd,
-						   .rights = LOCKDOWN_SOCKETS };
+	allow(&allowed, &opener->roots, LOCKDOWN_SOCKETS | LOCKDOWN_FIFOS);
+	allow(&allowed, &opener->reads, LOCKDOWN_READ);
+	allow(&allowed, &opener->confs, LOCKDOWN_READ | LOCKDOWN_LIST);
+	asked.n_paths = allowed.n;
 	return lockdown_enter(&asked, &state, err);
+}
+
+static int open_roots(struct opener *opener, struct cht_err *err)
+{
+	const struct opener_options *o = opener->options;
+	int r = roots_open(&opener->roots, o->roots, o->n_roots, err);
+
+	for (unsigned i = 0; i < o->n_also && r == 0; i++)
+		r = roots_also(&opener->roots, o->also[i], err);
+	if (r == 0)
+		r = roots_open(&opener->reads, o->reads, o->n_reads, err);
+	for (unsigned i = 0; i < o->n_confs && r == 0; i++)
+		r = roots_conf(&opener->confs, o->confs[i], err);
+	return r;
 }
 
 static int open_all(struct opener *opener, struct cht_err *err)
@@ -72,10 +99,7 @@ static int open_all(struct opener *opener, struct cht_err *err)
 	if (r == 0)
 		r = prepare(err);
 	if (r == 0)
-		r = roots_open(&opener->roots, opener->options->roots, opener->options->n_roots,
-			       err);
-	for (unsigned i = 0; i < opener->options->n_also && r == 0; i++)
-		r = roots_also(&opener->roots, opener->options->also[i], err);
+		r = open_roots(opener, err);
 	if (r == 0) {
 		opener->signal_fd = fd_stop_signals(err);
 		r = opener->signal_fd < 0 ? opener->signal_fd : 0;
@@ -96,7 +120,12 @@ static void tell_failed(int line_fd, const struct cht_err *err)
 int main(int argc, char **argv)
 {
 	static struct made made;
-	struct opener opener = { .made = &made, .signal_fd = -1, .notify = NOTIFY_NULL };
+	struct opener opener = { .made = &made,
+				 .signal_fd = -1,
+				 .notify = NOTIFY_NULL,
+				 .roots = { .key = "[opener] roots" },
+				 .reads = { .key = "[opener] read" },
+				 .confs = { .key = "--conf" } };
 	struct opener_options options;
 	struct cht_err err = { 0 };
 	int r;
@@ -118,6 +147,8 @@ int main(int argc, char **argv)
 	}
 	notify_close(&opener.notify);
 	roots_close(&opener.roots);
+	roots_close(&opener.reads);
+	roots_close(&opener.confs);
 	fd_close(&opener.signal_fd);
 	fd_close(&options.line_fd);
 	fd_close(&options.listen_fd);

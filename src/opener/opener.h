@@ -8,7 +8,8 @@
  * roots.c     from a path to its directory, without a way out
  * made.c      what was made and is to be unlinked
  * owner.c     doing a thing as somebody else
- * requests.c  the table
+ * requests.c  the table; sockets
+ * files.c     FIFOs, files, processes
  * serve.c     one line after the other
  */
 #ifndef OPENER_OPENER_H
@@ -23,8 +24,8 @@
 #include "opening/opening.h"
 
 struct opener_options {
-	const char *roots[OPENER_ROOTS_MAX];
-	unsigned n_roots;
+	const char *roots[OPENER_ROOTS_MAX], *reads[OPENER_ROOTS_MAX], *confs[OPENER_ROOTS_MAX];
+	unsigned n_roots, n_reads, n_confs;
 	const char *also[OPENER_ALSO_MAX]; /* sockets that may be anywhere */
 	unsigned n_also;
 	bool replace;
@@ -47,13 +48,17 @@ struct roots {
 		int fd;
 	} list[OPENER_ROOTS_MAX + OPENER_ALSO_MAX];
 	unsigned n;
+	const char *key; /* where they are configured */
 };
 
-/* Opens them. CHT_E_CONFIG: one is not absolute, or not there. On failure too: roots_close. */
+/* Opens them; roots->key is set. CHT_E_CONFIG: one is not absolute, or not there. On failure too:
+ * roots_close. */
 int roots_open(struct roots *roots, const char *const *paths, unsigned n,
 	       struct cht_err *err) CHT_CHECKED;
 /* The directory of one path more, for that path alone. As roots_open. */
 int roots_also(struct roots *roots, const char *path, struct cht_err *err) CHT_CHECKED;
+/* One more that is a directory, or else as roots_also. */
+int roots_conf(struct roots *roots, const char *path, struct cht_err *err) CHT_CHECKED;
 void roots_close(struct roots *roots);
 /* The directory of an absolute path, O_PATH and close-on-exec, and the name in it (a view into
  * path). CHT_E_BIND says why there is none: not below a root, "..", a link on the way. */
@@ -80,7 +85,7 @@ struct made {
 		uint64_t dev, ino;
 		int64_t uid; /* who made it, and removes it; -1: ourselves */
 		int64_t gid;
-		uint32_t type; /* S_IFSOCK */
+		uint32_t type; /* S_IFSOCK, S_IFIFO */
 		bool goes;     /* with this line, whatever it keeps */
 		uint32_t gen, next;
 	} list[OPENER_MADE_MAX];
@@ -98,14 +103,36 @@ void made_leave_all(struct made *made);
 
 struct opener {
 	const struct opener_options *options;
-	int signal_fd; /* readable: stop */
-	struct roots roots;
+	int signal_fd;                    /* readable: stop */
+	struct roots roots, reads, confs; /* for what is made; what is read; configuration */
 	struct notify notify;
 	struct made *made;
 	/* Of the line that is served: */
 	bool is_settled; /* it has what another had, and meets guests */
 	bool keeps;      /* when it goes, the names stay */
 };
+
+/* files.c: each as the table has it (requests.c) */
+int do_fifo(struct opener *opener, const struct opening_request *request,
+	    struct opening_answer *answer, int *fd, struct cht_err *err) CHT_CHECKED;
+int do_read(struct opener *opener, const struct opening_request *request,
+	    struct opening_answer *answer, int *fd, struct cht_err *err) CHT_CHECKED;
+int do_conf(struct opener *opener, const struct opening_request *request,
+	    struct opening_answer *answer, int *fd, struct cht_err *err) CHT_CHECKED;
+int do_pidfd(struct opener *opener, const struct opening_request *request,
+	     struct opening_answer *answer, int *fd, struct cht_err *err) CHT_CHECKED;
+
+/* Whether somebody may have this id; -1: it is not said. */
+static inline bool is_id(int64_t id)
+{
+	return id >= -1 && id < UINT32_MAX;
+}
+/* For what is to be made at a path: its directory, which *one has from here on, and name. As
+ * roots_find; CHT_E_LIMIT: no more can be remembered. */
+int made_place(struct opener *opener, const char *path, struct made_one *one,
+	       struct cht_err *err) CHT_CHECKED;
+/* Takes it into opener->made and tells of it. */
+void made_take(struct opener *opener, const struct made_one *one, struct opening_answer *answer);
 
 /* Does what is asked and says how it went. *fd: what goes with the answer and is then the
  * caller's to close; -1: nothing. */

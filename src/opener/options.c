@@ -16,6 +16,8 @@
 enum option_id {
 	OPT_ROOT = 256,
 	OPT_ALSO,
+	OPT_READ,
+	OPT_CONF,
 	OPT_REPLACE,
 	OPT_LINE_FD,
 	OPT_LINE_USER,
@@ -27,6 +29,8 @@ enum option_id {
 static const struct option table[] = {
 	{ "root", required_argument, NULL, OPT_ROOT },
 	{ "also", required_argument, NULL, OPT_ALSO },
+	{ "read", required_argument, NULL, OPT_READ },
+	{ "conf", required_argument, NULL, OPT_CONF },
 	{ "replace", no_argument, NULL, OPT_REPLACE },
 	{ "line-fd", required_argument, NULL, OPT_LINE_FD },
 	{ "line-user", required_argument, NULL, OPT_LINE_USER },
@@ -39,7 +43,8 @@ static const struct option table[] = {
 static const char usage[] =
 	"usage: cht-opener --root DIR [--root DIR]... [OPTION]... --line-fd N\n"
 	"       cht-opener --root DIR [--root DIR]... [OPTION]... --line-user USER\n"
-	"OPTION: --also PATH (twice at most), --replace, --lockdown kill|log|off\n"
+	"OPTION: --also PATH (twice at most), --read DIR, --conf PATH, --replace,\n"
+	"        --lockdown kill|log|off\n"
 	"Opens for chtd what needs a path or privilege, below DIR; chtd starts it, or systemd, "
 	"with a\n"
 	"socket. See cht-opener(8).\n";
@@ -62,11 +67,11 @@ static bool read_fd(const char *value, int *fd)
 	return fcntl(*fd, F_SETFD, FD_CLOEXEC) == 0;
 }
 
-static bool read_root(const char *value, struct opener_options *o)
+static bool read_root(const char *value, const char **list, unsigned *n)
 {
-	if (o->n_roots == OPENER_ROOTS_MAX || *value == '\0')
+	if (*n == OPENER_ROOTS_MAX || *value == '\0')
 		return false;
-	o->roots[o->n_roots++] = value;
+	list[(*n)++] = value;
 	return true;
 }
 
@@ -82,7 +87,9 @@ static bool read_also(const char *value, struct opener_options *o)
 static bool read_option(int id, const char *value, struct opener_options *o)
 {
 	switch (id) {
-	case OPT_ROOT: return read_root(value, o);
+	case OPT_ROOT: return read_root(value, o->roots, &o->n_roots);
+	case OPT_READ: return read_root(value, o->reads, &o->n_reads);
+	case OPT_CONF: return read_root(value, o->confs, &o->n_confs);
 	case OPT_ALSO: return read_also(value, o);
 	case OPT_LINE_FD: return read_fd(value, &o->line_fd);
 	case OPT_LOCKDOWN: return lockdown_read_mode(value, &o->lockdown);

@@ -15,13 +15,7 @@
 typedef int (*request_fn)(struct opener *opener, const struct opening_request *request,
 			  struct opening_answer *answer, int *fd, struct cht_err *err);
 
-static bool is_id(int64_t id)
-{
-	return id >= -1 && id < UINT32_MAX;
-}
-
-static int find_place(struct opener *opener, const char *path, struct made_one *one,
-		      struct cht_err *err)
+int made_place(struct opener *opener, const char *path, struct made_one *one, struct cht_err *err)
 {
 	const char *name;
 	int dir_fd;
@@ -42,7 +36,7 @@ static int find_place(struct opener *opener, const char *path, struct made_one *
 	return 0;
 }
 
-static void take(struct opener *opener, const struct made_one *one, struct opening_answer *answer)
+void made_take(struct opener *opener, const struct made_one *one, struct opening_answer *answer)
 {
 	answer->dev = one->dev;
 	answer->ino = one->ino;
@@ -62,7 +56,7 @@ static int do_bind(struct opener *opener, const struct opening_request *request,
 	    (request->make.mode & ~0777u) != 0 || request->make.goes > 1 ||
 	    request->make.is_packets > 1)
 		return cht_fail(err, CHT_E_RANGE, 0, "mode or owner of a socket");
-	r = find_place(opener, request->path, &one, err);
+	r = made_place(opener, request->path, &one, err);
 	if (r < 0)
 		return r;
 	options.mode = request->make.mode;
@@ -86,7 +80,7 @@ static int do_bind(struct opener *opener, const struct opening_request *request,
 	one.dev = made.dev;
 	one.ino = made.ino;
 	*fd = made.fd;
-	take(opener, &one, answer);
+	made_take(opener, &one, answer);
 	return 0;
 }
 
@@ -109,7 +103,7 @@ static int do_adopt(struct opener *opener, const struct opening_request *request
 	(void)fd;
 	if (opener->is_settled)
 		return cht_fail(err, CHT_E_STATE, 0, "the line has settled: too late to adopt");
-	r = find_place(opener, request->path, &one, err);
+	r = made_place(opener, request->path, &one, err);
 	if (r < 0)
 		return r;
 	if (fstatat(one.dir_fd, one.name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(st.st_mode) ||
@@ -122,7 +116,7 @@ static int do_adopt(struct opener *opener, const struct opening_request *request
 	one.ino = st.st_ino;
 	one.uid = st.st_uid == (uid_t)setfsuid((uid_t)-1) ? -1 : (int64_t)st.st_uid;
 	one.gid = st.st_gid;
-	take(opener, &one, answer);
+	made_take(opener, &one, answer);
 	return 0;
 }
 
@@ -150,7 +144,8 @@ static int do_settled(struct opener *opener, const struct opening_request *reque
 
 static const request_fn table[OPENING_N_KINDS] = {
 	[OPENING_BIND] = do_bind, [OPENING_UNLINK] = do_unlink,   [OPENING_ADOPT] = do_adopt,
-	[OPENING_KEEP] = do_keep, [OPENING_SETTLED] = do_settled,
+	[OPENING_KEEP] = do_keep, [OPENING_SETTLED] = do_settled, [OPENING_FIFO] = do_fifo,
+	[OPENING_READ] = do_read, [OPENING_CONF] = do_conf,       [OPENING_PIDFD] = do_pidfd,
 };
 
 void requests_do(struct opener *opener, const struct opening_request *request,

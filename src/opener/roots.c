@@ -7,6 +7,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,11 +28,12 @@ static int open_root(struct roots *roots, const char *path, size_t len, struct c
 	root->fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root->fd < 0)
 		return cht_fail(err, CHT_E_CONFIG, errno,
-				"root %s: make it, or do not name it in [opener] roots", dir);
+				"root %s: make it, or do not name it in %s", dir, roots->key);
 	while (len > 0 && path[len - 1] == '/')
 		len--;
 	root->path = path;
 	root->len = len;
+	root->only = NULL;
 	roots->n++;
 	return 0;
 }
@@ -40,7 +42,7 @@ int roots_open(struct roots *roots, const char *const *paths, unsigned n, struct
 {
 	int r = 0;
 
-	*roots = (struct roots){ .n = 0 };
+	roots->n = 0;
 	for (unsigned i = 0; i < n && r == 0; i++)
 		r = open_root(roots, paths[i], strlen(paths[i]), err);
 	return r;
@@ -54,6 +56,15 @@ int roots_also(struct roots *roots, const char *path, struct cht_err *err)
 	if (r == 0)
 		roots->list[roots->n - 1].only = slash + 1;
 	return r;
+}
+
+int roots_conf(struct roots *roots, const char *path, struct cht_err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return open_root(roots, path, strlen(path), err);
+	return roots_also(roots, path, err);
 }
 
 void roots_close(struct roots *roots)
@@ -135,8 +146,8 @@ int roots_find(const struct roots *roots, const char *path, const char **name, s
 				"expected a name at its end and no \"..\" on the way: %s", path);
 	root = choose(roots, path);
 	if (root == NULL)
-		return cht_fail(err, CHT_E_BIND, 0,
-				"not below a root of cht-opener, see [opener] roots: %s", path);
+		return cht_fail(err, CHT_E_BIND, 0, "not below a root of cht-opener, see %s: %s",
+				roots->key, path);
 	len = (size_t)(slash - path);
 	if (len >= sizeof(dir))
 		return cht_fail(err, CHT_E_BIND, ENAMETOOLONG, "path");

@@ -41,15 +41,21 @@ int opening_take_request(int sock, struct opening_request *out, struct cht_err *
 	return 1;
 }
 
-/* One of code 0 that should bring a descriptor or a number does, and no other. */
+/* What an answer of code 0 brings. */
+enum { FD = 1, NUMBER = 2 };
+static const uint8_t brings[OPENING_N_KINDS] = {
+	[OPENING_BIND] = FD | NUMBER, [OPENING_ADOPT] = NUMBER, [OPENING_FIFO] = FD | NUMBER,
+	[OPENING_READ] = FD,          [OPENING_CONF] = FD,      [OPENING_PIDFD] = FD,
+};
+
+/* It brings that and nothing else. */
 static bool is_whole(const struct opening_answer *answer, int fd)
 {
-	bool brings = answer->code == 0 && answer->kind == OPENING_BIND;
-	bool names = brings || (answer->code == 0 && answer->kind == OPENING_ADOPT);
+	unsigned has = (fd >= 0 || fd == FD_LOST ? FD : 0u) | (answer->made != 0 ? NUMBER : 0u);
 
 	return answer->version == OPENING_VERSION && answer->kind >= OPENING_READY &&
 	       answer->kind < OPENING_N_KINDS && answer->code <= 0 &&
-	       brings == (fd >= 0 || fd == FD_LOST) && names == (answer->made != 0);
+	       has == (answer->code == 0 ? brings[answer->kind] : 0u);
 }
 
 /* The name is made, and can be unlinked; but this process has no descriptor left for what listens.
@@ -58,7 +64,7 @@ static void lose(struct opening_answer *answer)
 {
 	struct cht_err why = { 0 };
 
-	answer->code = cht_fail(&why, CHT_E_LIMIT, EMFILE, "the listener that was made");
+	answer->code = cht_fail(&why, CHT_E_LIMIT, EMFILE, "what the opener sent");
 	answer->sys = EMFILE;
 	_Static_assert(sizeof(answer->text) == sizeof(why.text), "one text");
 	memcpy(answer->text, why.text, sizeof(why.text));

@@ -16,6 +16,10 @@ enum opening_kind {
 	OPENING_ADOPT,
 	OPENING_KEEP,
 	OPENING_SETTLED,
+	OPENING_FIFO,
+	OPENING_READ,
+	OPENING_CONF,
+	OPENING_PIDFD,
 	OPENING_N_KINDS
 };
 
@@ -36,19 +40,25 @@ struct opening_request {
 			uint16_t is_packets; /* 0: a stream; 1: SOCK_SEQPACKET */
 			uint16_t goes;       /* 1: it goes with this line, whatever KEEP says */
 		} make;
+		struct { /* FIFO */
+			int64_t uid, gid;
+			uint32_t mode;
+			uint32_t pipe_bytes; /* what it holds at least; 0: as the kernel has it */
+		} fifo;
 		struct { /* ADOPT */
 			uint64_t dev, ino;
 		} file;
 		uint64_t made; /* UNLINK: what the answer to a BIND said */
 		uint64_t keep; /* KEEP: 1, or 0 */
+		uint64_t pid;  /* PIDFD */
 	};
-	char path[OPENING_PATH_MAX + 1]; /* BIND, ADOPT */
+	char path[OPENING_PATH_MAX + 1]; /* BIND, ADOPT, FIFO, READ, CONF */
 };
 
 struct opening_answer {
 	uint32_t kind, version; /* of what was asked */
 	uint64_t ticket;
-	uint64_t made;     /* BIND, ADOPT: how it is named in an UNLINK; 0: nothing was made */
+	uint64_t made; /* BIND, ADOPT, FIFO: how it is named in an UNLINK; 0: nothing was made */
 	uint64_t dev, ino; /* the same: of the file */
 	int32_t code;      /* 0, or enum cht_code */
 	int32_t sys;       /* errno, or 0 */

@@ -5,6 +5,7 @@
 
 import array
 import contextlib
+import fcntl
 import os
 import select
 import signal
@@ -18,7 +19,7 @@ from control import Control, hub
 from rig import (BIN, LIMIT_S, Daemon, check, connect, equal, events, frame, is_gone, main, put, short, skip, text_of,
                  types, wait_for)
 
-READY, BIND, UNLINK, ADOPT, KEEP, SETTLED = 1, 2, 3, 4, 5, 6
+READY, BIND, UNLINK, ADOPT, KEEP, SETTLED, FIFO, READ, CONF, PIDFD = range(1, 11)
 REQUEST = 1064
 CODES = {"IO": -2, "BIND": -3, "LIMIT": -8, "STATE": -9, "CONFIG": -11, "RANGE": -15}
 NOBODY = 65534
@@ -29,8 +30,8 @@ def message(kind, ticket, rest, version=1):
     return raw + bytes(REQUEST - len(raw))
 
 
-def bind(path, uid=-1, gid=-1, mode=0, ticket=1, goes=0):
-    return message(BIND, ticket, struct.pack("<qqII", uid, gid, mode, goes) + os.fsencode(path))
+def bind(path, uid=-1, gid=-1, mode=0, ticket=1, goes=0, packets=0):
+    return message(BIND, ticket, struct.pack("<qqIHH", uid, gid, mode, packets, goes) + os.fsencode(path))
 
 
 def adopt(path):
@@ -40,6 +41,14 @@ def adopt(path):
 
 def keep(on):
     return message(KEEP, 4, struct.pack("<Q", on))
+
+
+def fifo(path, uid=-1, gid=-1, mode=0, size=0):
+    return message(FIFO, 6, struct.pack("<qqII", uid, gid, mode, size) + os.fsencode(path))
+
+
+def of_path(kind, path):
+    return message(kind, 7, bytes(24) + os.fsencode(path))
 
 
 def unlink(made, ticket=2):
@@ -142,7 +151,8 @@ def test_the_next_line_takes_over_what_is_kept(d):
         _, a = o.listener(bind(d + "/a"))
         _, b = o.listener(bind(d + "/b"))
         _, c = o.listener(bind(d + "/c", goes=1))
-        equal(o.ask(bind(d + "/x", goes=2))[3], CODES["RANGE"], "goes 2")
+        for wrong in ({"goes": 2}, {"packets": 2}):
+            equal(o.ask(bind(d + "/x", **wrong))[3], CODES["RANGE"], str(wrong))
         equal(o.ask(keep(2))[3], CODES["RANGE"], "keep 2")
         equal(o.ask(keep(1))[3], 0, "keep")
         o.sock.shutdown(socket.SHUT_WR)
@@ -167,7 +177,7 @@ def test_the_next_line_takes_over_what_is_kept(d):
 def test_what_is_no_request_ends_the_conversation(d):
     good = bind(d + "/v")
     rows = [b"x", good[:-1], good + b"\0", b"\xff" * REQUEST, bytes(REQUEST), os.urandom(REQUEST), os.urandom(60000),
-            message(READY, 1, b""), message(7, 1, b""), message(BIND, 1, b"", version=2)]
+            message(READY, 1, b""), message(11, 1, b""), message(BIND, 1, b"", version=2)]
     for raw in rows:
         with Opener("--root", d) as o:
             o.listener(bind(d + "/a"))
@@ -315,6 +325,86 @@ def test_with_capabilities_it_can_do_no_more_than_the_owner_could(d):
             o.sock.shutdown(socket.SHUT_WR)
             equal(o.hear(), None, "its end")
             equal(sockets(d + "/his"), [], "sockets in the end")
+
+
+def test_a_fifo_is_made_as_a_socket_is(d):
+    with Opener("--root", d) as o:
+        _, _, made, code, text, fd = o.ask(fifo(d + "/f", mode=0o620, size=1 << 20))
+        equal(code, 0, text)
+        st = os.lstat(d + "/f")
+        equal((stat.S_ISFIFO(st.st_mode), stat.S_IMODE(st.st_mode)), (True, 0o620), "kind and mode")
+        check(fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ) >= 1 << 20, "its size")
+        with open(d + "/f", "wb", buffering=0) as writer:
+            writer.write(b"metrics")
+        equal(os.read(fd, 100), b"metrics", "what was written")
+        for raw in (fifo(d + "/f"), fifo(d + "/g", size=1 << 30), fifo(d + "/none/f")):
+            equal(o.ask(raw)[3], CODES["BIND"], "its code")
+        equal(o.ask(fifo(d + "/g", mode=0o1777))[3], CODES["RANGE"], "its code")
+        equal(o.ask(unlink(made))[3], 0, "unlink")
+        equal(os.listdir(d), [], "what is left")
+        os.close(fd)
+        os.close(o.ask(fifo(d + "/f"))[5])
+        o.sock.shutdown(socket.SHUT_WR)
+        equal(o.hear(), None, "its end")
+        equal(os.listdir(d), [], "what is left of a line that is gone")
+
+
+def test_what_may_be_read_is_opened_and_nothing_else(d):
+    for name in ("read", "conf.d", "vms"):
+        os.mkdir(f"{d}/{name}")
+    for name in ("read/m", "conf.d/a.conf", "conf.d/a.txt", "conf.d/.b.conf", "chtd.conf", "vms/secret", "read/two"):
+        put(f"{d}/{name}", name.encode())
+    os.symlink("m", d + "/read/link")
+    os.symlink("../vms/secret", d + "/read/out")
+    os.symlink("../vms/secret", d + "/conf.d/out.conf")
+    os.link(d + "/read/two", d + "/read/three")
+    os.mkfifo(d + "/read/fifo")
+    me = f"/proc/{os.getpid()}"
+    good = [(READ, d + "/read/m"), (READ, me + "/stat"), (READ, f"{me}/task/{os.getpid()}/stat"), (READ, me + "/schedstat"),
+            (CONF, d + "/chtd.conf"), (CONF, d + "/conf.d/a.conf")]
+    bad = [(READ, d + "/read"), (READ, d + "/read/link"), (READ, d + "/read/out"), (READ, d + "/read/two"),
+           (READ, d + "/read/fifo"), (READ, d + "/read/../vms/secret"), (READ, d + "/vms/secret"), (READ, "/etc/passwd"),
+           (READ, me + "/environ"), (READ, me + "/maps"), (READ, me + "/task/1x/stat"), (READ, "/proc/self/stat"),
+           (READ, "/proc//stat"), (READ, me + "/../1/stat"), (READ, d + "/chtd.conf"), (CONF, d + "/conf.d/a.txt"),
+           (CONF, d + "/conf.d/.b.conf"), (CONF, d + "/conf.d/out.conf"), (CONF, d + "/conf.d/../chtd.conf"),
+           (CONF, d + "/conf.d/x.conf"), (CONF, d + "/read/m"), (CONF, d + "/chtd.conf2"), (CONF, d + "/conf.dx.conf"),
+           (CONF, "")]
+    with Opener("--root", d + "/vms", "--read", d + "/read", "--conf", d + "/chtd.conf", "--conf", d + "/conf.d") as o:
+        for kind, path in good:
+            _, _, _, code, text, fd = o.ask(of_path(kind, path))
+            equal(code, 0, f"{path}: {text}")
+            equal(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE, os.O_RDONLY, "it is for reading")
+            raw = os.read(fd, 1000)
+            check(raw == path.removeprefix(d + "/").encode() or path.startswith("/proc") and raw, f"{path}: {raw}")
+            os.close(fd)
+        for kind, path in bad:
+            _, _, _, code, text, fd = o.ask(of_path(kind, path))
+            check(code < 0 and text and fd is None, f"{path}: {code} {text}")
+        put(d + "/new", b"written anew")
+        os.rename(d + "/new", d + "/chtd.conf")
+        fd = o.ask(of_path(CONF, d + "/chtd.conf"))[5]
+        equal(os.read(fd, 100), b"written anew", "a file that was replaced")
+        os.close(fd)
+        fd = o.ask(of_path(CONF, d + "/conf.d"))[5]
+        check("a.conf" in os.listdir(fd), "the directory is listed")
+        os.close(fd)
+
+
+def test_a_process_is_watched_by_its_pidfd(d):
+    child = subprocess.Popen(["sleep", "1000"])
+    try:
+        with Opener("--root", d) as o:
+            _, _, _, code, text, fd = o.ask(message(PIDFD, 8, struct.pack("<Q", child.pid)))
+            equal(code, 0, text)
+            equal(select.select([fd], [], [], 0)[0], [], "it lives")
+            child.kill()
+            equal(select.select([fd], [], [], LIMIT_S)[0], [fd], "its end")
+            os.close(fd)
+            for pid in (0, 1 << 31, (1 << 64) - 1):
+                equal(o.ask(message(PIDFD, 8, struct.pack("<Q", pid)))[3], CODES["RANGE"], f"pid {pid}")
+    finally:
+        child.kill()
+        child.wait()
 
 
 # With chtd.

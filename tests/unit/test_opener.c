@@ -166,7 +166,7 @@ static void test_what_is_below_a_root_is_made(void **state)
 static void test_of_two_roots_the_longer_is_taken(void **state)
 {
 	const char *roots[2] = { root, "/" };
-	struct roots two;
+	struct roots two = { .key = "here" };
 	struct stat want, got;
 	const char *name;
 	char path[400];

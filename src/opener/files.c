@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A file is looked at before it is opened: as a place (O_PATH), which opens nothing, and then by
+ * that place's descriptor, so that it is the one that was looked at. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "opener/opener.h"
+
+/* What stands under name, as a place. */
+static int look(int dir_fd, const char *name, struct stat *st, struct cht_err *err)
+{
+	int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd >= 0 && fstat(fd, st) == 0)
+		return fd;
+	(void)cht_fail(err, CHT_E_IO, errno, "%s", name);
+	fd_close(&fd);
+	return CHT_E_IO;
+}
+
+/* Opens the place for reading; *fd. */
+static int open_place(int place_fd, int *fd, struct cht_err *err)
+{
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", place_fd);
+	*fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return *fd < 0 ? cht_fail(err, CHT_E_IO, errno, "open for reading") : 0;
+}
+
+/* ---- FIFO */
+
+static int make_fifo(struct made_one *one, mode_t mode, int *fd, struct cht_err *err)
+{
+	struct stat st;
+	int place, r;
+
+	if (mknodat(one->dir_fd, one->name, S_IFIFO | mode, 0) < 0)
+		return cht_fail(err, CHT_E_BIND, errno, "make the FIFO %s", one->name);
+	place = look(one->dir_fd, one->name, &st, err);
+	if (place < 0)
+		return place;
+	if (S_ISFIFO(st.st_mode))
+		r = open_place(place, fd, err);
+	else
+		r = cht_fail(err, CHT_E_BIND, 0, "the FIFO just made is gone: %s", one->name);
+	fd_close(&place);
+	one->dev = st.st_dev;
+	one->ino = st.st_ino;
+	return r;
+}
+
+static int size_fifo(int fd, uint32_t bytes, struct cht_err *err)
+{
+	if (bytes == 0 || fcntl(fd, F_SETPIPE_SZ, (int)bytes) >= 0)
+		return 0;
+	return cht_fail(err, CHT_E_BIND, errno,
+			"a FIFO of %u bytes: see /proc/sys/fs/pipe-max-size", bytes);
+}
+
+int do_fifo(struct opener *opener, const struct opening_request *request,
+	    struct opening_answer *answer, int *fd, struct cht_err *err)
+{
+	struct made_one one = { .dir_fd = -1 };
+	struct owner we;
+	int r;
+
+	if (!is_id(request->fifo.uid) || !is_id(request->fifo.gid) ||
+	    (request->fifo.mode & ~0777u) != 0 || request->fifo.pipe_bytes > INT32_MAX)
+		return cht_fail(err, CHT_E_RANGE, 0, "mode, owner or size of a FIFO");
+	r = made_place(opener, request->path, &one, err);
+	if (r < 0)
+		return r;
+	one.type = S_IFIFO;
+	one.uid = request->fifo.uid;
+	one.gid = request->fifo.gid;
+	r = owner_enter(&we, one.uid, one.gid, err);
+	if (r < 0) {
+		fd_close(&one.dir_fd);
+		return r;
+	}
+	r = make_fifo(&one, request->fifo.mode != 0 ? request->fifo.mode : 0600, fd, err);
+	owner_leave(&we);
+	if (r == 0)
+		r = size_fifo(*fd, request->fifo.pipe_bytes, err);
+	made_take(opener, &one, answer);
+	if (r < 0) {
+		fd_close(fd);
+		(void)!made_unlink(opener->made, answer->made, NULL);
+		answer->made = answer->dev = answer->ino = 0;
+	}
+	return r;
+}
+
+/* ---- files */
+
+/* Behind the digits at its begin; null: there are none. */
+static const char *skip_number(const char *path)
+{
+	size_t n = strspn(path, "0123456789");
+
+	return n > 0 ? path + n : NULL;
+}
+
+/* /proc/PID/stat, /proc/PID/schedstat, and of a thread, /proc/PID/task/TID/...: anybody may read
+ * them. */
+static bool is_process_file(const char *path)
+{
+	static const char proc[] = "/proc/", task[] = "/task/";
+
+	if (strncmp(path, proc, sizeof(proc) - 1) != 0)
+		return false;
+	path = skip_number(path + sizeof(proc) - 1);
+	if (path != NULL && strncmp(path, task, sizeof(task) - 1) == 0)
+		path = skip_number(path + sizeof(task) - 1);
+	return path != NULL && (strcmp(path, "/stat") == 0 || strcmp(path, "/schedstat") == 0);
+}
+
+/* A plain file that has this one name: a second one could be of what its maker may not read. */
+static int open_file(int dir_fd, const char *name, int *fd, struct cht_err *err)
+{
+	struct stat st;
+	int r, place = look(dir_fd, name, &st, err);
+
+	if (place < 0)
+		return place;
+	if (S_ISREG(st.st_mode) && st.st_nlink == 1)
+		r = open_place(place, fd, err);
+	else
+		r = cht_fail(err, CHT_E_IO, 0, "not a plain file of one name: %s", name);
+	fd_close(&place);
+	return r;
+}
+
+int do_read(struct opener *opener, const struct opening_request *request,
+	    struct opening_answer *answer, int *fd, struct cht_err *err)
+{
+	const char *name = request->path;
+	int dir_fd, r;
+
+	(void)answer;
+	if (is_process_file(request->path))
+		return open_file(AT_FDCWD, name, fd, err);
+	dir_fd = roots_find(&opener->reads, request->path, &name, err);
+	if (dir_fd < 0)
+		return dir_fd;
+	r = open_file(dir_fd, name, fd, err);
+	fd_close(&dir_fd);
+	return r;
+}
+
+static bool is_conf_name(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 5 && name[0] != '.' && strcmp(name + n - 5, ".conf") == 0;
+}
+
+/* What path is called in a directory of the configuration: "" for itself; null: nothing there. */
+static const char *name_in(const struct root *root, const char *path)
+{
+	const char *name = path + root->len;
+
+	if (strncmp(path, root->path, root->len) != 0 || (*name != '/' && *name != '\0'))
+		return NULL;
+	name += *name == '/';
+	if (root->only != NULL)
+		return strcmp(name, root->only) == 0 ? name : NULL;
+	return *name == '\0' || (strchr(name, '/') == NULL && is_conf_name(name)) ? name : NULL;
+}
+
+/* One file of the configuration, or a directory of such, to be listed. */
+int do_conf(struct opener *opener, const struct opening_request *request,
+	    struct opening_answer *answer, int *fd, struct cht_err *err)
+{
+	const struct root *root = opener->confs.list;
+	const char *name = NULL;
+
+	(void)answer;
+	for (unsigned i = 0; i < opener->confs.n && name == NULL; i++) {
+		root = &opener->confs.list[i];
+		name = name_in(root, request->path);
+	}
+	if (name == NULL)
+		return cht_fail(err, CHT_E_IO, 0, "no file of the configuration: %s",
+				request->path);
+	if (*name != '\0')
+		return open_file(root->fd, name, fd, err);
+	*fd = openat(root->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *fd < 0 ? cht_fail(err, CHT_E_IO, errno, "%s", request->path) : 0;
+}
+
+/* ---- processes */
+
+int do_pidfd(struct opener *opener, const struct opening_request *request,
+	     struct opening_answer *answer, int *fd, struct cht_err *err)
+{
+	(void)opener;
+	(void)answer;
+	if (request->pid == 0 || request->pid > INT32_MAX)
+		return cht_fail(err, CHT_E_RANGE, 0, "no process has such an id");
+	*fd = (int)syscall(SYS_pidfd_open, (pid_t)request->pid, 0);
+	if (*fd < 0)
+		return cht_fail(err, CHT_E_IO, errno, "process %llu",
+				(unsigned long long)request->pid);
+	return 0;
+}
