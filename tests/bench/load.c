@@ -2,9 +2,10 @@
  *
  * load - the same load for every receiver: N messages over C connections spread over the given
  * Unix sockets, W messages a write(2). As frames, or as RFC 5424 lines that carry the same five
- * values, named or at fixed places. Prints seconds of sending and processor seconds.
+ * values, named or at fixed places. At most RATE messages a second in all, 0: as fast as they are
+ * taken. Prints seconds of sending and processor seconds.
  *
- * usage: load frame|syslog|fields N C W PATH...
+ * usage: load frame|syslog|fields N C W[:RATE] PATH...
  */
 #include <errno.h>
 #include <poll.h>
@@ -13,14 +14,16 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/clk.h"
+#include "base/limits.h"
 #include "base/text.h"
 #include "cht/wire.h"
 
-enum { MESSAGE_MAX = 256, CONNECTIONS_MAX = 8192, BATCH_MAX = 64 };
+enum { MESSAGE_MAX = 256, CONNECTIONS_MAX = 16384, BATCH_MAX = 64 };
 
 struct message {
 	size_t len;
@@ -86,12 +89,29 @@ static int write_all(int fd, const uint8_t *p, size_t n)
 }
 
 /* Round robin: one write to each connection in turn. */
-static int send_all(const int *fds, unsigned c, uint64_t n, unsigned batch, const struct message *m)
+struct pace {
+	uint64_t batch, rate;
+};
+
+/* Waits until so many may have been sent. */
+static void keep_pace(uint64_t start_ns, uint64_t sent, uint64_t rate)
 {
+	uint64_t due = start_ns + sent * NS_PER_S / (rate > 0 ? rate : 1);
+	struct timespec ts = { .tv_sec = (time_t)(due / NS_PER_S),
+			       .tv_nsec = (long)(due % NS_PER_S) };
+
+	if (rate > 0 && due > clk_monotonic_ns())
+		(void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
+
+static int send_all(const int *fds, unsigned c, uint64_t n, struct pace pace,
+		    const struct message *m)
+{
+	uint64_t batch = pace.batch, start_ns = clk_monotonic_ns();
 	uint8_t out[BATCH_MAX * MESSAGE_MAX];
 	size_t len = 0;
 
-	for (unsigned i = 0; i < batch; i++) {
+	for (uint64_t i = 0; i < batch; i++) {
 		memcpy(out + len, m->bytes, m->len);
 		len += m->len;
 	}
@@ -103,6 +123,7 @@ static int send_all(const int *fds, unsigned c, uint64_t n, unsigned batch, cons
 			return -1;
 		}
 		sent += now;
+		keep_pace(start_ns, sent, pace.rate);
 	}
 	return 0;
 }
@@ -110,15 +131,22 @@ static int send_all(const int *fds, unsigned c, uint64_t n, unsigned batch, cons
 int main(int argc, char **argv)
 {
 	static int fds[CONNECTIONS_MAX];
-	uint64_t n, c, w, start;
+	uint64_t n, c, start;
+	struct pace pace = { .rate = 0 };
+	char *colon = argc > 4 ? strchr(argv[4], ':') : NULL;
 	struct message m;
 
+	if (colon != NULL) {
+		*colon = '\0';
+		if (!read_u64(str_of(colon + 1), UINT32_MAX, &pace.rate))
+			return 2;
+	}
 	if (argc < 6 || !read_u64(str_of(argv[2]), UINT64_MAX, &n) ||
 	    !read_u64(str_of(argv[3]), CONNECTIONS_MAX, &c) || c == 0 ||
-	    !read_u64(str_of(argv[4]), BATCH_MAX, &w) || w == 0) {
-		(void)fputs(
-			"usage: load frame|syslog|fields N CONNECTIONS MESSAGES_A_WRITE PATH...\n",
-			stderr);
+	    !read_u64(str_of(argv[4]), BATCH_MAX, &pace.batch) || pace.batch == 0) {
+		(void)fputs("usage: load frame|syslog|fields N CONNECTIONS MESSAGES_A_WRITE[:RATE] "
+			    "PATH...\n",
+			    stderr);
 		return 2;
 	}
 	if (make(argv[1], 4242, &m) < 0)
@@ -129,7 +157,7 @@ int main(int argc, char **argv)
 			return 1;
 	}
 	start = clk_monotonic_ns();
-	if (send_all(fds, (unsigned)c, n, (unsigned)w, &m) < 0)
+	if (send_all(fds, (unsigned)c, n, pace, &m) < 0)
 		return 1;
 	printf("%.6f %.6f\n", (double)(clk_monotonic_ns() - start) / 1e9,
 	       (double)clk_process_ns() / 1e9);
