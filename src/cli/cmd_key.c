@@ -8,17 +8,18 @@
 #include "base/bytes.h"
 #include "base/diag.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "base/words.h"
 #include "cli/cli.h"
 #include "sign/sign.h"
 #include "tlog/tlog.h"
 
-enum { OPT_HMAC, OPT_OUT, OPT_KID, OPT_ORIGIN };
+enum { OPT_HMAC, OPT_OUT, OPT_KID, OPT_ORIGIN, OPT_OUTPUT };
 
 struct request {
 	const char *action, *file, *kid, *origin;
-	bool is_hmac;
+	bool is_hmac, json;
 };
 
 /* The key as that of the log of this name; it was checked that it can be one. */
@@ -56,6 +57,35 @@ static void print_key(const struct sign_key_info *info, const char *kid, const c
 		   kid, file);
 }
 
+static void put_member(struct buf *b, const char *name, struct cht_str value)
+{
+	buf_put_str(b, str_of(name));
+	json_put_str(b, value);
+}
+
+/* Only what may be known: an HMAC key has nothing public. */
+static void print_json(const struct sign_key_info *info, const char *kid, const char *origin)
+{
+	char mem[4 * TLOG_NAME_MAX + 2048], text[2 * TLOG_NAME_MAX];
+	struct buf b = buf_init(mem, sizeof(mem)), value = buf_init(text, sizeof(text));
+	struct tlog_vkey vkey;
+
+	put_member(&b, "{\"algorithm\":", sign_algorithm_name(info->algorithm));
+	put_member(&b, ",\"kid\":", str_of(kid));
+	if (info->algorithm == CHT_ALGORITHM_ED25519) {
+		put_base64url(&value, info->public_key, sizeof(info->public_key));
+		put_member(&b, ",\"publicKey\":", (struct cht_str){ text, buf_len(&value) });
+	}
+	if (origin != NULL &&
+	    tlog_vkey_make(&vkey, str_of(origin), TLOG_ED25519, info->public_key)) {
+		value = buf_init(text, sizeof(text));
+		tlog_vkey_put(&value, &vkey);
+		put_member(&b, ",\"vkey\":", (struct cht_str){ text, buf_len(&value) });
+	}
+	buf_put_lit(&b, "}\n");
+	cli_put(mem, buf_len(&b));
+}
+
 static int key(const struct request *q)
 {
 	enum cht_algorithm algorithm =
@@ -79,6 +109,10 @@ static int key(const struct request *q)
 	if (r < 0) {
 		diag_err(&err);
 		return CLI_FAILED;
+	}
+	if (q->json) {
+		print_json(&info, q->kid != NULL ? q->kid : info.kid, q->origin);
+		return CLI_OK;
 	}
 	if (q->origin != NULL)
 		print_vkey(&info, q->origin);
@@ -128,11 +162,11 @@ static void check(struct cli_args *args, const struct request *q, const char *ou
 
 int cmd_key(int argc, char **argv)
 {
-	static const struct cli_option options[] = { [OPT_HMAC] = { "hmac", 0, false },
-						     [OPT_OUT] = { "out", 0, true },
-						     [OPT_KID] = { "kid", 0, true },
-						     [OPT_ORIGIN] = { "origin", 0, true },
-						     { NULL, 0, false } };
+	static const struct cli_option options[] = {
+		[OPT_HMAC] = { "hmac", 0, false },      [OPT_OUT] = { "out", 0, true },
+		[OPT_KID] = { "kid", 0, true },         [OPT_ORIGIN] = { "origin", 0, true },
+		[OPT_OUTPUT] = { "output", 'o', true }, { NULL, 0, false }
+	};
 	struct cli_args args = cli_args_init(argc, argv, options);
 	struct request q = { 0 };
 	const char *out = NULL;
@@ -144,6 +178,7 @@ int cmd_key(int argc, char **argv)
 		case OPT_OUT: out = args.value; break;
 		case OPT_KID: q.kid = args.value; break;
 		case OPT_ORIGIN: q.origin = args.value; break;
+		case OPT_OUTPUT: (void)cli_format(&args, &q.json); break;
 		default: on_operand(&args, &q);
 		}
 	if (args.status < 0)

@@ -244,8 +244,8 @@ static const char verify_usage[] =
 	"  cht verify run-7.bundle --vkey log.vkey --since yesterday.checkpoint -o json\n";
 
 static const char key_usage[] =
-	"usage: cht key gen [--hmac] --out FILE [--kid KID]\n"
-	"       cht key show FILE [--kid KID] [--origin NAME]\n"
+	"usage: cht key gen [--hmac] --out FILE [--kid KID] [-o json]\n"
+	"       cht key show FILE [--kid KID] [--origin NAME] [-o json]\n"
 	"\n"
 	"gen draws a signing key and writes it to a new file that only its owner can read;\n"
 	"a file that exists is never overwritten. show reads one. Both print the public key, the\n"
@@ -255,6 +255,7 @@ static const char key_usage[] =
 	"      --out FILE  where to put it\n"
 	"      --kid KID   the key id to print (default: one that follows from the key)\n"
 	"      --origin NAME  print it as the verifier key of the log of this name, too\n"
+	"  -o, --output json  one JSON object instead of text\n"
 	"  -h, --help      this text\n"
 	"\n"
 	"exit: 0, 1 the file cannot be written or read, or holds no such key, 2 usage\n"

@@ -45,6 +45,23 @@ class Scratch(unittest.TestCase):
 
 
 class Key(Scratch):
+    def test_json_has_what_the_text_has(self):
+        for args in ((), ("--hmac",)):
+            name = "key" + "".join(args)
+            made = json.loads(self.gen(name, *args, "-o", "json"))
+            path = str(self.dir / name)
+            self.assertEqual(json.loads(cht("key", "show", path, "-o", "json").stdout), made)
+            said = dict(line.split(None, 1) for line in cht("key", "show", path).stdout.decode().splitlines()[:2])
+            self.assertEqual((made["algorithm"], made["kid"]), (said["algorithm"], said["kid"]))
+            if args:
+                self.assertEqual(set(made), {"algorithm", "kid"})
+                self.assertNotIn((self.dir / name).read_text().strip(), json.dumps(made))
+                continue
+            self.assertEqual(len(decode(made["publicKey"])), 32)
+            told = json.loads(cht("key", "show", path, "--origin", "h/00", "--kid", "k", "-o", "json").stdout)
+            self.assertEqual((told["kid"], told["publicKey"]), ("k", made["publicKey"]))
+            self.assertTrue(told["vkey"].startswith("h/00+"))
+
     def test_a_new_key_is_private_and_stays(self):
         for args in ((), ("--hmac",)):
             path = self.dir / ("key" + "".join(args))
