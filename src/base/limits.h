@@ -71,6 +71,10 @@ enum {
 	OPENER_ALSO_MAX = 2,
 	/* Sockets of one opener that bear their name: the cells', and those of chtd itself. */
 	OPENER_MADE_MAX = CELLS_MAX + 16,
+	/* Descriptors of the line that are neither a cell's nor a connection's; and a cell's: its
+	 * listener. Each has room for a connection beside. */
+	LINE_FDS = 64,
+	LINE_FDS_PER_CELL = 1,
 	/* What the line can run ahead of the disk. */
 	RING_BYTES = 2 << 20,
 	/* A commit is due at whichever comes first. */

@@ -34,9 +34,7 @@ enum doctor_verdict judge_directory(mode_t mode)
 
 uint64_t descriptors_for(uint64_t cells)
 {
-	enum { OTHERS = 64, A_CELL = 3 };
-
-	return OTHERS + A_CELL * cells;
+	return LINE_FDS + (LINE_FDS_PER_CELL + 1) * cells;
 }
 
 enum doctor_verdict judge_descriptors(uint64_t limit, uint64_t configured, uint64_t most)

@@ -12,9 +12,6 @@
 #include "daemon/line.h"
 
 enum {
-	/* Descriptors that are neither a cell's nor a connection's. */
-	OTHER_FDS = 64,
-	FDS_PER_CELL = 1, /* its listener */
 	PAGE_BYTES = 4096,
 	MET_BYTES = (sizeof(struct slot_met) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES,
 };
@@ -45,18 +42,19 @@ static int budget_descriptors(struct line *line, struct cht_err *err)
 	limit.rlim_cur = limit.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return cht_fail(err, CHT_E_IO, errno, "raise the limit of open files");
-	if (limit.rlim_cur < OTHER_FDS + line->conf->n_cells * (FDS_PER_CELL + 1))
+	if (limit.rlim_cur < LINE_FDS + line->conf->n_cells * (LINE_FDS_PER_CELL + 1))
 		return cht_fail(
 			err, CHT_E_LIMIT, 0,
 			"%zu cells need %zu open files and the limit is %llu: raise it (ulimit -n)",
-			line->conf->n_cells, OTHER_FDS + line->conf->n_cells * (FDS_PER_CELL + 1),
+			line->conf->n_cells,
+			LINE_FDS + line->conf->n_cells * (LINE_FDS_PER_CELL + 1),
 			(unsigned long long)limit.rlim_cur);
-	left = limit.rlim_cur - OTHER_FDS;
-	left -= reserve_clients(line, left - line->conf->n_cells * (FDS_PER_CELL + 1));
-	fit = left / (FDS_PER_CELL + 1);
+	left = limit.rlim_cur - LINE_FDS;
+	left -= reserve_clients(line, left - line->conf->n_cells * (LINE_FDS_PER_CELL + 1));
+	fit = left / (LINE_FDS_PER_CELL + 1);
 	if (line->n_slots > fit)
 		line->n_slots = (uint32_t)fit;
-	most = left - (uint64_t)FDS_PER_CELL * line->n_slots;
+	most = left - (uint64_t)LINE_FDS_PER_CELL * line->n_slots;
 	line->n_spare = (uint32_t)(most < UINT32_MAX ? most : UINT32_MAX);
 	if (most > line->n_slots * line->conf->connections)
 		most = line->n_slots * line->conf->connections;
@@ -229,7 +227,7 @@ int slot_take(struct line *line, const struct placed *reg, uint32_t *i, struct c
 		return cht_fail(err, CHT_E_LIMIT, 0,
 				"there are %u cells, as many as fit: [control] cells, or the limit "
 				"of open files, %d a cell and one a connection",
-				line->n_slots, FDS_PER_CELL);
+				line->n_slots, LINE_FDS_PER_CELL);
 	slot = &line->slots[*i];
 	gen = slot->gen + 1;
 	if (*i == line->slots_used)

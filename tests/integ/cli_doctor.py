@@ -81,7 +81,7 @@ def test_what_is_wrong_is_found(d):
 
 def test_limits_are_compared_with_what_cells_need(d):
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    for cells, want in ((1, "ok"), (16384 if 64 + 3 * 16384 > hard else None, "warn")):
+    for cells, want in ((1, "ok"), (16384 if 64 + 2 * 16384 > hard else None, "warn")):
         if cells is not None:
             equal(verdict(d, "descriptors", conf(d, f"cells = {cells}\n"))[0], want, f"{cells} cells")
 

@@ -27,9 +27,9 @@ static void test_numbers_are_judged_at_their_borders(void **state)
 	CHECK_INT(judge_sync(COMMIT_INTERVAL_NS), DOCTOR_OK);
 	CHECK_INT(judge_sync(COMMIT_INTERVAL_NS + 1), DOCTOR_WARN);
 	CHECK_INT(judge_sync(NS_PER_S + 1), DOCTOR_FAIL);
-	CHECK_INT(judge_descriptors(67, 1, 1), DOCTOR_OK);
-	CHECK_INT(judge_descriptors(66, 1, 1), DOCTOR_FAIL);
-	CHECK_INT(judge_descriptors(67, 1, 2), DOCTOR_WARN);
+	CHECK_INT(judge_descriptors(66, 1, 1), DOCTOR_OK);
+	CHECK_INT(judge_descriptors(65, 1, 1), DOCTOR_FAIL);
+	CHECK_INT(judge_descriptors(66, 1, 2), DOCTOR_WARN);
 	CHECK_INT(judge_descriptors(UINT64_MAX, 16384, 16384), DOCTOR_OK);
 }
 
