@@ -24,7 +24,12 @@ void asked_turn(struct line *line)
 
 	if (read(line->loop.asked_fd, &info, sizeof(info)) != sizeof(info))
 		return;
-	if (line->kept.is_told && line->stop_signal == 0)
+	/* We have no path to look at it first, and a bad one would end us. */
+	if (info.ssi_signo == SIGHUP)
+		diag(DIAG_WARNING, "SIGHUP reloads nothing: the configuration is read at a start; "
+				   "systemctl reload checks it and begins anew, and no connection "
+				   "ends");
+	else if (line->kept.is_told && line->stop_signal == 0)
 		line->stop_signal = SIGUSR2;
 	else
 		diag(DIAG_WARNING, "SIGUSR2 is for an upgrade, and nothing is kept for the next "

@@ -38,6 +38,7 @@ static int hear_asked(struct loop *loop, struct cht_err *err)
 
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGUSR2);
+	(void)sigaddset(&set, SIGHUP);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return cht_fail(err, CHT_E_IO, errno, "block signals");
 	loop->asked_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

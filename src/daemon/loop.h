@@ -52,8 +52,8 @@ struct loop {
 		.asked_fd = -1                                                                     \
 	}
 
-/* Makes both sets, the timers, and the signalfds for SIGTERM and SIGINT, and for SIGUSR2, which are
- * all blocked. */
+/* Makes both sets, the timers, and the signalfds for SIGTERM and SIGINT, and for SIGUSR2 and
+ * SIGHUP, which are all blocked. */
 int loop_open(struct loop *loop, struct cht_err *err) CHT_CHECKED;
 void loop_close(struct loop *loop);
 

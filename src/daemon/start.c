@@ -243,6 +243,27 @@ static int open_scribe(struct line *line, int secrets_fd, struct cht_err *err)
 	return join_open(&line->scribe, conf->scribe, conf->scribe_user, err);
 }
 
+/* What is kept must not go to the scribe, not even until it is executed. */
+static int take_kept(struct line *line, struct cht_err *err)
+{
+	int r = line->conf->fd_store ? store_open(&line->store, line->notify.fd, err) : 0;
+
+	if (r == 0)
+		kept_find(line);
+	return r;
+}
+
+/* Runs, and those who are connected. */
+static int begin_cells(struct line *line, const struct table_found *found, struct cht_err *err)
+{
+	int r;
+
+	if (line->conf->close_for != NULL)
+		return 0;
+	r = runs_begin(line, found, err);
+	return r < 0 ? r : kept_take_conns(line, err);
+}
+
 int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct cht_err *err)
 {
 	struct table_found found = { 0 };
@@ -251,13 +272,10 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 	line->conf = conf;
 	clk_read(&line->now);
 	r = hub_prepare(line, err);
-	/* What is kept must not go to the scribe, not even until it is executed. */
-	if (r == 0 && conf->fd_store)
-		r = store_open(&line->store, line->notify.fd, err);
-	if (r == 0) {
-		kept_find(line);
+	if (r == 0)
+		r = take_kept(line, err);
+	if (r == 0)
 		r = ring_create(&line->ring, err);
-	}
 	if (r < 0) {
 		fd_close(&secrets_fd);
 		return r;
@@ -279,10 +297,8 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 		r = begin_ledger(line, &found, err);
 	if (r == 0)
 		r = watch_scribe(line, err);
-	if (r == 0 && conf->close_for == NULL)
-		r = runs_begin(line, &found, err);
-	if (r == 0 && conf->close_for == NULL)
-		r = kept_take_conns(line, err);
+	if (r == 0)
+		r = begin_cells(line, &found, err);
 	if (r == 0)
 		r = line_await_durable(line, err);
 	if (r == 0)

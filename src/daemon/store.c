@@ -122,7 +122,7 @@ static void take_all(struct store *s, uint8_t *is_used)
 
 int store_open(struct store *s, int notify_fd, struct cht_err *err)
 {
-	const struct timeval patience = { .tv_usec = PATIENCE_MS * 1000 };
+	const struct timeval patience = { .tv_usec = PATIENCE_MS * 1000L };
 	uint8_t *is_used = calloc(STORE_MAX, 1);
 
 	*s = (struct store)STORE_NULL;

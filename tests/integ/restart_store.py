@@ -209,8 +209,9 @@ def test_another_layout_is_told_and_costs_the_connections_only(d):
 def test_without_a_store_the_signal_for_an_upgrade_is_refused(d):
     from rig import Daemon
     with Daemon(d + "/s", "--cell", f"a={d}/a") as daemon:
-        daemon.proc.send_signal(signal.SIGUSR2)
-        wait_for("its refusal", lambda: "--fd-store" in daemon.stderr())
+        for sig, word in ((signal.SIGUSR2, "--fd-store"), (signal.SIGHUP, "SIGHUP reloads nothing")):
+            daemon.proc.send_signal(sig)
+            wait_for("its refusal", lambda word=word: word in daemon.stderr())
         with connect(d + "/a_9001") as s:
             s.sendall(frame())
             await_type(daemon.state, "guest.process_spawned")

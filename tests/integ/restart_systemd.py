@@ -9,7 +9,7 @@ import subprocess
 
 from counting import Agent, check_count
 from restart_count import await_load
-from rig import BIN, check, connect, equal, events, fail, frame, main, short, skip, wait_for
+from rig import BIN, await_count, check, connect, equal, events, fail, frame, main, short, skip, wait_for
 
 MANAGER = "/usr/lib/systemd/systemd"
 
@@ -25,7 +25,9 @@ Restart=on-failure
 RestartSec=0
 RestartForceExitStatus=75
 SuccessExitStatus=75
-ExecStart={bin}/chtd --state {d}/s --init --fd-store --cell a={d}/a
+ExecStart={bin}/chtd --state {d}/s --init --fd-store --config {d}/chtd.conf
+ExecReload={bin}/cht config check {d}/chtd.conf --state {d}/s
+ExecReload=/bin/kill -s USR2 $MAINPID
 """
 
 # Everything but the folder becomes read-only before anything of systemd runs.
@@ -77,6 +79,7 @@ class Systemd:
             os.mkdir(os.path.join(d, n))
         with open(d + "/units/chtd.service", "w", encoding="utf-8") as f:
             f.write(UNIT.format(bin=os.path.abspath(BIN), d=d))
+        self.configure(f"[cell a]\nbase = {d}/a\n")
         self.groups = cgroups("cht-test-" + os.path.basename(d))
         inside = INSIDE.format(d=d, manager=MANAGER)
 
@@ -89,6 +92,10 @@ class Systemd:
         # pid 1 of the namespace is the shell: when it goes, all of it goes.
         self.proc = subprocess.Popen(["unshare", "--pid", "--mount", "--fork", "--kill-child", "sh", "-c", inside],
                                      stdin=subprocess.PIPE, stdout=self.err, stderr=self.err, preexec_fn=enter)
+
+    def configure(self, text):
+        with open(self.d + "/chtd.conf", "w", encoding="utf-8") as f:
+            f.write(text)
 
     def ask(self, command):
         answer = self.d + "/answer"
@@ -176,6 +183,42 @@ def test_systemd_keeps_connections_over_upgrades_and_kills(d):
     check(lost <= 2, f"{lost} frames lost in 2 kills")
     stopped = [e["data"]["reason"] for e in events(state) if short(e) == "host.stopped"]
     equal(stopped, ["upgrade", "upgrade", "SIGTERM"], "why it stopped")
+
+
+def test_a_reload_is_checked_and_ends_no_connection(d):
+    needs()
+    state = d + "/s"
+    with Systemd(d) as manager:
+        pid = manager.await_active()
+        with connect(d + "/a_9001") as s:
+            s.sendall(frame())
+            await_count(state, "guest.process_spawned", 1)
+            manager.configure(f"[cell a]\nbass = {d}/a\n")
+            said = manager.ask("systemctl --user reload chtd.service")
+            check("failed" in said, said)
+            equal((manager.show("ActiveState"), manager.show("MainPID")), ("active", pid), "after a bad one")
+            manager.configure(f"[limits]\nconnections = 1\n[cell a]\nbase = {d}/a\n[cell b]\nbase = {d}/b\n")
+            manager.ask("systemctl --user reload chtd.service")
+            pid = manager.await_active(not_pid=pid)
+            s.sendall(frame())
+            await_count(state, "guest.process_spawned", 2)
+            with connect(d + "/a_9001") as second:
+                equal(second.recv(1), b"", "what one more reads")
+            with connect(d + "/b_9001") as other:
+                other.sendall(frame())
+                await_count(state, "guest.process_spawned", 3)
+                manager.configure(f"[cell a]\nbase = {d}/a\n")
+                manager.ask("systemctl --user reload chtd.service")
+                manager.await_active(not_pid=pid)
+                equal(other.recv(1), b"", "what the agent of a cell reads that is there no more")
+            s.sendall(frame())
+            await_count(state, "guest.process_spawned", 4)
+            check(not os.path.exists(d + "/b_9001"), "its socket is there still")
+        manager.ask("systemctl --user stop chtd.service")
+    specs = [e["data"]["specSignatureHash"] for e in events(state) if short(e) == "host.started"]
+    check(specs[0] == specs[2] != specs[1], f"the configurations of {specs}")
+    sealed = [(e["data"]["cellId"], e["data"]["reason"]) for e in events(state) if short(e) == "run.sealed"]
+    equal(sealed, [("b", "unregistered")], "sealed")
 
 
 def test_a_restart_by_systemctl_is_a_stop_and_a_start(d):
