@@ -164,7 +164,7 @@ static bool read_request(struct passing *p, struct passer *client, const struct 
 static void serve(struct passing *p, struct passer *client)
 {
 	struct control_answer answer = { .status = 200 };
-	struct message m;
+	struct message m = { .fds = { -1, -1, -1, -1 } };
 	bool is_answered;
 
 	read_message(p, client, &m);
