@@ -31,6 +31,7 @@ echo "$cell: run $(printf %s "$answer" | member run) is open" >&2
 status=0
 CHT_BASE=$base "$@" || status=$?
 
+ask PATCH "{\"exitCode\":$status}" >/dev/null
 answer=$(ask DELETE '')
 printf %s "$answer" | member receipt >"$receipts/$cell.sealed"
 echo "$cell: sealed, VM ended with $status" >&2

@@ -305,6 +305,7 @@ def test_the_orchestrator_of_the_examples(d):
         check("registered otherwise" in orchestrate("vm-2", *vmm, want=22).stderr, "chtd's sentence")
     kinds = [short(e) for e in of_cell(d, "vm-1")]
     equal((kinds[0], kinds[-1], kinds.count("guest.process_spawned")), ("run.opened", "run.sealed", 9), "its run")
+    equal([e["data"]["stated"] for e in of_cell(d, "vm-1") if short(e) == "run.stated"], [{"exitCode": 3}], "its end")
     equal([short(e) for e in of_cell(d, "vm-2")], ["run.opened"], "the other's is left alone")
     for name in ("vm-1.opened", "vm-1.sealed"):
         cht("verify", d + "/s", "--since", f"{d}/kept/{name}", "--vkey", vkey(d), want=10)
