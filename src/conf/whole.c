@@ -172,13 +172,10 @@ static int check_roots(const char *key, const char *roots, struct cht_err *err)
 	return 0;
 }
 
-int conf_check(const struct conf *conf, struct cht_err *err)
+static int check_cells(const struct conf *conf, struct cht_err *err)
 {
 	int r = 0;
 
-	if (conf->state == NULL)
-		return cht_fail(err, CHT_E_RANGE, 0,
-				"--state DIR is missing: where the ledger is kept");
 	for (size_t i = 0; i < conf->n_cells && r == 0; i++) {
 		const struct conf_cell *a = &conf->cells[i];
 
@@ -194,6 +191,17 @@ int conf_check(const struct conf *conf, struct cht_err *err)
 					     "cells %s and %s have the same CID", b->id, a->id);
 		}
 	}
+	return r;
+}
+
+int conf_check(const struct conf *conf, struct cht_err *err)
+{
+	int r;
+
+	if (conf->state == NULL)
+		return cht_fail(err, CHT_E_RANGE, 0,
+				"--state DIR is missing: where the ledger is kept");
+	r = check_cells(conf, err);
 	if (r == 0)
 		r = check_roots("roots", conf->opener_roots, err);
 	if (r == 0)
