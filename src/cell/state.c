@@ -28,6 +28,7 @@
 #include "cell/cell.h"
 
 #include "base/bytes.h"
+#include "base/limits.h"
 
 static uint64_t sum(uint64_t a, uint64_t b)
 {
@@ -61,7 +62,7 @@ static void settle(struct cht_cell *cell, enum state_basis basis)
 	cell->changed_by = (uint8_t)basis;
 	cell->changes++;
 	cell->state_p.due = true;
-	if (basis == STATE_BY_STATEMENT || state == CELL_GONE)
+	if (basis == STATE_BY_STATEMENT)
 		cell->state_p.told = false;
 }
 
@@ -228,7 +229,7 @@ static uint64_t starved_until(const struct cht_cell *cell)
 void cell_note_witness(struct cht_cell *cell, enum witness witness, enum witness_said said,
 		       const struct cht_now *now)
 {
-	uint64_t at = now->monotonic_ns;
+	uint64_t at = now->monotonic_ns, before = cell->said_ns[witness];
 	bool was_starved = (cell->held & HELD_STARVED) != 0;
 
 	cell->said[witness] = (uint8_t)said;
@@ -236,6 +237,10 @@ void cell_note_witness(struct cht_cell *cell, enum witness witness, enum witness
 	if (said == SAID_GONE && !cell->is_gone) {
 		cell->is_gone = true;
 		cell->gone_connections = cell->connections;
+		/* At once, unless it was there for a moment only: a process that comes and goes
+		 * all the time is told once a second. */
+		if (at - before >= LIMIT_PROVOKED_EVENT_NS)
+			cell->state_p.told = false;
 	}
 	if (!was_starved && said == SAID_STARVED)
 		cell_hold(cell, HELD_STARVED, at);

@@ -39,13 +39,17 @@ struct losses {
 };
 
 /* Sums as a guest's numbers may have them: they stop at the top. */
+static inline uint64_t losses_sum(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
 static inline void losses_add(struct losses *to, struct losses more)
 {
-	const uint64_t *from = &more.quota;
-	uint64_t *sum = &to->quota;
-
-	for (size_t i = 0; i < sizeof(more) / sizeof(*from); i++)
-		sum[i] = sum[i] > UINT64_MAX - from[i] ? UINT64_MAX : sum[i] + from[i];
+	to->quota = losses_sum(to->quota, more.quota);
+	to->space = losses_sum(to->space, more.space);
+	to->in_guest = losses_sum(to->in_guest, more.in_guest);
+	to->on_the_way = losses_sum(to->on_the_way, more.on_the_way);
+	to->late = losses_sum(to->late, more.late);
 }
 
 /* How the frames of a run fared, its connections so far, what was lost of it and is not told

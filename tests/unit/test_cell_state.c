@@ -96,10 +96,46 @@ static void test_each_change_is_told_with_its_witnesses(void **state)
 	check_change(START + 10 * S, CELL_PAUSED, CELL_RESTORED, 1);
 	CHECK_INT(f->epoch, 1);
 	CHECK_INT(f->witnesses.said[WITNESS_VMM_PROCESS], SAID_NOTHING);
+	cell_note_witness(&cell, WITNESS_VMM_PROCESS, SAID_RUNS, &now);
+	now = at(START + 11 * S - 1);
 	cell_note_witness(&cell, WITNESS_VMM_PROCESS, SAID_GONE, &now);
-	check_change(START + 10 * S, CELL_RESTORED, CELL_GONE, 1);
+	CHECK(!has_next(START + 11 * S - 1));
+	check_change(START + 11 * S, CELL_RESTORED, CELL_GONE, 1);
 	CHECK_INT(f->basis, STATE_BY_WITNESS);
-	CHECK(!has_next(START + 10 * S));
+	CHECK(!has_next(START + 11 * S));
+}
+
+static void test_a_vmm_that_lasted_is_missed_at_once(void **state)
+{
+	struct cht_now now = at(START);
+
+	(void)state;
+	cell_note_witness(&cell, WITNESS_VMM_PROCESS, SAID_RUNS, &now);
+	frame(CHT_SOURCE_AGENT_HEARTBEAT, START + S / 2);
+	now = at(START + S);
+	cell_note_witness(&cell, WITNESS_VMM_PROCESS, SAID_GONE, &now);
+	check_change(START + S, CELL_LIVE, CELL_GONE, 1);
+}
+
+/* A process that connects, sends and ends, fifty times a second. */
+static void test_vmms_that_come_and_go_are_told_once_a_second(void **state)
+{
+	uint64_t told = 0;
+
+	(void)state;
+	for (uint64_t i = 1; i <= 500; i++) {
+		struct cht_frame_facts facts = { .connection = i };
+		struct cht_declaration d = declaration(CHT_SOURCE_OTHER);
+		struct cht_now now = at(START + i * S / 50);
+
+		(void)cell_note_opened(&cell, 7, 0, 0);
+		cell_note_witness(&cell, WITNESS_VMM_PROCESS, SAID_RUNS, &now);
+		cell_note_frame(&cell, &d, &facts, &now);
+		cell_note_witness(&cell, WITNESS_VMM_PROCESS, SAID_GONE, &now);
+		while (cell_next(&cell, &now, &out))
+			told += out.kind == EV_CELL_STATE_CHANGED;
+	}
+	CHECK_INT(told, 10);
 }
 
 /* A VM that is throttled ten times a second. */
@@ -209,6 +245,9 @@ int main(void)
 		cmocka_unit_test(test_no_other_clock_makes_a_silence),
 		cmocka_unit_test_setup(test_each_change_is_told_with_its_witnesses, begin_plain),
 		cmocka_unit_test_setup(test_what_a_guest_can_provoke_is_told_once_a_second,
+				       begin_plain),
+		cmocka_unit_test_setup(test_a_vmm_that_lasted_is_missed_at_once, begin_plain),
+		cmocka_unit_test_setup(test_vmms_that_come_and_go_are_told_once_a_second,
 				       begin_plain),
 		cmocka_unit_test_setup(test_what_we_missed_is_counted_as_ours, begin_plain),
 		cmocka_unit_test_setup(test_a_frame_of_a_live_cell_moves_one_time_and_nothing_else,
