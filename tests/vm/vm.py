@@ -86,7 +86,7 @@ def fill(root, modules, programs, files, script):
     os.chmod(root + "/init", 0o755)
 
 
-def run(d, modules, programs, files, script, limit_s=120):
+def run(d, modules, programs, files, script, limit_s=200):
     """Into d: out/ and state/ as the script left them. Returns its status; None when the VM gave none."""
     fill(d + "/root", module_order(modules), programs, files, script)
     return boot(d, limit_s, 512)
