@@ -30,8 +30,10 @@ static void check_cell(const struct control_cell *cell)
 {
 	const char *path = cell->base[0] != '\0' ? cell->base : cell->path;
 
-	HOLDS((cell->base[0] == '\0') != (cell->path[0] == '\0'));
-	HOLDS(path[0] == '/' && strlen(path) <= CONTROL_PATH_MAX);
+	HOLDS((cell->base[0] != '\0') + (cell->path[0] != '\0') + (cell->cid != 0) == 1);
+	HOLDS(cell->cid == 0 || value_is_cid(cell->cid));
+	HOLDS(cell->cid == 0 || (cell->uid < 0 && cell->owner < 0 && cell->group < 0));
+	HOLDS(cell->cid != 0 || (path[0] == '/' && strlen(path) <= CONTROL_PATH_MAX));
 	HOLDS(utf8_is_valid((const uint8_t *)path, strlen(path)));
 	HOLDS(cell->run[0] == '\0' || value_is_attribution(str_of(cell->run)));
 	HOLDS(cell->spec[0] == '\0' || value_is_attribution(str_of(cell->spec)));
