@@ -26,8 +26,10 @@
 
 enum {
 	FDS_READ = 4, /* more than one is one too many: the kernel closes what does not fit */
-	LISTENER = UINT32_MAX, /* in the epoll set; a client by his place */
 };
+
+/* In the epoll set; a client by his place. */
+#define LISTENER UINT32_MAX
 
 struct passer {
 	int fd; /* -1: free */

@@ -36,7 +36,7 @@ static const struct {
 	const char *complete, *reasons;
 } rows[] = {
 	{ "all is well", { HELLO("active", "active"), BEGAN }, "yes", "" },
-	{ "nothing at all", { { NULL } }, "unknown", "no agent said hello" },
+	{ "nothing at all", { { .type = NULL } }, "unknown", "no agent said hello" },
 	{ "no hello", { BEGAN }, "unknown", "no agent said hello" },
 	{ "no numbers",
 	  { HELLO("active", "active"),
