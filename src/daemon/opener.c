@@ -121,14 +121,32 @@ int opener_hear(struct line *line, struct cht_err *err)
 	return r == 0 ? on_gone(line, err) : r;
 }
 
+/* Until it says something, or we are told to stop: one that serves another line first may take
+ * long. */
+static int await_word(struct line *line, struct cht_err *err)
+{
+	struct pollfd fds[] = { { .fd = line->opener.sock, .events = POLLIN },
+				{ .fd = line->loop.signal_fd, .events = POLLIN } };
+
+	while (poll(fds, 2, -1) < 0)
+		if (errno != EINTR)
+			return cht_fail(err, CHT_E_IO, errno, "poll");
+	if (fds[0].revents != 0 || fds[1].revents == 0)
+		return 0;
+	line->stop_signal = SIGTERM;
+	return cht_fail(err, CHT_E_STATE, 0, "told to stop before cht-opener was ready");
+}
+
 static int await_ready(struct line *line, struct cht_err *err)
 {
-	struct pollfd ready = { .fd = line->opener.sock, .events = POLLIN };
 	struct opening_answer answer = { 0 };
 	int fd = -1, r;
 
-	while ((r = join_check(&line->opener, err)) == CHT_E_FULL)
-		(void)poll(&ready, 1, -1);
+	do {
+		r = await_word(line, err);
+		if (r == 0)
+			r = join_check(&line->opener, err);
+	} while (r == CHT_E_FULL);
 	if (r == 0)
 		r = opening_take_answer(line->opener.sock, &answer, &fd, err);
 	if (r < 0)

@@ -271,6 +271,10 @@ def test_chtd_goes_to_a_service_of_its_own(d):
                 daemon.proc.wait(LIMIT_S)
                 wait_for("the sockets' end", lambda: sockets(d + "/vms") == [] and sockets(d) == ["opener"])
         check(proc.poll() is None, "it serves the next one")
+        with Daemon(d + "/s", *args), Daemon(d + "/t", *args, wait=False) as waiting:
+            wait_for("the second one, which hears signals", lambda: int(
+                text_of(f"/proc/{waiting.proc.pid}/status").partition("SigBlk:")[2].split()[0], 16) & 1 << 14)
+            waiting.stop(sig=signal.SIGTERM)
         with Daemon(d + "/s", *args[:2], "--opener-user", str(NOBODY), wait=False) as daemon:
             check(daemon.proc.wait(LIMIT_S) in (70, 78) and str(NOBODY) in daemon.stderr(), daemon.stderr())
     with Daemon(d + "/s", *args, wait=False) as daemon:
