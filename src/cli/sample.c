@@ -75,7 +75,10 @@ int sample_read_cells(struct sample *out, const json_t *list, struct cht_err *er
 	out->cells = calloc(n > 0 ? n : 1, sizeof(*out->cells));
 	if (out->cells == NULL)
 		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for %zu cells", n);
-	json_array_foreach(list, i, view) read_cell(&out->cells[i], view);
+	json_array_foreach(list, i, view)
+	{
+		read_cell(&out->cells[i], view);
+	}
 	out->n = n;
 	return 0;
 }
