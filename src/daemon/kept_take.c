@@ -142,6 +142,7 @@ int kept_adopt(struct line *line, uint32_t i, struct cht_err *err)
 		return moves_on_bound(line, i, fd, &why);
 	fd_close(&fd);
 	store_drop(&line->store, &slot->kept_name);
+	store_settle(&line->store); /* what listens nowhere can be replaced */
 	return r == CHT_E_BIND || r == CHT_E_STATE ? 0 : r;
 }
 

@@ -152,8 +152,11 @@ static int bind_cells(struct line *line, struct cht_err *err)
 	}
 	if (r == 0)
 		r = kept_take_cells(line, err);
-	for (uint32_t i = 0; i < line->slots_used && r == 0; i++) {
+	for (uint32_t i = 0; i < line->slots_used && r == 0; i++)
 		kept_find_listener(line, i);
+	/* Before their names are asked for. */
+	store_drop_listeners(&line->store);
+	for (uint32_t i = 0; i < line->slots_used && r == 0; i++) {
 		if (line->slots[i].left_fd >= 0)
 			r = kept_adopt(line, i, err);
 		/* As many as may be asked for at once, then one by one. */

@@ -239,6 +239,29 @@ int store_take(struct store *s, uint64_t cookie, uint16_t *name)
 	return fd;
 }
 
+static bool is_listener(int fd)
+{
+	int listens = 0;
+	socklen_t len = sizeof(listens);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens != 0;
+}
+
+void store_drop_listeners(struct store *s)
+{
+	bool is_any = false;
+
+	for (unsigned i = 0; i < s->n_found; i++) {
+		if (s->found[i].fd < 0 || !is_listener(s->found[i].fd))
+			continue;
+		fd_close(&s->found[i].fd);
+		store_drop(s, &s->found[i].name);
+		is_any = true;
+	}
+	if (is_any)
+		store_settle(s);
+}
+
 void store_drop_rest(struct store *s)
 {
 	for (unsigned i = 0; i < s->n_found; i++) {

@@ -58,6 +58,8 @@ uint16_t store_put(struct store *s, int fd);
 void store_drop(struct store *s, uint16_t *name);
 /* What an earlier process left with this cookie, now the caller's; -1 when there is none. */
 int store_take(struct store *s, uint64_t cookie, uint16_t *name);
+/* Gives up the listeners that nobody took; when it returns nobody has them. */
+void store_drop_listeners(struct store *s);
 /* Gives up what nobody took. */
 void store_drop_rest(struct store *s);
 /* Waits, a few seconds at most, until the manager has done all that it was told. */

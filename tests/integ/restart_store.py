@@ -6,6 +6,7 @@ after a kill, and nothing is left behind by a stop."""
 import os
 import random
 import signal
+import struct
 
 from counting import Agent, check_count
 from manager import Manager
@@ -204,6 +205,38 @@ def test_another_layout_is_told_and_costs_the_connections_only(d):
             again.sendall(frame())
             await_count(m.state, "guest.process_spawned", 2)
         m.end(signal.SIGTERM, 0)
+
+
+def spoil(rng, memory):
+    """Some bytes of what is kept become others: of its head but the first word, of a connection, of a cell."""
+    size = os.fstat(memory).st_size
+    head = struct.unpack("<Q4I9Q", os.pread(memory, 8 + 16 + 72, 0))
+    conn_bytes, cell_bytes, conns_at, cells_at = head[2], head[3], head[6], head[9]
+    area, n = rng.choice(((8, 88), (96, 96), (conns_at, conn_bytes), (cells_at, min(cell_bytes, 2600))))
+    for _ in range(rng.randint(1, 4)):
+        at = area + rng.randrange(n) // 8 * 8
+        if at + 8 <= size:
+            value = rng.choice((0, 1, 1 << 31, (1 << 64) - 1, rng.getrandbits(64), rng.getrandbits(20), 4096))
+            os.pwrite(memory, struct.pack("<Q", value), at)
+
+
+def test_what_is_kept_is_not_believed(d):
+    """A process that a guest broke may leave anything: the next one starts, or says why not."""
+    rng = random.Random(7)
+    with managed(d, "--control", d + "/c") as m:
+        for n in range(40):
+            cht("cell", "add", f"n{n}", "--base", f"{d}/n{n}", "--control", d + "/c")
+            with connect(d + "/a_9001") as s, connect(f"{d}/n{n}_9001") as t:
+                for c in (s, t):
+                    c.sendall(frame() + framed(body(padding=b"x" * 9000))[:8000])
+                wait_for("both to be kept", lambda: len(m.names()) >= 4)
+                m.end(signal.SIGUSR2, 75)
+                m.hear_all()
+                spoil(rng, next(fd for name, fd in m.kept if name in "+-"))
+                m.start()
+            cht("cell", "rm", f"n{n}", "--control", d + "/c", want=None)
+        m.end(signal.SIGTERM, 0)
+    cht("verify", m.state, want=None)
 
 
 def test_without_a_store_the_signal_for_an_upgrade_is_refused(d):
