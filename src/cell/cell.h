@@ -117,10 +117,11 @@ struct cell_options {
  * names the field). An empty run_id becomes "run-" and a UUID, an empty spec "unspecified". Draws
  * the 74 bits. */
 int run_init(struct run *run, struct run_names *names, struct cht_str cell_id,
-	     struct cht_str run_id, struct cht_str spec, struct cht_err *err) CHT_CHECKED;
+	     struct cht_str run_id, struct cht_str spec, struct cht_err *err) CHT_CHECKED
+	__attribute__((nonnull(2)));
 /* As run_init, for the host's own run: any cell id text, "host-" and a UUID. */
 int run_init_host(struct run *run, struct run_names *names, struct cht_str origin,
-		  struct cht_str spec, struct cht_err *err) CHT_CHECKED;
+		  struct cht_str spec, struct cht_err *err) CHT_CHECKED __attribute__((nonnull(2)));
 /* Goes on with bits and last sequence of an earlier process. What agents told that process is not
  * known: the numbers of the first frame of each boot are taken as they are and give no gap. */
 void run_continue(struct run *run, struct run_bits bits, uint64_t sequence, uint64_t first_index);

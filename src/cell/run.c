@@ -97,15 +97,14 @@ int run_init(struct run *run, struct run_names *names, struct cht_str cell_id,
 int run_init_host(struct run *run, struct run_names *names, struct cht_str origin,
 		  struct cht_str spec, struct cht_err *err)
 {
-	int r = 0;
+	int r;
 
 	if (origin.len == 0 || origin.len > ORIGIN_MAX ||
 	    !utf8_is_valid((const uint8_t *)origin.ptr, origin.len) ||
 	    memchr(origin.ptr, '\0', origin.len) != NULL)
-		r = cht_fail(err, CHT_E_RANGE, 0, "the log's origin must be 1 to %d bytes of text",
-			     ORIGIN_MAX);
-	if (r == 0)
-		r = make_run_id(names, "host-", err);
+		return cht_fail(err, CHT_E_RANGE, 0,
+				"the log's origin must be 1 to %d bytes of text", ORIGIN_MAX);
+	r = make_run_id(names, "host-", err);
 	if (r == 0)
 		r = take_spec(names, spec, err);
 	if (r < 0)

@@ -173,7 +173,7 @@ static const char *put_text(char **at, const char *text)
 static int keep_texts(struct slot *slot, const struct placed *given, struct cht_err *err)
 {
 	struct placed *reg = &slot->reg;
-	char *at = malloc(bytes_of(given->id) + bytes_of(given->run) + bytes_of(given->spec) +
+	char *at = malloc(1 + bytes_of(given->id) + bytes_of(given->run) + bytes_of(given->spec) +
 			  bytes_of(given->base) + bytes_of(given->path));
 
 	if (at == NULL)
@@ -192,10 +192,11 @@ int slot_settle_texts(struct slot *slot, struct cht_err *err)
 {
 	size_t n = cell_texts_bytes(&slot->cell);
 	struct placed *reg = &slot->reg;
-	char *texts = malloc(n + bytes_of(reg->base)), *behind = texts + n;
+	char *texts = malloc(n + bytes_of(reg->base)), *behind;
 
 	if (texts == NULL)
 		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for the texts of a cell");
+	behind = texts + n;
 	cell_move_texts(&slot->cell, texts);
 	reg->id = slot->cell.run.cell_id;
 	reg->run = reg->run[0] != '\0' ? slot->cell.run.run_id : "";

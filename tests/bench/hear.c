@@ -51,9 +51,33 @@ static void take_all(int set, int listener)
 	}
 }
 
-int main(int argc, char **argv)
+/* What one look at the set gives; how many bytes. */
+static uint64_t turn(int set)
 {
 	static char buffer[16384];
+	struct epoll_event ready[READY];
+	int n = epoll_wait(set, ready, READY, -1);
+	uint64_t had = 0;
+
+	for (int i = 0; i < n; i++) {
+		int fd = (int)(ready[i].data.u64 >> 1);
+		ssize_t got;
+
+		if ((ready[i].data.u64 & LISTENER) != 0) {
+			take_all(set, fd);
+			continue;
+		}
+		got = read(fd, buffer, sizeof(buffer));
+		if (got > 0)
+			had += (uint64_t)got;
+		else
+			(void)close(fd);
+	}
+	return had;
+}
+
+int main(int argc, char **argv)
+{
 	int set = epoll_create1(EPOLL_CLOEXEC);
 	uint64_t want, had = 0;
 
@@ -66,25 +90,8 @@ int main(int argc, char **argv)
 			return 1;
 	(void)puts("ready");
 	(void)fflush(stdout);
-	while (had < want) {
-		struct epoll_event ready[READY];
-		int n = epoll_wait(set, ready, READY, -1);
-
-		for (int i = 0; i < n; i++) {
-			int fd = (int)(ready[i].data.u64 >> 1);
-			ssize_t got;
-
-			if ((ready[i].data.u64 & LISTENER) != 0) {
-				take_all(set, fd);
-				continue;
-			}
-			got = read(fd, buffer, sizeof(buffer));
-			if (got > 0)
-				had += (uint64_t)got;
-			else
-				(void)close(fd);
-		}
-	}
+	while (had < want)
+		had += turn(set);
 	printf("%.6f\n", (double)clk_process_ns() / 1e9);
 	return 0;
 }
