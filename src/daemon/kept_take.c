@@ -146,6 +146,16 @@ int kept_adopt(struct line *line, uint32_t i, struct cht_err *err)
 	return r == CHT_E_BIND || r == CHT_E_STATE ? 0 : r;
 }
 
+bool kept_leave_out(struct line *line, uint32_t i, const struct cht_err *why)
+{
+	if (line->kept.old == NULL || !line->slots[i].is_static || why->code != CHT_E_BIND)
+		return false;
+	diag(DIAG_ERROR, "cell %s is left out, all others go on: %s", line->slots[i].reg.id,
+	     why->text);
+	slot_drop(line, i);
+	return true;
+}
+
 /* A view of what was registered; false when it is none. */
 static bool read_reg(const struct kept_cell *c, struct placed *reg)
 {

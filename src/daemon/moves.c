@@ -69,6 +69,8 @@ int moves_on_bound(struct line *line, uint32_t i, int fd, struct cht_err *why)
 	slot->state = SLOT_BOUND;
 	if (why->code == 0)
 		return 0;
+	if (!line->is_ready && kept_leave_out(line, i, why))
+		return 0;
 	if (!line->is_ready)
 		return why->code;
 	give_up(line, i, why);

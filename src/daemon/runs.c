@@ -268,6 +268,8 @@ int runs_open(struct line *line, struct cht_err *err)
 	int r = 0;
 
 	for (uint32_t i = 0; i < line->slots_used && r == 0; i++) {
+		if (line->slots[i].state == SLOT_FREE)
+			continue;
 		if (line->slots[i].table_slot < 0) {
 			r = runs_init_one(line, i, err);
 			if (r == 0)

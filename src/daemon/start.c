@@ -169,7 +169,8 @@ static int bind_cells(struct line *line, struct cht_err *err)
 	while (r == 0 && line->n_asked > 0)
 		r = line_sleep(line, err);
 	for (uint32_t i = 0; i < line->slots_used && r == 0; i++)
-		r = cells_listen(line, i, err);
+		if (line->slots[i].state != SLOT_FREE)
+			r = cells_listen(line, i, err);
 	return r;
 }
 
@@ -309,7 +310,8 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 	if (r == 0 && conf->close_for == NULL)
 		r = opener_settle(line, err);
 	for (uint32_t i = 0; i < line->slots_used && r == 0; i++)
-		line->slots[i].state = SLOT_OPEN;
+		if (line->slots[i].state != SLOT_FREE)
+			line->slots[i].state = SLOT_OPEN;
 	line->is_ready = r == 0;
 	line->told_ns = line->now.monotonic_ns;
 	line->told_put = ring_put_count(&line->ring);

@@ -177,6 +177,26 @@ def test_a_cell_that_left_the_configuration_is_closed(d):
         m.end(signal.SIGTERM, 0)
 
 
+def test_a_cell_that_cannot_be_bound_does_not_end_the_others(d):
+    with managed(d) as m, connect(d + "/a_9001") as s:
+        s.sendall(frame())
+        await_count(m.state, "guest.process_spawned", 1)
+        m.args = ("--cell", f"c={d}/none/c", "--cell", f"a={d}/a", "--cell", f"b={d}/b")
+        m.upgrade()
+        check("cell c is left out, all others go on" in m.stderr(), m.stderr())
+        with connect(d + "/b_9001") as other:
+            for one in (s, other):
+                one.sendall(frame())
+            await_count(m.state, "guest.process_spawned", 3)
+        os.mkdir(d + "/none")
+        m.upgrade()
+        with connect(d + "/none/c_9001") as third:
+            for one in (s, third):
+                one.sendall(frame())
+            await_count(m.state, "guest.process_spawned", 5)
+        m.end(signal.SIGTERM, 0)
+
+
 def test_a_full_store_costs_the_connection_only(d):
     with managed(d, most=3) as m, connect(d + "/a_9001") as first, connect(d + "/a_9001") as second:
         for s in (first, second):
