@@ -134,38 +134,49 @@ static int start_host_run(struct line *line, struct cht_err *err)
 			     (struct cht_str){ spec, sizeof(spec) }, err);
 }
 
-/* Before anything is written: a path that cannot be bound leaves no trace in the ledger. */
-static int bind_cells(struct line *line, struct cht_err *err)
+/* Those of the configuration first, then those that an earlier process kept. */
+static int take_places(struct line *line, struct cht_err *err)
 {
-	int r = 0;
-
-	vsock_open(line);
-	for (uint32_t at = 0; at < line->conf->n_cells && r == 0; at++) {
+	for (uint32_t at = 0; at < line->conf->n_cells; at++) {
 		const struct placed reg = placed_of(&line->conf->cells[at]);
 		uint32_t i;
+		int r = slot_take(line, &reg, &i, err);
 
-		r = slot_take(line, &reg, &i, err);
 		if (r < 0)
-			break;
+			return r;
 		line->slots[i].is_static = true;
 		cells_prepare(line, i);
 	}
-	if (r == 0)
-		r = kept_take_cells(line, err);
+	return kept_take_cells(line, err);
+}
+
+/* As many as may be asked for at once, then one by one. */
+static int ask_bind(struct line *line, uint32_t i, struct cht_err *err)
+{
+	struct slot *slot = &line->slots[i];
+	int r = slot->left_fd >= 0 ? kept_adopt(line, i, err) : 0;
+
+	while (r == 0 && !slot->is_asked && slot->state == SLOT_BINDING) {
+		r = opener_ask_bind(line, i, err);
+		if (r == 0 && line->n_asked == OPENING_ASKED_MAX)
+			r = line_sleep(line, err);
+	}
+	return r;
+}
+
+/* Before anything is written: a path that cannot be bound leaves no trace in the ledger. */
+static int bind_cells(struct line *line, struct cht_err *err)
+{
+	int r;
+
+	vsock_open(line);
+	r = take_places(line, err);
 	for (uint32_t i = 0; i < line->slots_used && r == 0; i++)
 		kept_find_listener(line, i);
 	/* Before their names are asked for. */
 	store_drop_listeners(&line->store);
-	for (uint32_t i = 0; i < line->slots_used && r == 0; i++) {
-		if (line->slots[i].left_fd >= 0)
-			r = kept_adopt(line, i, err);
-		/* As many as may be asked for at once, then one by one. */
-		while (r == 0 && !line->slots[i].is_asked && line->slots[i].state == SLOT_BINDING) {
-			r = opener_ask_bind(line, i, err);
-			if (r == 0 && line->n_asked == OPENING_ASKED_MAX)
-				r = line_sleep(line, err);
-		}
-	}
+	for (uint32_t i = 0; i < line->slots_used && r == 0; i++)
+		r = ask_bind(line, i, err);
 	while (r == 0 && line->n_asked > 0)
 		r = line_sleep(line, err);
 	for (uint32_t i = 0; i < line->slots_used && r == 0; i++)
@@ -268,6 +279,16 @@ static int begin_cells(struct line *line, const struct table_found *found, struc
 	return r < 0 ? r : kept_take_conns(line, err);
 }
 
+static void be_ready(struct line *line)
+{
+	for (uint32_t i = 0; i < line->slots_used; i++)
+		if (line->slots[i].state != SLOT_FREE)
+			line->slots[i].state = SLOT_OPEN;
+	line->is_ready = true;
+	line->told_ns = line->now.monotonic_ns;
+	line->told_put = ring_put_count(&line->ring);
+}
+
 int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct cht_err *err)
 {
 	struct table_found found = { 0 };
@@ -309,12 +330,8 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 		r = hub_open(line, err);
 	if (r == 0 && conf->close_for == NULL)
 		r = opener_settle(line, err);
-	for (uint32_t i = 0; i < line->slots_used && r == 0; i++)
-		if (line->slots[i].state != SLOT_FREE)
-			line->slots[i].state = SLOT_OPEN;
-	line->is_ready = r == 0;
-	line->told_ns = line->now.monotonic_ns;
-	line->told_put = ring_put_count(&line->ring);
+	if (r == 0)
+		be_ready(line);
 	return r;
 }
 
