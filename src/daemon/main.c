@@ -89,12 +89,37 @@ static int run(struct line *line, struct conf *conf, struct cht_err *err)
 	return r;
 }
 
+/* Its whole life: 0, or why it ended, which was told. */
+static int live(struct line *line, struct conf *conf, struct cht_err *err)
+{
+	int secrets_fd = -1, r;
+
+	if (conf->n_cells == 0 && conf->control == NULL && conf->close_for == NULL)
+		diag(DIAG_WARNING,
+		     "no cell is given, so nothing is received: see --cell and --control");
+	notify_open(&line->notify);
+	r = child_take_secrets(&secrets_fd, err);
+	if (r == 0)
+		r = line_open(line, conf, secrets_fd, err);
+	if (r == 0)
+		r = run(line, conf, err);
+	if (r < 0)
+		diag_err(err);
+	/* Nothing was accepted yet: then to stop at once is what was asked for. */
+	if (r == CHT_E_STATE && line->stop_signal != 0)
+		r = line->is_ready ? CHT_E_PEER : 0;
+	line_close(line);
+	notify_close(&line->notify);
+	table_close(&line->table, false);
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	static struct line line = LINE_NULL;
 	struct cht_err err = { 0 };
 	struct conf conf;
-	int secrets_fd = -1, r;
+	int r;
 
 	if (!take_standard_fds() || !ignore_pipes())
 		return EXIT_FAILED;
@@ -114,25 +139,9 @@ int main(int argc, char **argv)
 		diag_err(&err);
 		return r == CHT_E_RANGE ? EXIT_USAGE : EXIT_CONFIG;
 	}
-	if (conf.n_cells == 0 && conf.control == NULL && conf.close_for == NULL)
-		diag(DIAG_WARNING,
-		     "no cell is given, so nothing is received: see --cell and --control");
-	notify_open(&line.notify);
-	r = child_take_secrets(&secrets_fd, &err);
-	if (r == 0)
-		r = line_open(&line, &conf, secrets_fd, &err);
-	if (r == 0)
-		r = run(&line, &conf, &err);
-	if (r < 0)
-		diag_err(&err);
-	/* Nothing was accepted yet: then to stop at once is what was asked for. */
-	if (r == CHT_E_STATE && line.stop_signal != 0)
-		r = line.is_ready ? CHT_E_PEER : 0;
-	line_close(&line);
-	notify_close(&line.notify);
-	table_close(&line.table, false);
+	r = live(&line, &conf, &err);
 	conf_free(&conf);
-	if (r == 0 && line.stop_signal == SIGUSR2)
-		return line.scribe_status > 0 ? exit_status(r, line.scribe_status) : EXIT_AGAIN;
+	if (r == 0 && line.stop_signal == SIGUSR2 && line.scribe_status <= 0)
+		return EXIT_AGAIN;
 	return exit_status(r, line.scribe_status);
 }

@@ -18,8 +18,8 @@ enum { ANY = -1 };
 /* Allowed when the argument, masked, is the value. */
 struct rule {
 	const char *name;
-	int arg; /* ANY: whatever they are */
 	uint64_t mask, value;
+	int arg;      /* ANY: whatever they are */
 	bool is_self; /* the value is our process id */
 };
 

@@ -9,7 +9,7 @@ static void play(struct procs *procs, const char *script)
 	uint64_t index = 0;
 
 	for (const char *p = script; *p != '\0'; p++) {
-		struct proc_facts f = { .index = index++, .time = STR("t"), .comm = STR("\"c\"") };
+		struct proc_facts f = { .index = index, .time = STR("t"), .comm = STR("\"c\"") };
 		bool began = *p == '+';
 		char *end;
 
@@ -22,6 +22,7 @@ static void play(struct procs *procs, const char *script)
 		else
 			procs_ended(procs, f.pid);
 		p = *end == '\0' ? end - 1 : end;
+		index++;
 	}
 }
 
