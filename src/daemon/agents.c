@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What agents' numbers said goes from one process to the next by way of the run table. */
-#include "daemon/line.h"
+#include "daemon/agents.h"
+#include "daemon/cells.h"
 
 static bool has_losses(const struct facts_dropped *d)
 {

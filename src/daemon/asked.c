@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/diag.h"
-#include "daemon/line.h"
+#include "daemon/asked.h"
 
 bool asked_stop(struct line *line)
 {

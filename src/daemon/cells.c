@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/line.h"
+#include "daemon/cells.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +11,8 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "daemon/emit.h"
+#include "daemon/slots.h"
 
 enum {
 	/* A cell over its frame budget is read again when so many frames are free. */

@@ -6,6 +6,10 @@
 
 #include "base/clk.h"
 #include "base/fd.h"
+#include "daemon/agents.h"
+#include "daemon/cells.h"
+#include "daemon/emit.h"
+#include "daemon/witness.h"
 
 static void leave_alone(struct line *line, uint32_t at)
 {

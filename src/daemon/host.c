@@ -10,7 +10,8 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/text.h"
-#include "daemon/line.h"
+#include "daemon/emit.h"
+#include "daemon/host.h"
 
 static struct clock_adjust read_adjust(void)
 {

@@ -7,7 +7,10 @@
 
 #include "base/bytes.h"
 #include "control/control.h"
-#include "daemon/line.h"
+#include "daemon/cells.h"
+#include "daemon/hub.h"
+#include "daemon/moves.h"
+#include "daemon/slots.h"
 
 _Static_assert((size_t)CONTROL_RECEIPT_MAX >= (size_t)HANDOFF_RECEIPT_MAX,
 	       "a receipt must fit its answer");

@@ -93,7 +93,7 @@ void kept_end_turn(struct line *line, uint32_t at, size_t n_read);
 /* Whether what is kept stays for the next process: not when we were told to stop for good. */
 bool kept_stays(const struct line *line);
 
-/* kept_take.c: at a start, in this order */
+/* kept_cells.c, kept_conns.c: at a start, in this order */
 /* Looks at what the process before us had. */
 void kept_find(struct line *line);
 /* The listener of a cell, if it is kept: slot.left_fd. */

@@ -3,7 +3,8 @@
  * line.h - the line: frames come in over the cells' sockets, finished events go out into the
  * ring. Single-threaded; one turn of the loop reads at most RECEIVE_BYTES of each connection.
  *
- * line.c    the turn, and the one way out: line_emit
+ * line.c    the turn
+ * emit.c    the one way out, and waiting for it
  * slots.c   the places of cells: memory and descriptors
  * moves.c   cells that come and go
  * hub.c     what is asked over the control socket
@@ -18,7 +19,8 @@
  * host.c    what the host says of itself and its ledger
  * agents.c  what agents' numbers said, for the next process
  * store.c   descriptors that the service manager keeps
- * kept.c    what the next process needs to go on with connections; kept_take.c takes it
+ * kept.c    what the next process needs to go on with connections; kept_cells.c and
+ *           kept_conns.c take it
  * runs.c    runs of an earlier process, and those that begin
  * vsock.c   the one listener of cells that are known by a CID
  * stop.c    draining, sealing, the last event
@@ -250,241 +252,11 @@ int line_lock_down(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* Closes and unlinks everything; the scribe has ended when it returns, unless a signal said not
  * to wait for it: then it stores what it has by itself. Safe on LINE_NULL. */
 void line_close(struct line *line);
-
-/* host.c */
-/* The first events of the host's own run: log.opened if the log is new, host.started, and what the
- * scribe recovered. found->lost: what the table has is of no use here. */
-int host_tell_start(struct line *line, const struct table_found *found,
-		    struct cht_err *err) CHT_CHECKED;
-/* log.closed, for the successor that the options name. */
-int host_tell_closed(struct line *line, struct cht_err *err) CHT_CHECKED;
-/* The last one. */
-int host_tell_stop(struct line *line, struct cht_str reason, struct cht_err *err) CHT_CHECKED;
-/* clock.stepped when line->now shows that the wall clock was set and the ring has room. */
-int host_watch_clock(struct line *line, struct cht_err *err) CHT_CHECKED;
-/* With room in the ring: ledger.alive and channel.unclaimed when they are due, the next step of
- * pruning. */
-int host_on_time(struct line *line, struct cht_err *err) CHT_CHECKED;
-/* When host_on_time must be called next. */
-uint64_t host_deadline(const struct line *line);
-
-/* runs.c */
-/* Every run that the table has goes on in its cell, or is sealed and leaves the table. */
-int runs_settle(struct line *line, const struct table_found *found,
-		struct cht_err *err) CHT_CHECKED;
-/* Begins a run in every cell that has none. CHT_E_LIMIT when the run table is full, CHT_E_CONFIG.
- */
-int runs_open(struct line *line, struct cht_err *err) CHT_CHECKED;
-/* The same of one cell in two steps: what can be refused for itself, CHT_E_CONFIG, CHT_E_RANGE; and
- * its first event. */
-int runs_init_one(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
-int runs_open_one(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
-/* run.sealed, the last word of a cell's run. As line_emit. */
-int runs_seal(struct line *line, struct slot *slot, struct cht_str reason,
-	      struct cht_err *err) CHT_CHECKED;
-
-/* asked.c */
-/* Takes a signal to stop: line->stop_signal. */
-bool asked_stop(struct line *line);
-/* SIGUSR2: to end so that the next process goes on where we stand. */
-void asked_turn(struct line *line);
-
 /* line.c: turns until a signal (0) or until the scribe is gone (CHT_E_PEER). */
 int line_run(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* stop.c: the end of the log instead of line_run and line_stop: runs stay as they are. */
 int line_end_log(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* The end in good order: 0, or as line_await_durable. */
 int line_stop(struct line *line, struct cht_err *err) CHT_CHECKED;
-
-/* Renders one stamped value of a cell (null: of the host) into the ring, after the run table
- * knows of it. Waits for room only at start and stop; on the path of a frame line_has_room was
- * asked before. CHT_E_PEER when the scribe is gone. */
-int line_emit(struct line *line, struct slot *slot, const struct cht_stamped *stamped,
-	      struct cht_err *err) CHT_CHECKED;
-/* Whether all that one connection's turn can give rise to has room. */
-bool line_has_room(struct line *line);
-/* Whether guests are read although there is no room, because the disk is full and the operator
- * chose that what they send is then dropped. */
-bool line_may_drop(const struct line *line);
-/* Sleeps until the ring moved or the scribe spoke. CHT_E_STATE when a signal says not to wait: any
- * before we are ready, later the second one. CHT_E_FULL when the disk is full and we are to
- * stop, and no space came in time. */
-int line_sleep(struct line *line, struct cht_err *err) CHT_CHECKED;
-/* Waits until everything emitted is durable. As line_sleep; CHT_E_PEER. */
-int line_await_durable(struct line *line, struct cht_err *err) CHT_CHECKED;
-/* Reads what the scribe has to say; CHT_E_PEER when it is gone, with its last word as text. */
-int line_hear_scribe(struct line *line, struct cht_err *err) CHT_CHECKED;
-uint64_t line_next_index(const struct line *line);
-/* Monotonic time without that during which the ring was full. */
-uint64_t line_reading_ns(const struct line *line);
-
-/* slots.c */
-/* Memory for as many cells and connections as there can be. CHT_E_LIMIT, CHT_E_NOMEM. */
-int slots_open(struct line *line, struct cht_err *err) CHT_CHECKED;
-/* Safe before slots_open. */
-void slots_free(struct line *line);
-/* A place for a cell, in SLOT_BINDING; copies reg. CHT_E_LIMIT when all are taken. */
-int slot_take(struct line *line, const struct placed *reg, uint32_t *i,
-	      struct cht_err *err) CHT_CHECKED;
-/* Of a cell without connections: its listener goes, its place is free. */
-void slot_drop(struct line *line, uint32_t i);
-/* Once its cell is made: each text of it and of its registration stands once, in memory of the
- * place. CHT_E_NOMEM. */
-int slot_settle_texts(struct slot *slot, struct cht_err *err) CHT_CHECKED;
-/* A view: texts are the conf_cell's. */
-struct placed placed_of(const struct conf_cell *cell);
-/* What its cell needs once somebody connected to it: zeroed. */
-struct slot_met *slot_met(const struct line *line, uint32_t i);
-/* Of a place whose cell is made: the cell's part comes first in it. */
-static inline struct slot_met *met_of(const struct slot *slot)
-{
-	return (struct slot_met *)(void *)slot->cell.met;
-}
-/* Whether it has no run yet. */
-static inline bool slot_is_coming(const struct slot *slot)
-{
-	return slot->state == SLOT_BINDING || slot->state == SLOT_BOUND;
-}
-/* Whether it is there to be told of: it has a run and is not on its way out. */
-static inline bool slot_is_open(const struct slot *slot)
-{
-	return slot->state == SLOT_OPENING || slot->state == SLOT_OPEN;
-}
-
-/* moves.c */
-/* A cell comes: its socket is asked for, then its run begins. When that is durable it is told of in
- * hub_tell_opened, or before in hub_tell_failed. CHT_E_FULL: the ledger has no room. CHT_E_LIMIT:
- * no place. CHT_E_CONFIG, CHT_E_RANGE: what it is. */
-int moves_register(struct line *line, const struct placed *reg,
-		   const struct control_request *request, uint32_t *i,
-		   struct cht_err *err) CHT_CHECKED;
-/* A cell goes: when its run is sealed it is told of in hub_tell_sealed. */
-void moves_retire(struct line *line, uint32_t i);
-/* What can be done now for those that come and go. CHT_E_PEER as line_emit. */
-int moves_go_on(struct line *line, struct cht_err *err) CHT_CHECKED;
-/* Whether there will be more to do at once. */
-bool moves_have_work(const struct line *line);
-/* A receipt that was asked for; text "": the scribe could not give it. */
-void moves_on_receipt(struct line *line, uint64_t index, struct cht_str text);
-/* The opener has answered. fd is taken; why->code below 0: there is no socket, and before we are
- * ready that is the result. */
-int moves_on_bound(struct line *line, uint32_t i, int fd, struct cht_err *why) CHT_CHECKED;
-void moves_on_unbound(struct line *line, uint32_t i);
-/* All of it, and what was stated, waiting for the disk. As line_await_durable. */
-int moves_finish(struct line *line, struct cht_err *err) CHT_CHECKED;
-
-/* opener.c */
-/* Starts it and waits until it is there. CHT_E_CONFIG: what it has been told. CHT_E_PEER. */
-int opener_open(struct line *line, struct cht_err *err) CHT_CHECKED;
-/* It unlinks what it made, and ends; waits for that unless a signal says not to. */
-void opener_close(struct line *line);
-/* Reads its answers. When it is gone we are to stop; before we are ready that is CHT_E_PEER. */
-int opener_hear(struct line *line, struct cht_err *err) CHT_CHECKED;
-/* Asks for a cell's socket, or for its end, unless that is asked for or too much is. What cannot be
- * asked any more is as if it were answered. CHT_E_PEER, CHT_E_IO. */
-/* At the start, each waits for its answer. As opener_open; CHT_E_BIND.
- * The control sockets: line->control_fd, .register_fd. */
-int opener_bind_control(struct line *line, struct cht_err *err) CHT_CHECKED;
-/* A cell's socket of an earlier process, whose listener we have, if its file is still the one with
- * these numbers: it is ours to unlink. */
-int opener_adopt(struct line *line, uint32_t i, uint64_t dev, uint64_t ino,
-		 struct cht_err *err) CHT_CHECKED;
-/* When we are gone, sockets keep their names: another process goes on with them; or not. */
-int opener_keep(struct line *line, bool keep, struct cht_err *err) CHT_CHECKED;
-/* No more is adopted: guests come. */
-int opener_settle(struct line *line, struct cht_err *err) CHT_CHECKED;
-int opener_ask_bind(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
-int opener_ask_unlink(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
-
-/* hub.c */
-/* Before we are locked down, and before anything is written: who may do what. CHT_E_CONFIG. */
-int hub_prepare(struct line *line, struct cht_err *err) CHT_CHECKED;
-/* Listens, when the options say where. */
-int hub_open(struct line *line, struct cht_err *err) CHT_CHECKED;
-void hub_close(struct line *line);
-/* Serves who asked. is_ready: the loop found FD_CONTROL ready. CHT_E_PEER as line_emit. */
-int hub_turn(struct line *line, bool is_ready, struct cht_err *err) CHT_CHECKED;
-/* When hub_turn must be called next. */
-uint64_t hub_deadline(const struct line *line);
-void hub_tell_opened(struct line *line, uint32_t i, struct cht_str receipt);
-/* It could not come, and will be no more. CHT_E_PEER, CHT_E_STATE, CHT_E_IO: it concerns all. */
-void hub_tell_failed(struct line *line, uint32_t i, const struct cht_err *why);
-void hub_tell_sealed(struct line *line, uint32_t i, struct cht_str receipt);
-void hub_tell_stated(struct line *line, control_ticket ticket, const struct stated *stated);
-
-/* agents.c */
-/* What the frame's agent has numbered, into the run table: after the frame is stamped, before its
- * event is emitted. */
-void agents_note(struct line *line, const struct slot *slot, const struct cht_declaration *d);
-/* What the run table has of a cell's run: what its agents told an earlier process. */
-void agents_take_over(struct line *line, struct slot *slot);
-
-/* cells.c */
-/* What a cell's channel is called, NUL-terminated: its socket's path, or "vsock:" and its CID.
- * CHT_E_RANGE when it does not fit. */
-int cells_channel(const struct placed *c, char *out, size_t cap) CHT_CHECKED;
-/* Says what of a place will not work as its operator may expect. */
-void cells_prepare(const struct line *line, uint32_t i);
-/* Hears a bound socket from now on. */
-int cells_listen(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
-/* Closes a listener, whose name is gone; or every one. */
-void cells_close_listener(struct line *line, struct slot *slot);
-void cells_close_listeners(struct line *line);
-/* Those that are kept stay for the next process, with their names; the others go. */
-void cells_leave_listeners(struct line *line);
-/* Both its budgets, by its limits, are full. */
-void cells_fill_budgets(const struct line *line, struct slot *slot);
-/* Takes who waits, at most ACCEPTS_PER_TURN; true when there may be more. */
-bool cells_on_accept(struct line *line, uint32_t i);
-/* What channel_accept gave of a connection to cell i, and its result: lets it stay, or not. */
-void cells_take(struct line *line, uint32_t i, int result, int fd, const struct channel_peer *peer);
-/* A listener whose accept failed is not heard for a while, and who asks for it is told why. */
-void cells_rest(struct line *line, int fd, enum fd_kind kind, const char *who, const char *why);
-/* Hears the listeners again that rested long enough after a failed accept. */
-void cells_listen_again(struct line *line);
-/* Emits what a cell has to say at line->now. CHT_E_PEER as line_emit. */
-int cells_emit_due(struct line *line, struct slot *slot, struct cht_err *err) CHT_CHECKED;
-/* Takes a cell's next time into the heap when it comes earlier; what was moved later is found
- * out when the old time comes. */
-void cells_hurry(struct line *line, uint32_t i);
-/* After a connection's turn, or its end: run table, frame budget, blocks that came free. */
-void cells_after_turn(struct line *line, uint32_t i, uint64_t n_frames);
-/* Everything that is due at line->now: host events of cells, budgets, stalls. */
-int cells_on_time(struct line *line, struct cht_err *err) CHT_CHECKED;
-/* Puts into the run table what must survive us of a cell's frames. */
-void cells_note_left(struct line *line, const struct slot *slot);
-/* There is room again: every cell's next time counts again. */
-void cells_note_room(struct line *line);
-/* The same without the cell's own pauses: by it a frame stalls. */
-uint64_t cells_reading_ns(const struct line *line, const struct slot *slot);
-/* What is counted and not yet told, of all cells. */
-int cells_flush(struct line *line, struct cht_err *err) CHT_CHECKED;
-/* The same of one cell. */
-int cells_flush_one(struct line *line, struct slot *slot, struct cht_err *err) CHT_CHECKED;
-/* When cells_on_time must be called next. */
-uint64_t cells_deadline(const struct line *line);
-/* The cells are not being read since that time, or are again: their silence clocks stand still
- * meanwhile. */
-void cells_note_paused(struct line *line, bool paused, uint64_t since_ns);
-
-/* witness.c */
-/* An orchestrator states something of a cell that is open (cell_note_told). */
-void witness_told(struct line *line, uint32_t i, enum cell_told what);
-/* Of a run that an earlier process began: what was said to that one. A cell that was restored and
- * not heard yet is expected now. */
-void witness_take_over(struct line *line, struct slot *slot, const struct frames_left *left);
-/* Watches the process that connected fd, or the one with this number, as the VMM of a cell that has
- * none yet; as long as there are descriptors for it. A process that is not there is not watched. */
-void witness_meet(struct line *line, uint32_t i, int fd);
-void witness_watch(struct line *line, uint32_t i, uint32_t pid);
-/* The loop found FD_VMM ready, of the tenant gen. */
-void witness_on_end(struct line *line, uint32_t i, uint32_t gen);
-/* Makes room for a connection where descriptors are few: one VMM is no longer watched. False: there
- * is none. */
-bool witness_give_up(struct line *line);
-/* Its descriptor goes. */
-void witness_drop(struct line *line, struct slot *slot);
-/* We slept from before_ns, and were to be awake at due_ns (cell_note_late). */
-void witness_late(struct line *line, uint64_t due_ns, uint64_t before_ns);
 
 #endif

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cells that come and go while the line runs. Each step waits for the disk without holding up
  * anybody: what waits stands in a list, which is gone through once a turn. */
+#include "daemon/moves.h"
 #include "base/bytes.h"
 #include "base/clk.h"
 #include "base/err.h"
 #include "base/limits.h"
-#include "daemon/line.h"
+#include "daemon/cells.h"
+#include "daemon/emit.h"
+#include "daemon/hub.h"
+#include "daemon/opener.h"
+#include "daemon/runs.h"
+#include "daemon/slots.h"
+#include "daemon/witness.h"
 
 enum { READS_PER_TURN = 16 }; /* of one connection that is drained */
 

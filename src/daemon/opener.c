@@ -15,8 +15,11 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "daemon/cells.h"
+#include "daemon/emit.h"
 #include "daemon/join.h"
-#include "daemon/line.h"
+#include "daemon/moves.h"
+#include "daemon/opener.h"
 
 /* No place's: what the start waits for, one at a time. */
 #define START_TICKET UINT64_MAX

@@ -7,7 +7,12 @@
 #include "base/bytes.h"
 #include "base/diag.h"
 #include "base/err.h"
-#include "daemon/line.h"
+#include "daemon/agents.h"
+#include "daemon/cells.h"
+#include "daemon/emit.h"
+#include "daemon/runs.h"
+#include "daemon/slots.h"
+#include "daemon/witness.h"
 
 static const struct placed *find_cell(const struct line *line, const struct run *run, uint32_t *i)
 {

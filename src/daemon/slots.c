@@ -9,7 +9,9 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "control/control.h"
-#include "daemon/line.h"
+#include "daemon/cells.h"
+#include "daemon/slots.h"
+#include "daemon/witness.h"
 
 enum {
 	PAGE_BYTES = 4096,

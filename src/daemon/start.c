@@ -16,8 +16,14 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "daemon/cells.h"
+#include "daemon/emit.h"
+#include "daemon/host.h"
+#include "daemon/hub.h"
 #include "daemon/join.h"
-#include "daemon/line.h"
+#include "daemon/opener.h"
+#include "daemon/runs.h"
+#include "daemon/slots.h"
 
 static int send_ring(struct line *line, struct cht_err *err)
 {

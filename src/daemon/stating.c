@@ -11,7 +11,11 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
-#include "daemon/line.h"
+#include "daemon/cells.h"
+#include "daemon/emit.h"
+#include "daemon/hub.h"
+#include "daemon/slots.h"
+#include "daemon/witness.h"
 
 /* ---- limits of one cell */
 

@@ -9,7 +9,14 @@
 #include "base/clk.h"
 #include "base/diag.h"
 #include "base/limits.h"
-#include "daemon/line.h"
+#include "daemon/cells.h"
+#include "daemon/emit.h"
+#include "daemon/host.h"
+#include "daemon/hub.h"
+#include "daemon/moves.h"
+#include "daemon/opener.h"
+#include "daemon/runs.h"
+#include "daemon/slots.h"
 
 /* One pass over all connections. *more: some had bytes, and time is left. */
 static int drain_once(struct line *line, uint64_t until_ns, bool *more, struct cht_err *err)

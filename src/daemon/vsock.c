@@ -5,7 +5,9 @@
 
 #include "base/err.h"
 #include "base/fd.h"
-#include "daemon/line.h"
+#include "daemon/cells.h"
+#include "daemon/emit.h"
+#include "daemon/slots.h"
 
 static bool may_be_needed(const struct conf *conf)
 {

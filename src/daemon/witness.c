@@ -6,7 +6,9 @@
 
 #include "base/diag.h"
 #include "base/fd.h"
-#include "daemon/line.h"
+#include "daemon/cells.h"
+#include "daemon/slots.h"
+#include "daemon/witness.h"
 
 /* Takes pidfd; -1 is fine. */
 static void watch(struct line *line, uint32_t i, int pidfd)
