@@ -128,8 +128,9 @@ enum { TABLE_AGENTS = 4 }; /* of a run, those heard last */
 /* What the numbers of one agent say up to now; it holds once the run's event with the number `from`
  * is noted, and until then what was noted before does. */
 void table_note_agent(struct table *t, int slot, const struct boot *boot, uint64_t from);
-/* Those of a run that table_load gave, before anything more of it is noted. Returns how many. */
-unsigned table_agents(struct table *t, int slot, struct boot out[TABLE_AGENTS]);
+/* Those of a run that table_load gave, before anything more of it is noted: into *out, of
+ * TABLE_AGENTS. Returns how many. */
+unsigned table_agents(struct table *t, int slot, struct boot *out);
 
 /* Open runs of the earlier process: call with *slot = -1 first. False at the end. */
 bool table_next(const struct table *t, int *slot);

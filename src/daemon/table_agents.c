@@ -69,7 +69,7 @@ static void forget_unheld(struct agent_mark both[2], uint64_t sequence)
 			both[i].check = 0;
 }
 
-unsigned table_agents(struct table *t, int slot, struct boot out[TABLE_AGENTS])
+unsigned table_agents(struct table *t, int slot, struct boot *out)
 {
 	struct agent_mark(*all)[2] = table_group(t, slot)->agents[slot % TABLE_GROUP];
 	const struct mark *newest_event = table_newest_mark(table_slot(t, slot));

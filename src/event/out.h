@@ -34,12 +34,23 @@ static inline void le64_store(uint8_t *p, uint64_t v)
 
 #define out_lit(p, lit) ((uint8_t *)memcpy((p), "" lit, sizeof(lit) - 1) + (sizeof(lit) - 1))
 
-/* The text of a run: len bytes of a field of 16 * n + 1, copied in blocks of 16. It needs no
- * escape, because src/cell takes nothing else for a cell. */
+/* The text of a run: len bytes, no more are read. By blocks, the last of which overlaps the one
+ * before it. It needs no escape, because src/cell takes nothing else for a cell. */
 static inline uint8_t *out_field(uint8_t *p, const char *field, size_t len)
 {
-	for (size_t at = 0; at < len; at += 16)
-		memcpy(p + at, field + at, 16);
+	size_t at = 0;
+
+	if (len >= 16) {
+		for (; at + 16 < len; at += 16)
+			memcpy(p + at, field + at, 16);
+		memcpy(p + len - 16, field + len - 16, 16);
+	} else if (len >= 8) {
+		memcpy(p, field, 8);
+		memcpy(p + len - 8, field + len - 8, 8);
+	} else {
+		for (; at < len; at++)
+			p[at] = (uint8_t)field[at];
+	}
 	return p + len;
 }
 
