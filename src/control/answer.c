@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "control/client.h"
 #include "control/reply.h"
+#include "http/http.h"
 
 enum { LISTING_BYTES = 8192 };
 
@@ -112,12 +113,14 @@ static ssize_t on_listing(void *closure, uint64_t pos, char *to, size_t max)
  */
 static enum MHD_Result queue_cells(struct control *c, struct client *client)
 {
+	struct MHD_Response *response = MHD_create_response_from_callback(
+		MHD_SIZE_UNKNOWN, LISTING_BYTES, on_listing, client, NULL);
+
 	client->listing = (struct listing){ .control = c };
 	client->text_len = 0;
-	return queue(client,
-		     MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, LISTING_BYTES, on_listing,
-						       client, NULL),
-		     MHD_HTTP_OK, json_type);
+	if (client->is_body_less)
+		http_end_behind(response);
+	return queue(client, response, MHD_HTTP_OK, json_type);
 }
 
 static enum MHD_Result queue_metrics(struct control *c, struct client *client)

@@ -29,7 +29,7 @@ struct listing {
 
 struct client {
 	enum client_state state;
-	bool may_read, may_write, has_head;
+	bool may_read, may_write, has_head, is_body_less; /* HEAD */
 	uint64_t since_ns;
 	struct MHD_Connection *connection;
 	int fd;

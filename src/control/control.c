@@ -140,6 +140,7 @@ static enum MHD_Result on_request(void *closure, struct MHD_Connection *connecti
 	if (client == NULL)
 		return MHD_NO;
 	if (!client->has_head) {
+		client->is_body_less = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
 		if (client->error.status == 0)
 			(void)control_read_target(method, client->text, &client->request,
 						  &client->error);

@@ -22,3 +22,9 @@ size_t http_leave_escaped(void *closure, struct MHD_Connection *connection, char
 	(void)connection;
 	return strlen(text);
 }
+
+void http_end_behind(struct MHD_Response *response)
+{
+	if (response != NULL)
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+}

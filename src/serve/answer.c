@@ -253,6 +253,8 @@ enum MHD_Result serve_on_request(void *closure, struct MHD_Connection *connectio
 			return MHD_YES;
 	} else {
 		answer_get(closure, client, &a);
+		if (client->request.what == SERVE_EVENTS && strcmp(method, "HEAD") == 0)
+			http_end_behind(a.response);
 	}
 	client->state = CLIENT_TAKING;
 	client->since_ns = clk_monotonic_ns();

@@ -430,5 +430,8 @@ int main(void)
 		CASE(test_a_stale_socket_goes_only_when_that_was_said_at_the_start),
 	};
 
+	/* Valgrind 3.19 does not know openat2, and without it the opener opens nothing. */
+	if (getenv("CHT_VALGRIND") != NULL)
+		return 77;
 	return cmocka_run_group_tests_name("opener", tests, setup, teardown);
 }
