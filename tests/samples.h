@@ -184,6 +184,16 @@ static void sample_guest(struct sample *x, enum sample_size size)
 	"cht.example/00000000000000ff\n42\nAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n\n"       \
 	"\xe2\x80\x94 cht.example/00000000000000ff ChscPQEB\n"
 
+static void sample_reloaded(struct cht_stamped *s, bool least)
+{
+	struct facts_host_reloaded *f = &s->facts.host_reloaded;
+
+	f->changed = least ? STR("") : STR("limits.stall silence.boot_window");
+	f->kept = least ? STR("") : STR("daemon.state");
+	f->configuration =
+		STR("sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+}
+
 static void sample_log_opened(struct sample *x, enum sample_size size)
 {
 	struct facts_log_opened *f = &x->s.facts.log_opened;
@@ -296,6 +306,13 @@ static struct cht_str sample_channel(struct sample *x, enum sample_size size)
 }
 
 /* Numbers are set by their bytes, then what is text or has a meaning. */
+static struct cht_str sample_stated_text(const struct sample *x, enum sample_size size)
+{
+	if (size == SAMPLE_LEAST)
+		return STR("{\"exitCode\":0}");
+	return size == SAMPLE_USUAL ? STR(SAMPLE_STATED) : str_of(x->stated);
+}
+
 static void sample_facts(struct sample *x, enum sample_size size)
 {
 	bool least = size == SAMPLE_LEAST;
@@ -308,11 +325,7 @@ static void sample_facts(struct sample *x, enum sample_size size)
 		s->facts.run_continued.origin = STR("cht.example/0123456789abcdef");
 		s->facts.run_continued.socket = sample_channel(x, size);
 		break;
-	case EV_RUN_STATED:
-		s->facts.stated.text = least                  ? STR("{\"exitCode\":0}")
-				       : size == SAMPLE_USUAL ? STR(SAMPLE_STATED)
-							      : str_of(x->stated);
-		break;
+	case EV_RUN_STATED: s->facts.stated.text = sample_stated_text(x, size); break;
 	case EV_RUN_RESUMED:
 		s->facts.run_resumed.cause = STR("unclean restart");
 		s->facts.run_resumed.socket = sample_channel(x, size);
@@ -341,6 +354,7 @@ static void sample_facts(struct sample *x, enum sample_size size)
 		s->facts.host_started.table_lost = !least;
 		break;
 	case EV_HOST_STOPPED: s->facts.host_stopped.reason = STR("SIGTERM"); break;
+	case EV_HOST_RELOADED: sample_reloaded(s, least); break;
 	case EV_LOG_OPENED: sample_log_opened(x, size); break;
 	case EV_LOG_CLOSED:
 		s->facts.log_closed.reason = STR("rotation");

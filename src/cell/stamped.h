@@ -40,6 +40,7 @@ enum event_kind {
 	EV_LEDGER_PRUNED,
 	EV_CLOCK_STEPPED,
 	EV_CHANNEL_UNCLAIMED,
+	EV_HOST_RELOADED,
 	EV_N_KINDS
 };
 
@@ -254,6 +255,15 @@ struct facts_host_stopped {
 	struct cht_str reason; /* "SIGTERM", "SIGINT", "succession", "upgrade" */
 	uint64_t cells;
 };
+/* A configuration that was read again. Lists are of names of keys, such as limits.stall, with
+ * blanks between. */
+struct facts_host_reloaded {
+	struct cht_str changed;       /* what rules from now on */
+	struct cht_str kept;          /* what differs, and needs a restart */
+	struct cht_str configuration; /* "sha256:" and the digest of what was read */
+	uint64_t cells_added, cells_removed;
+	uint64_t cells_kept; /* are otherwise than it says, and stay so */
+};
 /* A log's last note: its first two lines, and all of it. note empty: there is none. */
 struct predecessor {
 	struct cht_str origin, note;
@@ -319,6 +329,7 @@ struct cht_stamped {
 		struct facts_state_changed state_changed;
 		struct facts_host_started host_started;
 		struct facts_host_stopped host_stopped;
+		struct facts_host_reloaded host_reloaded;
 		struct facts_log_opened log_opened;
 		struct facts_log_closed log_closed;
 		struct facts_recovered recovered;

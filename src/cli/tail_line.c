@@ -53,6 +53,7 @@ static const struct shown {
 	{ "cell.state_changed", false, { "from", "to", "basis", "?epoch" } },
 	{ "host.started", false, { "version", "previous", "cells", "nextIndex", "kernel" } },
 	{ "host.stopped", false, { "reason", "cells" } },
+	{ "host.reloaded", false, { "changed", "kept", "cellsAdded", "cellsRemoved" } },
 	{ "log.opened", false, { "origin", "reason", "retention", "predecessor.origin" } },
 	{ "log.closed", true, { "reason", "successor.origin" } },
 	{ "ledger.alive", false, { "nextIndex" } },

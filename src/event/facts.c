@@ -435,6 +435,18 @@ static void put_clock_stepped(struct members *m, const struct cht_stamped *s)
 	members_i64(m, "stepNs", f->step_ns);
 }
 
+static void put_host_reloaded(struct members *m, const struct cht_stamped *s)
+{
+	const struct facts_host_reloaded *f = &s->facts.host_reloaded;
+
+	members_u64(m, "cellsAdded", f->cells_added);
+	members_u64(m, "cellsKept", f->cells_kept);
+	members_u64(m, "cellsRemoved", f->cells_removed);
+	members_words(m, "changed", f->changed);
+	members_text(m, "configuration", f->configuration);
+	members_words(m, "kept", f->kept);
+}
+
 static void put_unclaimed(struct members *m, const struct cht_stamped *s)
 {
 	members_u64(m, "cid", s->facts.unclaimed.cid);
@@ -467,6 +479,7 @@ static const put_facts_fn put_facts[EV_N_KINDS] = {
 	[EV_LEDGER_PRUNED] = put_pruned,
 	[EV_CLOCK_STEPPED] = put_clock_stepped,
 	[EV_CHANNEL_UNCLAIMED] = put_unclaimed,
+	[EV_HOST_RELOADED] = put_host_reloaded,
 };
 
 void render_facts(struct buf *b, const struct cht_stamped *s)

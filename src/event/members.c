@@ -2,8 +2,10 @@
 #include "event/members.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/bytes.h"
+#include "base/json.h"
 #include "event/out.h"
 
 static void put_text(struct buf *b, struct cht_str s)
@@ -180,4 +182,24 @@ void members_close(struct members *m)
 {
 	put_shared(m, NULL);
 	buf_put_byte(m->b, '}');
+}
+
+void members_words(struct members *m, const char *key, struct cht_str words)
+{
+	bool is_first = true;
+
+	members_key(m, key);
+	buf_put_byte(m->b, '[');
+	while (words.len > 0) {
+		const char *blank = memchr(words.ptr, ' ', words.len);
+		size_t n = blank != NULL ? (size_t)(blank - words.ptr) : words.len;
+		size_t past = n + (blank != NULL);
+
+		if (!is_first)
+			buf_put_byte(m->b, ',');
+		json_put_str(m->b, (struct cht_str){ words.ptr, n });
+		is_first = false;
+		words = (struct cht_str){ words.ptr + past, words.len - past };
+	}
+	buf_put_byte(m->b, ']');
 }

@@ -27,6 +27,8 @@ void members_bool(struct members *m, const char *key, bool v);
 void members_decimal(struct members *m, const char *key, uint64_t v);
 /* What is not UTF-8 becomes U+FFFD. */
 void members_text(struct members *m, const char *key, struct cht_str s);
+/* An array of the words of a text with blanks between. */
+void members_words(struct members *m, const char *key, struct cht_str words);
 /* An object {name: count} of those that are not 0, sorted by name. */
 void members_counts(struct members *m, const char *key, const uint64_t *counts, unsigned n,
 		    const char *(*name)(unsigned));

@@ -66,6 +66,8 @@ const struct event_type event_types[EV_N_KINDS] = {
 	HOST(EV_CLOCK_STEPPED, "clock.stepped", "derived", "host.clock",
 	     "[\"clock_realtime\",\"clock_boottime\"]"),
 	HOST(EV_CHANNEL_UNCLAIMED, "channel.unclaimed", "observed", "host.channel", "[\"accept\"]"),
+	HOST(EV_HOST_RELOADED, "host.reloaded", "observed", "host.line",
+	     "[\"signal\",\"configuration\"]"),
 };
 
 const struct event_type *event_type_find(struct cht_str type)

@@ -151,7 +151,7 @@ static bool is_of_host(const struct event_view *view)
 	       is_kind(view, EV_LOG_OPENED) || is_kind(view, EV_LOG_CLOSED) ||
 	       is_kind(view, EV_LEDGER_ALIVE) || is_kind(view, EV_LEDGER_PRUNED) ||
 	       is_kind(view, EV_LEDGER_RECOVERED) || is_kind(view, EV_CLOCK_STEPPED) ||
-	       is_kind(view, EV_CHANNEL_UNCLAIMED);
+	       is_kind(view, EV_CHANNEL_UNCLAIMED) || is_kind(view, EV_HOST_RELOADED);
 }
 
 /* Numbers that a run.resumed says were accepted and are not stored. */
