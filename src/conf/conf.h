@@ -63,6 +63,9 @@ struct conf {
 	char *opener_roots;         /* absolute directories, blanks between; null: all of / */
 	struct conf_cell *cells;
 	size_t n_cells, cells_cap;
+	int argc; /* the command line, borrowed */
+	char **argv;
+	char *config; /* the file that --config names, or null */
 	char **files; /* names of what was read */
 	uint16_t n_files;
 	struct conf_origin origins[CONF_KEYS_MAX]; /* of each key outside [cell] */
@@ -87,6 +90,35 @@ int conf_read(struct conf *conf, const char *name, struct cht_bytes text,
 /* The same of a file of cells.d: cells and nothing else. */
 int conf_read_cells(struct conf *conf, const char *name, struct cht_bytes text,
 		    struct cht_err *err) CHT_CHECKED;
+/* A file is read whole, and no longer than that. */
+enum { CONF_FILE_MAX = 1 << 20 };
+
+/* ---- reading it again, by who has no path: conf_init, conf_read of the file, conf_read_cells of
+ * each that is in its cells.d, then conf_complete. */
+
+struct conf_names {
+	char **list; /* in order */
+	size_t n, cap;
+};
+/* The directory of drop-ins beside a file. CHT_E_CONFIG: it does not fit. */
+int conf_cells_dir(const char *file, char *out, size_t cap, struct cht_err *err) CHT_CHECKED;
+/* The names in it that count. On failure too: conf_names_free. CHT_E_CONFIG, CHT_E_NOMEM. */
+int conf_list(int dir_fd, const char *dir, struct conf_names *out, struct cht_err *err) CHT_CHECKED;
+void conf_names_free(struct conf_names *names);
+/* The options again, which win over what was read, and conf_check. As conf_load. */
+int conf_complete(struct conf *conf, int argc, char **argv, struct cht_err *err) CHT_CHECKED;
+/* may_change: while chtd runs, by conf_take_over: [limits], and the windows of [silence]. */
+struct conf_difference {
+	const char *section, *name;
+	bool may_change;
+};
+/* Keys outside of cells that have not the same value, one after the other: *at is 0 at first.
+ * False: that was all. */
+bool conf_next_difference(const struct conf *a, const struct conf *b, size_t *at,
+			  struct conf_difference *out);
+/* Takes what can change, into a configuration that runs. */
+void conf_take_over(struct conf *running, const struct conf *next);
+
 /* Defaults: everything unset. */
 void conf_init(struct conf *conf);
 /* One --cell argument: ID=BASE[,run=..][,spec=..][,uid=N] or ID=,path=PATH[,..]. */
@@ -99,6 +131,10 @@ int conf_check(const struct conf *conf, struct cht_err *err) CHT_CHECKED;
  * json prints. b->full when it did not fit: in conf_render_max() bytes it does. */
 void conf_render(const struct conf *conf, struct buf *b);
 size_t conf_render_max(const struct conf *conf);
+/* "sha256:" and the digest of it, NUL-terminated. CHT_E_NOMEM, CHT_E_CONFIG. */
+enum { CONF_DIGEST_LEN = 7 + 64 };
+int conf_digest(const struct conf *conf, char out[CONF_DIGEST_LEN + 1],
+		struct cht_err *err) CHT_CHECKED;
 
 /* A value as it would stand in the file, and its origin. Texts borrow from conf. */
 struct conf_value {

@@ -15,19 +15,15 @@
 #include "conf/conf.h"
 #include "conf/keys.h"
 
-struct names {
-	char **list;
-	size_t n, cap;
-};
-
-static void names_free(struct names *names)
+void conf_names_free(struct conf_names *names)
 {
 	for (size_t i = 0; i < names->n; i++)
 		free(names->list[i]);
 	free(names->list);
+	*names = (struct conf_names){ .n = 0 };
 }
 
-static bool names_add(struct names *names, const char *name)
+static bool names_add(struct conf_names *names, const char *name)
 {
 	if (names->n == names->cap) {
 		size_t cap = names->cap == 0 ? 16 : names->cap * 2;
@@ -57,7 +53,7 @@ static bool is_drop_in(const char *name)
 	return name[0] != '.' && n > suffix && strcmp(name + n - suffix, ".conf") == 0;
 }
 
-static int list(int dir_fd, const char *path, struct names *names, struct cht_err *err)
+int conf_list(int dir_fd, const char *path, struct conf_names *names, struct cht_err *err)
 {
 	int fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0), r = 0;
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
@@ -93,22 +89,32 @@ static int read_one(struct conf *conf, int dir_fd, const char *dir, const char *
 	return conf_read_cells(conf, path, (struct cht_bytes){ space.ptr, (size_t)n }, err);
 }
 
-int drop_ins_read(struct conf *conf, const char *file, struct cht_bytes space, struct cht_err *err)
+int conf_cells_dir(const char *file, char *out, size_t cap, struct cht_err *err)
 {
 	const char *slash = strrchr(file, '/');
-	int before = slash != NULL ? (int)(slash - file) + 1 : 0, dir_fd, r;
-	struct names names = { .n = 0 };
-	char dir[CONF_TEXT_MAX + 1];
+	int before = slash != NULL ? (int)(slash - file) + 1 : 0;
+	int n = snprintf(out, cap, "%.*scells.d", before, file);
 
-	if (snprintf(dir, sizeof(dir), "%.*scells.d", before, file) >= (int)sizeof(dir))
+	if (n < 0 || (size_t)n >= cap)
 		return cht_fail(err, CHT_E_CONFIG, ENAMETOOLONG, "%s", file);
+	return 0;
+}
+
+int drop_ins_read(struct conf *conf, const char *file, struct cht_bytes space, struct cht_err *err)
+{
+	struct conf_names names = { .n = 0 };
+	char dir[CONF_TEXT_MAX + 1];
+	int dir_fd, r = conf_cells_dir(file, dir, sizeof(dir), err);
+
+	if (r < 0)
+		return r;
 	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd < 0)
 		return errno == ENOENT ? 0 : cht_fail(err, CHT_E_CONFIG, errno, "%s", dir);
-	r = list(dir_fd, dir, &names, err);
+	r = conf_list(dir_fd, dir, &names, err);
 	for (size_t i = 0; i < names.n && r == 0; i++)
 		r = read_one(conf, dir_fd, dir, names.list[i], space, err);
-	names_free(&names);
+	conf_names_free(&names);
 	fd_close(&dir_fd);
 	return r;
 }

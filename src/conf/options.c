@@ -11,8 +11,6 @@
 #include "base/text.h"
 #include "conf/keys.h"
 
-enum { CONF_FILE_MAX = 1 << 20 };
-
 static const char usage[] =
 	"Usage: chtd --state DIR [OPTION]... --cell ID=BASE[,run=R][,spec=S][,uid=N]\n"
 	"\n"
@@ -96,13 +94,30 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+static int set_text(char **slot, const char *text, struct cht_err *err)
+{
+	char *copy = strdup(text);
+
+	if (copy == NULL)
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for the options");
+	free(*slot);
+	*slot = copy;
+	return 0;
+}
+
 static int read_config_file(struct conf *conf, const char *path, struct cht_err *err)
 {
-	uint8_t *text = malloc(CONF_FILE_MAX);
+	uint8_t *text;
 	struct cht_err why = { 0 };
 	ssize_t n;
 	int r;
 
+	if (conf->config != NULL)
+		return cht_fail(err, CHT_E_RANGE, 0, "--config is given twice");
+	r = set_text(&conf->config, path, err);
+	if (r < 0)
+		return r;
+	text = malloc(CONF_FILE_MAX);
 	if (text == NULL)
 		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for the configuration");
 	n = fd_read_file(AT_FDCWD, path, text, CONF_FILE_MAX, &why);
@@ -114,17 +129,6 @@ static int read_config_file(struct conf *conf, const char *path, struct cht_err 
 		r = drop_ins_read(conf, path, (struct cht_bytes){ text, CONF_FILE_MAX }, err);
 	free(text);
 	return r;
-}
-
-static int set_text(char **slot, const char *text, struct cht_err *err)
-{
-	char *copy = strdup(text);
-
-	if (copy == NULL)
-		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for the options");
-	free(*slot);
-	*slot = copy;
-	return 0;
 }
 
 /* An option that is a key of the file too. */
@@ -182,18 +186,29 @@ static int set_option(struct conf *conf, int option, const char *argument, struc
 }
 
 /* The file is read before the options, wherever --config stands, so that they win. */
-static int each_option(struct conf *conf, int argc, char **argv, bool files, struct cht_err *err)
+enum pass { PASS_FILES, PASS_OPTIONS, PASS_AGAIN };
+
+/* Whose turn it is; what was done with at the start is not looked at again. */
+static bool is_of(enum pass pass, int option)
+{
+	if (option == OPT_CONFIG)
+		return pass == PASS_FILES;
+	return pass == PASS_OPTIONS || (pass == PASS_AGAIN && option != OPT_READY_FD);
+}
+
+static int each_option(struct conf *conf, int argc, char **argv, enum pass pass,
+		       struct cht_err *err)
 {
 	int option, r;
 
 	optind = 0;
-	opterr = files;
+	opterr = pass == PASS_FILES;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == OPT_HELP || option == OPT_VERSION) {
 			(void)fputs(option == OPT_HELP ? usage : "chtd " CHT_VERSION "\n", stdout);
 			return fflush(stdout) == 0 ? CONF_DONE : CHT_E_IO;
 		}
-		if (option == '?' || files != (option == OPT_CONFIG)) {
+		if (option == '?' || !is_of(pass, option)) {
 			if (option == '?')
 				return cht_fail(err, CHT_E_RANGE, 0, "try chtd --help");
 			continue;
@@ -213,8 +228,17 @@ int conf_load(struct conf *conf, int argc, char **argv, struct cht_err *err)
 	int r;
 
 	conf_init(conf);
-	r = each_option(conf, argc, argv, true, err);
+	conf->argc = argc;
+	conf->argv = argv;
+	r = each_option(conf, argc, argv, PASS_FILES, err);
 	if (r == 0)
-		r = each_option(conf, argc, argv, false, err);
+		r = each_option(conf, argc, argv, PASS_OPTIONS, err);
+	return r != 0 ? r : conf_check(conf, err);
+}
+
+int conf_complete(struct conf *conf, int argc, char **argv, struct cht_err *err)
+{
+	int r = each_option(conf, argc, argv, PASS_AGAIN, err);
+
 	return r != 0 ? r : conf_check(conf, err);
 }

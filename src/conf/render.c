@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/bytes.h"
+#include "base/digest.h"
+#include "base/err.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "conf/conf.h"
@@ -101,4 +106,27 @@ size_t conf_render_max(const struct conf *conf)
 	enum { CONFIG_TEXT_MAX = 64 << 10, CONFIG_CELL_TEXT_MAX = 32 << 10 };
 
 	return CONFIG_TEXT_MAX + conf->n_cells * (size_t)CONFIG_CELL_TEXT_MAX;
+}
+
+int conf_digest(const struct conf *conf, char out[CONF_DIGEST_LEN + 1], struct cht_err *err)
+{
+	size_t cap = conf_render_max(conf);
+	struct buf hex = buf_init(out + 7, 64), text;
+	uint8_t digest[32], *mem = malloc(cap);
+	int r;
+
+	if (mem == NULL)
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory to render the configuration");
+	text = buf_init(mem, cap);
+	conf_render(conf, &text);
+	r = digest_sha256(buf_bytes(&text), digest, err);
+	free(mem);
+	if (r == 0 && text.full)
+		r = cht_fail(err, CHT_E_CONFIG, 0, "the configuration is too long");
+	if (r < 0)
+		return r;
+	memcpy(out, "sha256:", 7);
+	put_hex(&hex, digest, sizeof(digest));
+	out[CONF_DIGEST_LEN] = '\0';
+	return 0;
 }

@@ -243,14 +243,14 @@ static void free_cell(struct conf_cell *cell)
 
 void conf_free(struct conf *conf)
 {
-	char **texts[] = { &conf->state,      &conf->on_full,     &conf->silence,
-			   &conf->log_name,   &conf->control,     &conf->log_key_file,
-			   &conf->lockdown,   &conf->close_for,   &conf->close_reason,
-			   &conf->sign_alg,   &conf->sign_kid,    &conf->sign_key_file,
-			   &conf->sign_order, &conf->writers,     &conf->readers,
-			   &conf->scribe,     &conf->scribe_user, &conf->opener_roots,
-			   &conf->opener,     &conf->opener_user, &conf->register_socket,
-			   &conf->opener_read };
+	char **texts[] = { &conf->state,       &conf->on_full,     &conf->silence,
+			   &conf->log_name,    &conf->control,     &conf->log_key_file,
+			   &conf->lockdown,    &conf->close_for,   &conf->close_reason,
+			   &conf->sign_alg,    &conf->sign_kid,    &conf->sign_key_file,
+			   &conf->sign_order,  &conf->writers,     &conf->readers,
+			   &conf->scribe,      &conf->scribe_user, &conf->opener_roots,
+			   &conf->opener,      &conf->opener_user, &conf->register_socket,
+			   &conf->opener_read, &conf->config };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		free(*texts[i]);

@@ -7,6 +7,7 @@
 
 #include "base/diag.h"
 #include "daemon/asked.h"
+#include "daemon/reload.h"
 
 bool asked_stop(struct line *line)
 {
@@ -24,11 +25,8 @@ void asked_turn(struct line *line)
 
 	if (read(line->loop.asked_fd, &info, sizeof(info)) != sizeof(info))
 		return;
-	/* We have no path to look at it first, and a bad one would end us. */
 	if (info.ssi_signo == SIGHUP)
-		diag(DIAG_WARNING, "SIGHUP reloads nothing: the configuration is read at a start; "
-				   "systemctl reload checks it and begins anew, and no connection "
-				   "ends");
+		reload_begin(line);
 	else if (line->kept.is_told && line->stop_signal == 0)
 		line->stop_signal = SIGUSR2;
 	else

@@ -9,7 +9,8 @@
 
 /* Takes a signal to stop: line->stop_signal. */
 bool asked_stop(struct line *line);
-/* SIGUSR2: to end so that the next process goes on where we stand. */
+/* SIGUSR2: to end so that the next process goes on where we stand. SIGHUP: to read the
+ * configuration again. */
 void asked_turn(struct line *line);
 
 #endif

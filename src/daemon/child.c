@@ -106,7 +106,7 @@ static int inherit(int fd)
 }
 
 struct arguments {
-	const char *list[4 * OPENER_ROOTS_MAX + 12];
+	const char *list[4 * OPENER_ROOTS_MAX + 16];
 	unsigned n;
 };
 
@@ -130,8 +130,8 @@ struct start {
 	/* In the new process: the words of its command line, then the program. */
 	void (*run)(const char *program, const struct start *start, int sock);
 	const struct conf *conf;
-	int env_fd;              /* the scribe's, taken; -1: none */
-	const char *const *also; /* the opener's: two absolute paths, or null in their place */
+	int env_fd;               /* the scribe's, taken; -1: none */
+	const char *const *paths; /* the opener's */
 };
 
 static void run_scribe(const char *program, const struct start *start, int sock)
@@ -199,8 +199,10 @@ static void run_opener(const char *program, const struct start *start, int sock)
 		a.list[a.n++] = "--replace";
 	add_each(&a, "--root", conf->opener_roots != NULL ? conf->opener_roots : "/", roots);
 	add_each(&a, "--read", conf->opener_read, reads);
-	add(&a, "--also", start->also[0]);
-	add(&a, "--also", start->also[1]);
+	add(&a, "--also", start->paths[0]);
+	add(&a, "--also", start->paths[1]);
+	add(&a, "--conf", start->paths[2]);
+	add(&a, "--conf", start->paths[3]);
 	run(program, &a);
 }
 
@@ -246,11 +248,11 @@ int child_start(struct child *child, const struct conf *conf, int env_fd, struct
 	return r;
 }
 
-int child_start_opener(struct child *child, const struct conf *conf, const char *const also[2],
-		       struct cht_err *err)
+int child_start_opener(struct child *child, const struct conf *conf,
+		       const char *const paths[OPENER_N_PATHS], struct cht_err *err)
 {
 	const struct start opener = {
-		.name = "cht-opener", .run = run_opener, .conf = conf, .env_fd = -1, .also = also
+		.name = "cht-opener", .run = run_opener, .conf = conf, .env_fd = -1, .paths = paths
 	};
 
 	return begin(child, &opener, err);

@@ -34,10 +34,12 @@ int child_take_secrets(int *env_fd, struct cht_err *err) CHT_CHECKED;
 int child_start(struct child *child, const struct conf *conf, int env_fd,
 		struct cht_err *err) CHT_CHECKED;
 
-/* The same with cht-opener; also: paths of the control sockets, which may lie outside its roots,
- * or null. */
-int child_start_opener(struct child *child, const struct conf *conf, const char *const also[2],
-		       struct cht_err *err) CHT_CHECKED;
+/* Absolute paths outside its roots, or null: two control sockets, the configuration, its cells.d.
+ */
+enum { OPENER_N_PATHS = 4 };
+/* The same with cht-opener. */
+int child_start_opener(struct child *child, const struct conf *conf,
+		       const char *const paths[OPENER_N_PATHS], struct cht_err *err) CHT_CHECKED;
 
 /* Closes the socket, so that it finishes what it has to, and waits for its end, or until
  * enough_fd, unless -1, is readable. Returns its exit status, 128 + signal if it was killed, or -1

@@ -14,6 +14,7 @@
 #include "daemon/hub.h"
 #include "daemon/moves.h"
 #include "daemon/opener.h"
+#include "daemon/reload.h"
 #include "daemon/witness.h"
 
 static void stop_reading(struct line *line)
@@ -218,7 +219,8 @@ static uint64_t next_timer(const struct line *line)
 static int sleep_until_ready(struct line *line, struct epoll_event events[LOOP_EVENTS])
 {
 	uint64_t due = next_timer(line), before = line->now.monotonic_ns;
-	int n, ms = moves_have_work(line) || has_unserved(line) ? 0 : -1;
+	bool has_more = moves_have_work(line) || has_unserved(line) || reload_has_work(line);
+	int n, ms = has_more ? 0 : -1;
 
 	loop_set_timer(&line->loop, due);
 	n = loop_wait(&line->loop, events, LOOP_EVENTS, ms);
@@ -242,6 +244,8 @@ int line_run(struct line *line, struct cht_err *err)
 		if (r == 0)
 			r = turn_events(line, events, n, &connections, &is_asked, err);
 		cells_listen_again(line);
+		if (r == 0)
+			r = reload_go_on(line, err);
 		/* Before guests take the room: who comes and goes does not wait behind a flood. */
 		if (r == 0)
 			r = moves_go_on(line, err);

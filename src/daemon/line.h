@@ -14,6 +14,7 @@
  * conns.c   connections: one's turn, from bytes to events
  * start.c   the scribe, the sockets
  * asked.c   signals
+ * reload.c  the configuration, read again
  * closed.c  what this process may still do
  * opener.c  what is asked of the opener: sockets by path
  * host.c    what the host says of itself and its ledger
@@ -41,6 +42,7 @@
 #include "daemon/ids.h"
 #include "daemon/kept.h"
 #include "daemon/loop.h"
+#include "daemon/reload.h"
 #include "daemon/sorted.h"
 #include "daemon/stating.h"
 #include "daemon/store.h"
@@ -121,6 +123,7 @@ struct slot {
 	int table_slot;
 	uint16_t kept_name;
 	bool is_static;           /* of the configuration */
+	bool is_unlisted;         /* it was; and is to go for that */
 	uint64_t paused_until_ns; /* over its frame budget: not read before; 0 = read */
 	uint64_t paused_at_ns;    /* since then, by the line's reading time */
 	uint64_t unread_ns;       /* of the line's reading time, not the cell's */
@@ -196,6 +199,7 @@ struct line {
 	struct control *control; /* null: nobody may ask */
 	struct passing *passing; /* null: no listener is passed in */
 	struct stating stating;
+	struct reload reload;
 	struct control_access writers, readers;
 	struct frame_counts gone; /* of runs that were sealed since the start */
 	int hub_status;           /* below 0: a request failed by what concerns us all */

@@ -98,6 +98,7 @@ static int live(struct line *line, struct conf *conf, struct cht_err *err)
 		diag(DIAG_WARNING,
 		     "no cell is given, so nothing is received: see --cell and --control");
 	notify_open(&line->notify);
+	reload_prepare(line, conf);
 	r = child_take_secrets(&secrets_fd, err);
 	if (r == 0)
 		r = line_open(line, conf, secrets_fd, err);

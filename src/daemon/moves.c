@@ -4,6 +4,7 @@
 #include "daemon/moves.h"
 #include "base/bytes.h"
 #include "base/clk.h"
+#include "base/diag.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "daemon/cells.h"
@@ -48,7 +49,7 @@ int moves_register(struct line *line, const struct placed *reg,
 	r = slot_take(line, reg, i, err);
 	if (r < 0)
 		return r;
-	r = registration_take(line, *i, request, err);
+	r = request != NULL ? registration_take(line, *i, request, err) : 0;
 	if (r == 0)
 		r = runs_init_one(line, *i, err);
 	if (r < 0) {
@@ -65,6 +66,8 @@ static void give_up(struct line *line, uint32_t i, const struct cht_err *why)
 {
 	line->slots[i].state = SLOT_UNBINDING;
 	line->slots[i].is_undone = true;
+	if (line->slots[i].is_static)
+		diag(DIAG_ERROR, "cell %s is left out: %s", line->slots[i].reg.id, why->text);
 	hub_tell_failed(line, i, why);
 }
 
@@ -179,7 +182,7 @@ static int seal_step(struct line *line, struct slot *slot, struct cht_err *err)
 	int r;
 
 	slot->sealed_index = line_next_index(line);
-	r = runs_seal(line, slot, STR("requested"), err);
+	r = runs_seal(line, slot, slot->is_unlisted ? STR("unregistered") : STR("requested"), err);
 	wait_for_disk(line, slot, SLOT_SEALING);
 	return r;
 }

@@ -7,9 +7,9 @@
 
 #include "daemon/line.h"
 
-/* A cell comes: its socket is asked for, then its run begins. When that is durable it is told of in
- * hub_tell_opened, or before in hub_tell_failed. CHT_E_FULL: the ledger has no room. CHT_E_LIMIT:
- * no place. CHT_E_CONFIG, CHT_E_RANGE: what it is. */
+/* A cell comes: its socket is asked for, then its run begins. request null: by the configuration.
+ * When that is durable it is told of in hub_tell_opened, or before in hub_tell_failed. CHT_E_FULL:
+ * the ledger has no room. CHT_E_LIMIT: no place. CHT_E_CONFIG, CHT_E_RANGE: what it is. */
 int moves_register(struct line *line, const struct placed *reg,
 		   const struct control_request *request, uint32_t *i,
 		   struct cht_err *err) CHT_CHECKED;

@@ -20,9 +20,12 @@
 #include "daemon/join.h"
 #include "daemon/moves.h"
 #include "daemon/opener.h"
+#include "daemon/reload.h"
 
 /* No place's: what the start waits for, one at a time. */
 #define START_TICKET UINT64_MAX
+/* The configuration, read again. */
+#define CONF_TICKET (UINT64_MAX - 1)
 
 static uint64_t ticket_of(const struct line *line, uint32_t i)
 {
@@ -87,6 +90,12 @@ static int on_answer(struct line *line, const struct opening_answer *answer, int
 	if (answer->ticket == START_TICKET && line->awaited.is_asked) {
 		line->n_asked--;
 		line->awaited = (struct awaited){ .answer = *answer, .fd = fd };
+		return 0;
+	}
+	if (answer->ticket == CONF_TICKET && answer->kind == OPENING_CONF &&
+	    line->reload.is_asked) {
+		line->n_asked--;
+		reload_on_answer(line, answer, fd);
 		return 0;
 	}
 	if (slot == NULL || ticket_of(line, i) != answer->ticket || !slot->is_asked ||
@@ -162,38 +171,63 @@ static int await_ready(struct line *line, struct cht_err *err)
 	return answer.code == 0 ? 0 : cht_fail(err, answer.code, 0, "cht-opener: %s", answer.text);
 }
 
-/* Absolute: the opener is not where we are. */
+/* Where we are: locked down we cannot ask. */
+static char here[PATH_MAX];
+
+/* Absolute: the opener is elsewhere. */
 static int write_path(const char *path, char *out, size_t cap, struct cht_err *err)
 {
-	char cwd[PATH_MAX] = "";
-	int n;
+	bool is_absolute = path[0] == '/';
+	int n = snprintf(out, cap, "%s%s%s", is_absolute ? "" : here, is_absolute ? "" : "/", path);
 
-	if (path[0] != '/' && getcwd(cwd, sizeof(cwd)) == NULL)
-		return cht_fail(err, CHT_E_BIND, errno, "the working directory");
-	n = snprintf(out, cap, "%s%s%s", cwd, path[0] != '/' ? "/" : "", path);
+	if (!is_absolute && here[0] == '\0')
+		return cht_fail(err, CHT_E_BIND, 0, "the working directory is gone");
 	if (n < 0 || (size_t)n >= cap)
 		return cht_fail(err, CHT_E_BIND, ENAMETOOLONG,
 				"a socket's path has at most %d bytes", OPENING_PATH_MAX);
 	return 0;
 }
 
-int opener_open(struct line *line, struct cht_err *err)
-{
-	const char *asked[] = { line->conf->control, line->conf->register_socket };
-	const char *also[] = { NULL, NULL };
-	char paths[2][OPENING_PATH_MAX + 1];
-	int r = 0;
+/* Its sockets, and its configuration: what the opener is told of, or null. */
+struct told_paths {
+	char text[OPENER_N_PATHS][OPENING_PATH_MAX + 1];
+	const char *path[OPENER_N_PATHS];
+};
 
-	for (unsigned i = 0; i < 2 && r == 0; i++) {
+static int write_paths(const struct conf *conf, struct told_paths *out, struct cht_err *err)
+{
+	char dir[CONF_TEXT_MAX + 1];
+	const char *asked[OPENER_N_PATHS] = { conf->control, conf->register_socket, conf->config,
+					      conf->config != NULL ? dir : NULL };
+	int r = conf->config != NULL ? conf_cells_dir(conf->config, dir, sizeof(dir), err) : 0;
+
+	for (unsigned i = 0; i < OPENER_N_PATHS && r == 0; i++) {
+		bool is_own = asked[i] == conf->control || asked[i] == conf->register_socket;
+
+		out->path[i] = NULL;
 		if (asked[i] == NULL)
 			continue;
-		r = write_path(asked[i], paths[i], sizeof(paths[i]), err);
-		also[i] = paths[i];
+		r = write_path(asked[i], out->text[i], sizeof(out->text[i]), err);
+		if (r == 0)
+			out->path[i] = out->text[i];
+		else if (!is_own)
+			r = 0; /* said when it is to be read again */
 	}
+	return r;
+}
+
+int opener_open(struct line *line, struct cht_err *err)
+{
+	struct told_paths paths;
+	int r;
+
+	if (getcwd(here, sizeof(here)) == NULL)
+		here[0] = '\0';
+	r = write_paths(line->conf, &paths, err);
 	if (r == 0 && line->conf->opener != NULL)
 		r = join_open(&line->opener, line->conf->opener, line->conf->opener_user, err);
 	else if (r == 0)
-		r = child_start_opener(&line->opener, line->conf, also, err);
+		r = child_start_opener(&line->opener, line->conf, paths.path, err);
 	if (r == 0)
 		r = await_ready(line, err);
 	if (r == 0 && fcntl(line->opener.sock, F_SETFL, O_NONBLOCK) < 0)
@@ -239,7 +273,8 @@ static int ask(struct line *line, uint32_t i, struct opening_request *request, s
 {
 	int r;
 
-	request->ticket = i != NOBODY ? ticket_of(line, i) : START_TICKET;
+	if (i != NOBODY)
+		request->ticket = ticket_of(line, i);
 	r = opening_ask(line->opener.sock, request, err);
 	if (r == CHT_E_PEER)
 		return opener_hear(line, err);
@@ -255,8 +290,10 @@ static int ask(struct line *line, uint32_t i, struct opening_request *request, s
 static int ask_now(struct line *line, struct opening_request *request, int *fd, uint64_t *made,
 		   struct cht_err *err)
 {
-	int r = ask(line, NOBODY, request, err);
+	int r;
 
+	request->ticket = START_TICKET;
+	r = ask(line, NOBODY, request, err);
 	line->awaited.is_asked = r == 0;
 	while (r == 0 && line->awaited.is_asked)
 		r = line_sleep(line, err);
@@ -394,4 +431,16 @@ int opener_ask_unlink(struct line *line, uint32_t i, struct cht_err *err)
 		return 0;
 	request.made = line->slots[i].made;
 	return ask(line, i, &request, err);
+}
+
+int opener_ask_conf(struct line *line, const char *path, struct cht_err *err)
+{
+	struct opening_request request = { .kind = OPENING_CONF, .ticket = CONF_TICKET };
+	int r;
+
+	if (write_path(path, request.path, sizeof(request.path), NULL) < 0)
+		return cht_fail(err, CHT_E_CONFIG, 0, "%s: its path is too long", path);
+	r = ask(line, NOBODY, &request, err);
+	line->reload.is_asked = r == 0 && !line->opener_is_gone;
+	return r;
 }

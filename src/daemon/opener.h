@@ -29,4 +29,8 @@ int opener_settle(struct line *line, struct cht_err *err) CHT_CHECKED;
 int opener_ask_bind(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
 int opener_ask_unlink(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
 
+/* Asks for a file of the configuration, or its directory of cells, when not too much is asked for.
+ * CHT_E_CONFIG: its path; CHT_E_PEER, CHT_E_IO. */
+int opener_ask_conf(struct line *line, const char *path, struct cht_err *err) CHT_CHECKED;
+
 #endif

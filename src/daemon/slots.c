@@ -14,6 +14,8 @@
 #include "daemon/witness.h"
 
 enum {
+	/* Beside those that are there at the start, for what a reload brings. */
+	RELOAD_PLACES = 64,
 	PAGE_BYTES = 4096,
 	MET_BYTES = (sizeof(struct slot_met) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES,
 };
@@ -101,6 +103,10 @@ int slots_open(struct line *line, struct cht_err *err)
 	/* For the socket of a cell that is no longer configured, until it is gone. */
 	if (line->conf->fd_store && line->n_slots < CELLS_MAX)
 		line->n_slots++;
+	if (line->conf->config != NULL && line->conf->control == NULL)
+		line->n_slots += line->n_slots + RELOAD_PLACES < CELLS_MAX
+					 ? RELOAD_PLACES
+					 : CELLS_MAX - line->n_slots;
 	if (line->conf->control != NULL && line->n_slots < line->conf->cells_max)
 		line->n_slots = (uint32_t)line->conf->cells_max;
 	line->free_conn = line->free_slot = line->moving = NOBODY;

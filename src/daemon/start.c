@@ -22,6 +22,7 @@
 #include "daemon/hub.h"
 #include "daemon/join.h"
 #include "daemon/opener.h"
+#include "daemon/reload.h"
 #include "daemon/runs.h"
 #include "daemon/slots.h"
 
@@ -119,25 +120,13 @@ static int open_table(struct line *line, struct table_found *found, struct cht_e
 /* The host's own run: its spec is the digest of the effective configuration. */
 static int start_host_run(struct line *line, struct cht_err *err)
 {
-	size_t cap = conf_render_max(line->conf);
-	char spec[7 + 64] = "sha256:";
-	struct buf hex = buf_init(spec + 7, 64), text;
-	uint8_t digest[32], *mem = malloc(cap);
-	int r;
+	char spec[CONF_DIGEST_LEN + 1];
+	int r = conf_digest(line->conf, spec, err);
 
-	if (mem == NULL)
-		return cht_fail(err, CHT_E_NOMEM, 0, "no memory to render the configuration");
-	text = buf_init(mem, cap);
-	conf_render(line->conf, &text);
-	r = digest_sha256(buf_bytes(&text), digest, err);
-	free(mem);
-	if (r == 0 && text.full)
-		r = cht_fail(err, CHT_E_CONFIG, 0, "the configuration is too long");
 	if (r < 0)
 		return r;
-	put_hex(&hex, digest, sizeof(digest));
 	return run_init_host(&line->host, &line->host_names, str_of(line->ledger.ready.origin),
-			     (struct cht_str){ spec, sizeof(spec) }, err);
+			     (struct cht_str){ spec, CONF_DIGEST_LEN }, err);
 }
 
 /* Those of the configuration first, then those that an earlier process kept. */
@@ -363,6 +352,7 @@ void line_close(struct line *line)
 	int status;
 
 	hub_close(line);
+	reload_close(line);
 	opener_close(line);
 	fd_close(&line->control_fd);
 	fd_close(&line->register_fd);

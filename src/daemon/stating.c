@@ -66,13 +66,51 @@ static void set_limits(struct line *line, uint32_t i, const struct cell_limits *
 	uint64_t now = line->now.monotonic_ns;
 
 	slot->limits = *limits;
-	cells_fill_budgets(line, slot);
 	slot->quota.max = limits->partial_blocks;
+	if (!slot->cell.is_met)
+		return; /* full when somebody connects */
+	cells_fill_budgets(line, slot);
 	if (slot->paused_until_ns != 0) {
 		slot->paused_until_ns = now;
 		deadlines_set(&line->deadlines, i, now);
 	}
 	cells_after_turn(line, i, 0);
+}
+
+static void follow(uint32_t *value, uint32_t was, uint32_t is)
+{
+	if (*value == was)
+		*value = is;
+}
+
+static void follow_short(uint16_t *value, uint16_t was, uint16_t is)
+{
+	if (*value == was)
+		*value = is;
+}
+
+void stating_follow(struct line *line, const struct cell_limits *was, uint64_t was_ledger_bytes)
+{
+	const struct cell_limits is = limits_of_conf(line->conf);
+
+	for (uint32_t i = 0; i < line->slots_used; i++) {
+		struct slot *slot = &line->slots[i];
+		struct cell_limits limits = slot->limits;
+
+		if (slot->state == SLOT_FREE)
+			continue;
+		follow(&limits.connects_per_s, was->connects_per_s, is.connects_per_s);
+		follow(&limits.frames_per_s, was->frames_per_s, is.frames_per_s);
+		follow(&limits.frames_burst, was->frames_burst, is.frames_burst);
+		follow_short(&limits.connections, was->connections, is.connections);
+		follow_short(&limits.partial_blocks, was->partial_blocks, is.partial_blocks);
+		if (slot->cell.ledger_quota == was_ledger_bytes)
+			slot->cell.ledger_quota = line->conf->ledger_bytes_per_run;
+		if (memcmp(&limits, &slot->limits, sizeof(limits)) != 0)
+			set_limits(line, i, &limits);
+		if (slot->listen_fd >= 0)
+			kept_note_cell(line, i);
+	}
 }
 
 /* ---- registration */

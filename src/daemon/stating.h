@@ -43,6 +43,10 @@ struct stating {
 /* Who is told what, in the low bits of a ticket. */
 enum { TICKET_OPENED, TICKET_SEALED, TICKET_STATED };
 
+/* The configuration has others than those: cells follow where theirs is still the one that was
+ * configured. */
+void stating_follow(struct line *line, const struct cell_limits *was, uint64_t was_ledger_bytes);
+
 struct cell_limits limits_of_conf(const struct conf *conf);
 
 /* Whether a cell may have them; false: *error says why not. */

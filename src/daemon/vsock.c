@@ -11,7 +11,7 @@
 
 static bool may_be_needed(const struct conf *conf)
 {
-	bool is = conf->control != NULL;
+	bool is = conf->control != NULL || conf->config != NULL;
 
 	for (size_t i = 0; i < conf->n_cells && !is; i++)
 		is = conf->cells[i].cid != 0;

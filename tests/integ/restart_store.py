@@ -262,7 +262,7 @@ def test_what_is_kept_is_not_believed(d):
 def test_without_a_store_the_signal_for_an_upgrade_is_refused(d):
     from rig import Daemon
     with Daemon(d + "/s", "--cell", f"a={d}/a") as daemon:
-        for sig, word in ((signal.SIGUSR2, "--fd-store"), (signal.SIGHUP, "SIGHUP reloads nothing")):
+        for sig, word in ((signal.SIGUSR2, "--fd-store"), (signal.SIGHUP, "no file to be read again: see --config")):
             daemon.proc.send_signal(sig)
             wait_for("its refusal", lambda word=word: word in daemon.stderr())
         with connect(d + "/a_9001") as s:
