@@ -275,6 +275,8 @@ void cells_after_turn(struct line *line, uint32_t i, uint64_t n_frames)
 	if (slot->blocks_short && slot->paused_until_ns == 0 &&
 	    (slot->quota.used < slot->quota.max || slot->has_finished)) {
 		slot->blocks_short = false;
+		if (!line->is_paused)
+			cell_note_paused(&slot->cell, false, &line->now);
 		conns_set_read_all(line, slot, true);
 	}
 	slot->has_finished = false;
@@ -301,6 +303,7 @@ static int serve(struct line *line, uint32_t i, struct cht_err *err)
 	}
 	if (slot->paused_until_ns != 0 && slot->paused_until_ns <= now) {
 		slot->paused_until_ns = 0;
+		slot->blocks_short = false; /* all are read again, and tell if it still is */
 		slot->unread_ns += line_reading_ns(line) - slot->paused_at_ns;
 		if (!line->is_paused)
 			cell_note_paused(&slot->cell, false, &line->now);
@@ -366,7 +369,8 @@ void cells_note_paused(struct line *line, bool paused, uint64_t since_ns)
 
 	at.monotonic_ns = since_ns;
 	for (uint32_t i = 0; i < line->slots_used; i++)
-		if (slot_is_open(&line->slots[i]) && line->slots[i].paused_until_ns == 0)
+		if (slot_is_open(&line->slots[i]) && line->slots[i].paused_until_ns == 0 &&
+		    !line->slots[i].blocks_short)
 			cell_note_paused(&line->slots[i].cell, paused, &at);
 	for (uint32_t i = 0; !paused && i < line->slots_used; i++)
 		cells_hurry(line, i);

@@ -288,6 +288,7 @@ int conns_on_readable(struct line *line, uint32_t at, bool *had_bytes, struct ch
 	*had_bytes = false;
 	if (room == 0) {
 		line->slots[i].blocks_short = true;
+		cell_note_paused(&line->slots[i].cell, true, &line->now);
 		leave_alone(line, at);
 		return 0;
 	}

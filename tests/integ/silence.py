@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Silence with real agents and real processes: who is told to be silent, who is not, and as what."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -125,6 +126,30 @@ def test_garbage_is_no_life(d):
                     s = connect(d + "/a")
                 wait_for("it to be read", lambda k=said: c.get("/cells/a")["frames"]["refused"] >= k)
         equal((silences(d, "a")[0]["basis"], await_state(d, "a", "silent")["basis"]), ("heartbeat", "window"), "basis")
+
+
+def test_who_holds_all_blocks_makes_nobody_silent(d):
+    """Others in the guest begin frames and do not end them: what the agent sends waits in our kernel."""
+    with hub(d, *conf(d, CONF + "[limits]\npartial_blocks = 16\nstall = 3s\n")) as (_, c):
+        c.put("a", {"path": d + "/a"})
+        with connect(d + "/a") as s, contextlib.ExitStack() as held:
+            s.sendall(hello())
+            await_state(d, "a", "live")
+            for _ in range(16):
+                held.enter_context(connect(d + "/a")).sendall(frame()[:20])
+            wait_for("all", lambda: c.get("/cells/a")["connections"] == 17)
+
+            def are_ended():
+                s.sendall(frame("agent.heartbeat", agent_boot=1, agent_seq=0, agent_dropped=0))
+                return c.get("/cells/a")["connections"] == 1
+            wait_for("their end", are_ended)
+            heard = c.get("/cells/a")["frames"]["heartbeats"]
+            s.sendall(frame("agent.heartbeat", agent_boot=1, agent_seq=0, agent_dropped=0))
+            wait_for("the agent", lambda: c.get("/cells/a")["frames"]["heartbeats"] > heard)
+            c.delete("a")
+    equal((silences(d, "a"), [x["to"] for x in changes(d, "a")]), ([], ["live"]), "silences and states")
+    sealed = of_cell(d, "a")[-1]["data"]
+    check(sealed.get("pausedMs", 0) >= WINDOW_MS, f"what we did not read is counted as ours: {sealed}")
 
 
 def test_the_end_of_a_vmm_is_told_at_once(d):
