@@ -204,7 +204,8 @@ static bool on_cell(void *context, const struct control_request *request,
 	if (request->method == CONTROL_PUT || request->method == CONTROL_PASS)
 		return put(line, request, answer, ticket);
 	i = ids_find(&line->ids, request->id);
-	if (i == IDS_NONE) {
+	/* One that failed to come has no end that could be waited for. */
+	if (i == IDS_NONE || line->slots[i].is_undone) {
 		(void)control_refuse(&answer->error, 404, "no_such_cell",
 				     "no cell %s is registered: see GET /cells", request->id);
 		return true;

@@ -432,6 +432,34 @@ def test_a_cell_that_drains_on_a_full_disk_costs_nothing(d):
         check(spent < 0.3, f"waiting for space took {spent} s of the processor")
 
 
+def test_who_deletes_what_failed_to_come_is_answered(d):
+    """Its socket was made and could not be taken: until the name is gone again it is no cell."""
+    body = json.dumps({"path": d + "/a"})
+    both = (f"PUT /cells/a HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+            "DELETE /cells/a HTTP/1.1\r\nHost: a\r\n\r\n").encode()
+
+    def status(reader):
+        line, rest = reader.readline().split(), 0
+        while (head := reader.readline().lower()) not in (b"\r\n", b""):
+            if head.startswith(b"content-length:"):
+                rest = int(head.split(b":")[1])
+        reader.read(rest)
+        return int(line[1])
+
+    with hub(d) as (daemon, _), connect(d + "/control") as s, s.makefile("rb") as reader:
+        s.settimeout(10)
+        s.sendall(b"GET /version HTTP/1.1\r\nHost: a\r\n\r\n")
+        equal(status(reader), 200, "it is connected")
+        pid = daemon.proc.pid
+        _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, hard))  # fewer than are open: none can be taken
+        for _ in range(20):
+            s.sendall(both)
+            equal([status(reader), status(reader)], [503, 404], "the answers")
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
+        daemon.stop()
+
+
 def test_clients_take_no_descriptors_of_guests(d):
     def few():
         resource.setrlimit(resource.RLIMIT_NOFILE, (140, 140))
