@@ -6,6 +6,9 @@
 #include "base/limits.h"
 #include "base/text.h"
 
+/* Where a hello does not say: docs/PROTOCOL.wire, section 5. */
+enum { HEARTBEAT_MS = 3000 };
+
 static uint64_t sum(uint64_t a, uint64_t b)
 {
 	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
@@ -129,12 +132,10 @@ void cell_note_refused(struct cht_cell *cell, const struct cht_frame_facts *fact
 /* A hello promises heartbeats unless it says that none are sent, or not within the window. */
 static void note_hello(struct cht_cell *cell, const struct cht_declaration *d)
 {
-	uint64_t interval_ms = 0;
+	uint64_t interval_ms = HEARTBEAT_MS;
 
-	cell->has_heartbeat = true;
-	if ((d->details & 1u << CHT_DETAIL_HEARTBEAT_INTERVAL_MS) == 0)
-		return;
-	interval_ms = d->detail[CHT_DETAIL_HEARTBEAT_INTERVAL_MS].num;
+	if ((d->details & 1u << CHT_DETAIL_HEARTBEAT_INTERVAL_MS) != 0)
+		interval_ms = d->detail[CHT_DETAIL_HEARTBEAT_INTERVAL_MS].num;
 	cell->has_heartbeat =
 		interval_ms > 0 && interval_ms < cell->keepalive_window_ns / NS_PER_MS;
 }

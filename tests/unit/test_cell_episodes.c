@@ -92,6 +92,17 @@ static void test_a_hello_promises_heartbeats_unless_it_does_not(void **state)
 	}
 }
 
+static void test_what_a_hello_does_not_say_is_three_seconds(void **state)
+{
+	(void)state;
+	begin((struct cell_options){ .keepalive_window_ns = 3 * S });
+	hello(START + 1 * S, -1);
+	check_silence(START + 4 * S, "frames-only", 3 * S, 1);
+	begin((struct cell_options){ .keepalive_window_ns = 4 * S });
+	hello(START + 1 * S, -1);
+	check_silence(START + 5 * S, "heartbeat", 4 * S, 1);
+}
+
 static void test_a_heartbeat_is_life_and_no_event(void **state)
 {
 	struct cht_declaration d = declaration(CHT_SOURCE_AGENT_HEARTBEAT);
@@ -235,6 +246,7 @@ int main(void)
 		cmocka_unit_test_setup(test_the_first_frame_starts_the_keep_alive, begin_plain),
 		cmocka_unit_test_setup(test_a_shorter_window_is_not_missed_after_a_longer,
 				       begin_plain),
+		cmocka_unit_test(test_what_a_hello_does_not_say_is_three_seconds),
 		cmocka_unit_test_setup(test_a_hello_promises_heartbeats_unless_it_does_not,
 				       begin_plain),
 		cmocka_unit_test_setup(test_a_heartbeat_is_life_and_no_event, begin_plain),
