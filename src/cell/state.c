@@ -231,16 +231,18 @@ void cell_note_witness(struct cht_cell *cell, enum witness witness, enum witness
 {
 	uint64_t at = now->monotonic_ns, before = cell->said_ns[witness];
 	bool was_starved = (cell->held & HELD_STARVED) != 0;
+	bool is_news = cell->said[witness] != (uint8_t)said;
 
 	cell->said[witness] = (uint8_t)said;
 	cell->said_ns[witness] = at;
-	if (said == SAID_GONE && !cell->is_gone) {
-		cell->is_gone = true;
+	/* Another may have come since it was last gone, which was not heard: so is that one. */
+	if (said == SAID_GONE && (is_news || !cell->is_gone)) {
 		cell->gone_connections = cell->connections;
 		/* At once, unless it was there for a moment only: a process that comes and goes
 		 * all the time is told once a second. */
-		if (at - before >= LIMIT_PROVOKED_EVENT_NS)
+		if (!cell->is_gone && at - before >= LIMIT_PROVOKED_EVENT_NS)
 			cell->state_p.told = false;
+		cell->is_gone = true;
 	}
 	if (!was_starved && said == SAID_STARVED)
 		cell_hold(cell, HELD_STARVED, at);
