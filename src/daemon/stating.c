@@ -59,6 +59,13 @@ static void take_limits(struct cell_limits *limits, const struct control_limits 
 		limits->partial_blocks = (uint16_t)stated->partial_blocks;
 }
 
+/* Whether any is stated but the quota, which is the run's. */
+static bool has_limits(const struct control_limits *stated)
+{
+	return stated->connects_per_s != 0 || stated->frames_per_s != 0 ||
+	       stated->frames_burst != 0 || stated->connections != 0 || stated->partial_blocks != 0;
+}
+
 /* From now on, and with full budgets: one that waits because it was over its rate is read again. */
 static void set_limits(struct line *line, uint32_t i, const struct cell_limits *limits)
 {
@@ -241,7 +248,8 @@ bool stating_take(struct line *line, uint32_t i, const struct control_request *r
 	    !stating_emit(line, i, request, error))
 		return false;
 	take_limits(&limits, &request->limits);
-	set_limits(line, i, &limits);
+	if (has_limits(&request->limits))
+		set_limits(line, i, &limits);
 	if (request->limits.ledger_bytes != 0)
 		slot->cell.ledger_quota = request->limits.ledger_bytes;
 	if (request->told != TOLD_NOTHING)

@@ -196,6 +196,17 @@ def test_limits_of_one_cell_rule_from_then_on(d):
             wait_for("none", lambda: c.get("/cells/a")["frames"]["stored"] == 2003)
 
 
+def test_a_statement_without_limits_lets_nobody_send_more(d):
+    with hub(d) as (_, c):
+        c.put("a", {"path": d + "/a", "limits": {"framesPerSecond": 1, "framesBurst": 10}})
+        with connect(d + "/a") as s:
+            s.sendall(frame() * 1000)
+            first = wait_for("the first", lambda: c.get("/cells/a")["frames"]["stored"])
+            for body in ({"exitCode": 0}, {"state": "paused"}, {"state": "resumed"}, {"limits": {"ledgerBytes": 1 << 30}}):
+                patch(c, "a", body)
+            equal(c.get("/cells/a")["frames"]["stored"], first, "frames that are stored")
+
+
 def test_fewer_blocks_than_are_used_harm_nobody(d):
     def part(n):
         return frame(comm="a", other="x" * 8000)[:n]
