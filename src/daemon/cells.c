@@ -118,6 +118,7 @@ void cells_note_left(struct line *line, const struct slot *slot)
 		.epoch = slot->cell.epoch,
 		.stated = slot->cell.told,
 		.promises_a_beat = slot->cell.has_heartbeat,
+		.ledger_bytes = slot->cell.ledger_bytes,
 	};
 
 	table_note_frames(&line->table, slot->table_slot, &left);

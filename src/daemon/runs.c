@@ -132,6 +132,7 @@ static void take_over(struct line *line, struct slot *slot, const struct earlier
 	run_continue(&cell->run, was->run.bits, was->run.sequence, was->run.first_index);
 	cell->frames = was->left.frames;
 	cell->connections = was->left.connections;
+	cell->ledger_bytes = was->left.ledger_bytes;
 	agents_take_over(line, slot);
 	witness_take_over(line, slot, &was->left);
 	take_untold(cell, was);

@@ -62,6 +62,7 @@ struct frames_left {
 	uint32_t epoch;           /* restores */
 	uint16_t stated;          /* enum cell_told: the newest */
 	uint16_t promises_a_beat; /* its agent said hello, and that it sends heartbeats */
+	uint64_t ledger_bytes;    /* stored of it: what its quota is held against */
 };
 
 struct boot;

@@ -10,7 +10,7 @@
 #include "daemon/order.h"
 #include "daemon/table.h"
 
-#define TABLE_MAGIC UINT64_C(0x34656c6261746863) /* "chtable4" */
+#define TABLE_MAGIC UINT64_C(0x35656c6261746863) /* "chtable5" */
 
 enum slot_state { SLOT_FREE = 0, SLOT_OPEN = 0x4f50454e };
 

@@ -11,7 +11,8 @@ import re
 import signal
 import threading
 
-from rig import (Daemon, await_count, check, cht, connect, entries, equal, events, frame, is_gone, main, short, skip,
+from control import hub
+from rig import (Daemon, await_count, check, cht, connect, entries, equal, events, frame, is_gone, main, put, short, skip,
                  types, wait_for)
 
 # No pattern: tables of libraries that the line maps have those.
@@ -59,6 +60,20 @@ def test_a_clean_restart_goes_on_with_the_run(d):
     started = [e["data"] for e in events(d + "/s") if short(e) == "host.started"]
     equal([e["previous"] for e in started], ["none", "clean"], "previous")
     equal(causes(d + "/s"), {"clean restart"}, "why it was resumed")
+
+
+def test_a_quota_that_is_used_up_stays_so(d):
+    put(d + "/conf", b"[limits]\nledger_bytes_per_run = 64KiB\n")
+    stored = []
+    for n in (200, 400):
+        with hub(d, "--config", d + "/conf", "--cell", f"a={d}/a") as (daemon, c):
+            with connect(d + "/a_9001") as s:
+                s.sendall(frame() * 200)
+                wait_for("all", lambda k=n: c.get("/cells/a")["frames"]["received"] == k)
+            stored.append(c.get("/cells/a")["frames"]["stored"])
+            daemon.stop()
+    check(0 < stored[0] < 200, f"stored: {stored}")
+    equal(stored[1], stored[0], "and after a restart")
 
 
 def test_another_run_seals_the_old_one(d):

@@ -17,7 +17,8 @@ static void test_a_killed_process_leaves_exact_numbers(void **state)
 				    12,
 				    13,
 				    14,
-				    15 },
+				    15,
+				    16 },
 			   back_left;
 	struct table t = TABLE_NULL;
 	struct table_found found;
@@ -54,6 +55,7 @@ static void test_a_killed_process_leaves_exact_numbers(void **state)
 	CHECK_INT(back_left.untold.quota, 8);
 	CHECK_INT(back_left.untold.space, 9);
 	CHECK_INT(back_left.told_sequence, 12);
+	CHECK_INT(back_left.ledger_bytes, 16);
 	table_close(&t, true);
 	must_open(&t, other_boot, &found);
 	CHECK(found.was_stopped && found.other_boot);
@@ -372,7 +374,8 @@ static void test_a_slot_keeps_nothing_of_its_last_tenant(void **state)
 				    12,
 				    13,
 				    14,
-				    15 },
+				    15,
+				    16 },
 			   back_left;
 	struct table t = TABLE_NULL;
 	struct table_found found;
