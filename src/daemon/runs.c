@@ -165,15 +165,17 @@ static int seal_earlier(struct line *line, const struct earlier *was, const char
 					.spec = str_of(was->run.spec),
 					.names = &names,
 					.met = &met.cell };
+	struct earlier ends = *was;
 	int r;
 
+	ends.left.stated = TOLD_NOTHING; /* where its VM is, it says no more */
 	if (temporary == NULL)
 		return cht_fail(err, CHT_E_NOMEM, 0, "no memory to seal a run");
 	memset(&met, 0, sizeof(met));
 	temporary->table_slot = was->table_slot;
 	r = cell_init(&temporary->cell, &options, &line->now, err);
 	if (r == 0) {
-		take_over(line, temporary, was);
+		take_over(line, temporary, &ends);
 		if (was->lost_to > 0 || was->is_carried)
 			r = tell_again(line, temporary, was, found, err);
 	}

@@ -255,6 +255,16 @@ def test_what_is_stated_outlives_a_restart(d):
         daemon.stop()
 
 
+def test_what_was_stated_is_nothing_to_a_run_that_ends(d):
+    with hub(d) as (daemon, c):
+        c.put("a", {"path": d + "/a"})
+        c.ask("PATCH", "/cells/a", {"state": "paused"})
+        daemon.stop()
+    with hub(d) as (daemon, _):
+        daemon.stop()
+    equal([short(e) for e in of_cell(d, "a")], ["run.opened", "run.stated", "cell.state_changed", "run.sealed"], "its run")
+
+
 def test_a_host_that_does_not_let_us_run_makes_nobody_silent(d):
     """The line is stopped for three windows, and so is the agent: it comes back as fast as we do."""
     with hub(d, *conf(d)) as (daemon, c):
