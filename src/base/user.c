@@ -2,6 +2,7 @@
 #include "base/user.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,8 +26,26 @@ int user_find(const char *text, int64_t *uid, struct cht_err *err)
 	}
 	sys = getpwnam_r(text, &entry, bytes, sizeof(bytes), &found);
 	if (found == NULL)
-		return cht_fail(err, CHT_E_CONFIG, sys, "there is no user %s", text);
+		return cht_fail(err, CHT_E_CONFIG, sys,
+				"there is no user \"%s\": make it, or give a number", text);
 	*uid = entry.pw_uid;
+	return 0;
+}
+
+int user_find_group(const char *text, int64_t *gid, struct cht_err *err)
+{
+	const struct group *found;
+	uint64_t number;
+
+	if (read_u64(str_of(text), UINT32_MAX - 1, &number)) {
+		*gid = (int64_t)number;
+		return 0;
+	}
+	found = getgrnam(text); /* with all its members, for which it finds room */
+	if (found == NULL)
+		return cht_fail(err, CHT_E_CONFIG, 0,
+				"there is no group \"%s\": make it, or give a number", text);
+	*gid = found->gr_gid;
 	return 0;
 }
 

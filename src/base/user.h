@@ -10,6 +10,8 @@
 /* A number as it stands, or the id of the user of this name. CHT_E_CONFIG: there is none. Reads
  * files, and what else NSS may: at the start only. */
 int user_find(const char *text, int64_t *uid, struct cht_err *err) CHT_CHECKED;
+/* The same of a group. */
+int user_find_group(const char *text, int64_t *gid, struct cht_err *err) CHT_CHECKED;
 
 /* The user of the process that connected, or that made the listener. CHT_E_IO. */
 int user_of_peer(int sock, int64_t *uid, struct cht_err *err) CHT_CHECKED;

@@ -6,8 +6,6 @@
 
 #include "base/bytes.h"
 
-enum { PEER_NAME_MAX = 32 };
-
 bool value_mode(struct cht_str s, uint64_t *mode)
 {
 	uint64_t v = 0;
@@ -74,7 +72,7 @@ bool value_next_peer(struct cht_str *list, struct cht_str *who, bool *is_group)
 	if (*is_group)
 		one = (struct cht_str){ one.ptr + 1, one.len - 1 };
 	/* A comma at the very end would be the end of the list. */
-	if (!all_of(one, PEER_NAME_MAX, "._-") || (comma != NULL && n + 1 == list->len))
+	if (!all_of(one, VALUE_PEER_MAX, "._-") || (comma != NULL && n + 1 == list->len))
 		return false;
 	n += comma != NULL;
 	*list = (struct cht_str){ list->ptr + n, list->len - n };

@@ -18,7 +18,9 @@ bool value_is_attribution(struct cht_str s);
 bool value_is_cid(uint64_t cid);
 
 /* The next of a list of users and @groups, by names or numbers, with commas between: "root, @kvm,
- * 1001". False at its end, and when what follows is none: then list->len is not 0. */
+ * 1001". False at its end, and when what follows is none: then list->len is not 0. A name has
+ * VALUE_PEER_MAX bytes at most, and a list that somebody uses VALUE_PEERS_MAX of them. */
+enum { VALUE_PEER_MAX = 32, VALUE_PEERS_MAX = 32 };
 bool value_next_peer(struct cht_str *list, struct cht_str *who, bool *is_group);
 
 #endif

@@ -24,13 +24,21 @@ const char config_usage[] =
 	"check says whether chtd would take this configuration, and if not, which line is wrong\n"
 	"and what was expected there. show prints what it would use, defaults too, and behind\n"
 	"each value where it is from. FILE is as chtd --config takes it. Without it, and without\n"
-	"--state, it is " CLI_CONFIG_FILE ". Nothing is opened but FILE, and chtd\n"
-	"is not asked. A state directory may be missing: the unit gives it as --state.\n"
+	"--state, it is " CLI_CONFIG_FILE ". Nothing is opened but FILE and cells.d\n"
+	"beside it, and chtd is not asked. A state directory may be missing: the unit gives it as\n"
+	"--state. check takes what else the unit gives: it judges the whole, and looks up each "
+	"user\n"
+	"and group.\n"
 	"\n"
 	"options of chtd, which win over the file:\n"
 	"      --state DIR        where the ledger is\n"
 	"      --control PATH     the control socket\n"
+	"      --register PATH    the socket that takes listeners\n"
 	"      --cell ID=BASE     a cell; may be given many times\n"
+	"      --scribe PATH      cht-scribe is a service of its own\n"
+	"      --scribe-user U    whose it is\n"
+	"      --opener PATH      cht-opener is one\n"
+	"      --opener-user U    whose it is\n"
 	"\n"
 	"      --origins          with -o json: an object a value, with its origin\n"
 	"  -o, --output json      show: one line, whose SHA-256 is the spec of the host's own run\n"
@@ -40,16 +48,35 @@ const char config_usage[] =
 	"exit: 0, 1 no memory or the like, 2 usage, 78 chtd would refuse it, which is said\n"
 	"\n"
 	"examples:\n"
-	"  cht config check /etc/cht/chtd.conf && systemctl reload chtd\n"
+	"  cht config check /etc/cht/chtd.conf --state /var/lib/cht --scribe /run/cht/scribe.sock\n"
 	"  cht config show --state /var/lib/cht --cell web-1=/run/vms/web-1/v.sock\n"
 	"  cht config show -o json | sha256sum    # is it what runs? cht cat --type host.started\n";
 
-enum { OPT_STATE, OPT_CONTROL, OPT_CELL, OPT_ORIGINS, OPT_OUTPUT };
+enum {
+	OPT_STATE,
+	OPT_CONTROL,
+	OPT_REGISTER,
+	OPT_CELL,
+	OPT_SCRIBE,
+	OPT_SCRIBE_USER,
+	OPT_OPENER,
+	OPT_OPENER_USER,
+	OPT_ORIGINS,
+	OPT_OUTPUT
+};
 
 static const struct cli_option options[] = {
-	[OPT_STATE] = { "state", 0, true },     [OPT_CONTROL] = { "control", 0, true },
-	[OPT_CELL] = { "cell", 0, true },       [OPT_ORIGINS] = { "origins", 0, false },
-	[OPT_OUTPUT] = { "output", 'o', true }, { NULL, 0, false },
+	[OPT_STATE] = { "state", 0, true },
+	[OPT_CONTROL] = { "control", 0, true },
+	[OPT_REGISTER] = { "register", 0, true },
+	[OPT_CELL] = { "cell", 0, true },
+	[OPT_SCRIBE] = { "scribe", 0, true },
+	[OPT_SCRIBE_USER] = { "scribe-user", 0, true },
+	[OPT_OPENER] = { "opener", 0, true },
+	[OPT_OPENER_USER] = { "opener-user", 0, true },
+	[OPT_ORIGINS] = { "origins", 0, false },
+	[OPT_OUTPUT] = { "output", 'o', true },
+	{ NULL, 0, false },
 };
 
 struct request {
@@ -83,9 +110,9 @@ static void put_origin(struct buf *b, const struct conf *conf, const struct conf
 		break;
 	case CONF_FROM_OPTION:
 		buf_put_lit(b, "option --");
-		buf_put_str(b, str_of(value->cell != NULL                      ? "cell"
-				      : strcmp(value->section, "control") == 0 ? "control"
-									       : value->name));
+		buf_put_str(b, str_of(value->cell != NULL                  ? "cell"
+				      : strcmp(value->name, "socket") == 0 ? "control"
+									   : value->name));
 		break;
 	}
 }
@@ -262,6 +289,8 @@ static int run(struct request *q)
 	int r = load(q, &conf, &err);
 
 	if (r == 0 && is_check)
+		r = conf_check_names(&conf, &err);
+	if (r == 0 && is_check)
 		print_verdict(q, &conf, NULL);
 	else if (r == 0 && q->json && !q->origins)
 		r = print_json(&conf, &err);
@@ -287,7 +316,12 @@ static void on_option(struct cli_args *args, int option, struct request *q)
 		pass(q, "--state", args->value);
 		break;
 	case OPT_CONTROL: pass(q, "--control", args->value); break;
+	case OPT_REGISTER: pass(q, "--register", args->value); break;
 	case OPT_CELL: pass(q, "--cell", args->value); break;
+	case OPT_SCRIBE: pass(q, "--scribe", args->value); break;
+	case OPT_SCRIBE_USER: pass(q, "--scribe-user", args->value); break;
+	case OPT_OPENER: pass(q, "--opener", args->value); break;
+	case OPT_OPENER_USER: pass(q, "--opener-user", args->value); break;
 	case OPT_ORIGINS: q->origins = true; break;
 	case OPT_OUTPUT: (void)cli_format(args, &q->json); break;
 	default:

@@ -125,6 +125,9 @@ void conf_init(struct conf *conf);
 int conf_add_cell(struct conf *conf, const char *text, struct cht_err *err) CHT_CHECKED;
 /* What only the whole can show: cells there, each with one channel, no id, path or CID twice. */
 int conf_check(const struct conf *conf, struct cht_err *err) CHT_CHECKED;
+/* What only this host can show, as chtd finds at its start: the users and groups are there. Reads
+ * files, and what else NSS may. CHT_E_CONFIG. */
+int conf_check_names(const struct conf *conf, struct cht_err *err) CHT_CHECKED;
 
 /* The effective configuration as a line of canonical JSON, the same for the same meaning: the
  * SHA-256 of these bytes is the spec of the host's own run, and they are what cht config show -o

@@ -1,33 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/access.h"
 
-#include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "base/user.h"
 #include "cell/value.h"
-
-static bool find_id(const char *name, bool is_group, uint64_t *id)
-{
-	const struct passwd *user;
-	const struct group *group;
-
-	if (read_u64(str_of(name), UINT32_MAX - 1, id))
-		return true;
-	if (is_group) {
-		group = getgrnam(name);
-		*id = group != NULL ? group->gr_gid : 0;
-		return group != NULL;
-	}
-	user = getpwnam(name);
-	*id = user != NULL ? user->pw_uid : 0;
-	return user != NULL;
-}
 
 int control_access_read(struct control_access *out, const char *list, struct cht_err *err)
 {
@@ -36,19 +17,18 @@ int control_access_read(struct control_access *out, const char *list, struct cht
 	bool is_group;
 
 	while (value_next_peer(&left, &who, &is_group)) {
-		char name[64] = "";
-		uint64_t id;
+		char name[VALUE_PEER_MAX + 1] = "";
+		int64_t id;
+		int r;
 
-		memcpy(name, who.ptr, who.len < sizeof(name) ? who.len : sizeof(name) - 1);
-		if (access.n == ACCESS_MAX)
+		memcpy(name, who.ptr, who.len);
+		if (access.n == VALUE_PEERS_MAX)
 			return cht_fail(err, CHT_E_CONFIG, 0,
 					"[control] names at most %d users and groups: name a group",
-					ACCESS_MAX);
-		if (!find_id(name, is_group, &id))
-			return cht_fail(err, CHT_E_CONFIG, 0,
-					"[control] this host has no %s \"%s\": make it, or give a "
-					"number",
-					is_group ? "group" : "user", name);
+					VALUE_PEERS_MAX);
+		r = is_group ? user_find_group(name, &id, err) : user_find(name, &id, err);
+		if (r < 0)
+			return r;
 		access.who[access.n].id = (uint32_t)id;
 		access.who[access.n++].is_group = is_group;
 	}

@@ -8,9 +8,10 @@
 
 #include <cht/err.h>
 
+#include "cell/value.h"
 #include "control/request.h"
 
-enum { ACCESS_MAX = 32, ACCESS_GROUPS_MAX = 256 };
+enum { ACCESS_GROUPS_MAX = 256 };
 
 struct control_access {
 	bool is_anybody;
@@ -18,7 +19,7 @@ struct control_access {
 	struct {
 		uint32_t id;
 		bool is_group;
-	} who[ACCESS_MAX];
+	} who[VALUE_PEERS_MAX];
 };
 
 /* Null: nobody but root. CHT_E_CONFIG: a name that this host does not know, or too many. */

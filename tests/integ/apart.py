@@ -243,7 +243,7 @@ def test_the_scribe_s_words_are_its_own(d):
     refused(["connect to", "/no"], "--scribe", d + "/no")
     refused(["--scribe"], "--scribe-user", "root")
     refused(["variables of keys"], "--scribe", d + "/no", env={"CELLOS_HOST_TELEMETRY_LOG_ED25519_SK": "00"})
-    refused(["no user nobody-of-that-name"], "--scribe", d + "/no", "--scribe-user", "nobody-of-that-name")
+    refused(["no user \"nobody-of-that-name\""], "--scribe", d + "/no", "--scribe-user", "nobody-of-that-name")
     r = subprocess.run([os.path.join(BIN, "cht-scribe"), "--state", d, "--line-user", "root"], capture_output=True,
                        check=False)
     equal(r.returncode, 2, "without a socket")

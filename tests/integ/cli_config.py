@@ -83,6 +83,41 @@ def test_what_chtd_would_refuse_ends_with_78(d):
     check(b"No such file" in cht("config", "check", d + "/none", want=78).stderr, "no file")
 
 
+def test_what_does_not_go_with_the_units_options_is_refused(d):
+    joined = ("--scribe", d + "/scribe", "--opener", d + "/opener")
+    whole = conf(d)
+    cht("config", "check", whole, *joined)
+    cht("config", "check", whole, "--control", d + "/c", "--register", d + "/r", "--scribe", d + "/scribe",
+        "--scribe-user", "root", "--opener", d + "/opener", "--opener-user", "0")
+    for text, want in ((b"[ledger]\nretain_age = 1d\n", "[ledger]"), (b"[sign]\nkid = k\nalg = ed25519\nkey_file = /k\n", "[sign]"),
+                       (b"[opener]\nroots = /run/vms\n", "[opener]")):
+        path = conf(d, text)
+        cht("config", "check", path)
+        said = cht("config", "check", path, *joined, want=78).stderr.decode()
+        check("with --" in said and want in said, f"{want}: {said}")
+    for args in (("--scribe-user", "root"), ("--opener-user", "root")):
+        check("goes with" in cht("config", "check", whole, *args, want=78).stderr.decode(), str(args))
+    path = conf(d, b"[daemon]\nstate = /s\n[control]\nregister = /r\n")
+    cht("config", "check", path, want=78)
+    cht("config", "check", path, "--control", "/c")
+    said = cht("config", "show", "--state", "/s", "--control", "/c", "--register", "/r").stdout.decode()
+    for row in ("option --control", "option --register"):
+        check(row in said, f"{row} in {said}")
+
+
+def test_a_name_that_this_host_has_not_is_refused(d):
+    for line, word in (("writers = root, nobody-has-this", "user \"nobody-has-this\""),
+                       ("readers = @nobody-has-this", "group \"nobody-has-this\""),
+                       ("readers = " + ",".join(str(n) for n in range(33)), "at most 32")):
+        path = conf(d, f"[daemon]\nstate = {d}/s\n[control]\nsocket = {d}/c\n{line}\n".encode())
+        said = cht("config", "check", path, want=78).stderr.decode()
+        check(word in said and line[:7] in said, f"{line}: {said}")
+    for option in ("scribe", "opener"):
+        said = cht("config", "check", conf(d), f"--{option}", "/x", f"--{option}-user", "nobody-has-this", want=78)
+        check(f"--{option}-user: there is no user" in said.stderr.decode(), str(said.stderr))
+    cht("config", "check", conf(d, f"[daemon]\nstate = {d}/s\n[control]\nsocket = {d}/c\nwriters = root, @root, 7\n".encode()))
+
+
 def test_a_hostile_path_does_not_reach_the_terminal(d):
     said = cht("config", "show", "--state", "/s\x1b[31m\u202e").stdout
     check(b"\x1b" not in said and b"\\x1b[31m\\u202e" in said, str(said))

@@ -64,6 +64,23 @@ def test_systemd_has_nothing_to_say(d):
     equal((r.returncode, r.stdout + r.stderr), (0, ""), "what systemd-analyze verify says")
 
 
+def options_of(line, program):
+    """The options after a program's name, each with its value."""
+    words = line.split(program, 1)[1].split()
+    return {w: v for w, v in zip(words, words[1:] + [""]) if w.startswith("--")}
+
+
+def test_a_reload_judges_by_the_options_of_the_start(d):
+    _, units = installed(d)
+    text = text_of(units + "/chtd.service").replace("\\\n", " ")
+    start = options_of(re.search(r"^ExecStart=(.*)", text, re.M)[1], "/chtd ")
+    reload = options_of(re.search(r"^ExecReload=(.*config check.*)", text, re.M)[1], "/cht ")
+    file = start.pop("--config")
+    start.pop("--fd-store")
+    equal(reload, start, "options of the check before a reload")
+    check(f"config check {file} " in text, "the file that it judges")
+
+
 def test_each_capability_and_each_hole_has_its_reason(d):
     _, units = installed(d)
     for path in glob.glob(units + "/*.service"):
