@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * conf.h - what the operator asked for: options and a configuration file in, one checked
- * struct out. Nothing is opened or created here but the file itself.
+ * struct out. Nothing is created, and nothing opened but the file and cells.d beside it.
  */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
@@ -58,9 +58,9 @@ struct conf {
 	char *control;              /* path of the control socket, or null */
 	char *register_socket;      /* path of the other one, or null */
 	char *writers, *readers;    /* who may do what there; null: the defaults */
-	uint64_t cells_max;         /* with it: so many cells at a time */
-	char *opener_read;          /* the same; null: none */
+	uint64_t cells_max;         /* with control: so many at a time */
 	char *opener_roots;         /* absolute directories, blanks between; null: all of / */
+	char *opener_read;          /* as these; null: none */
 	struct conf_cell *cells;
 	size_t n_cells, cells_cap;
 	int argc; /* the command line, borrowed */

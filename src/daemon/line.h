@@ -250,7 +250,7 @@ struct line {
  * log is to end, runs are left alone. */
 int line_open(struct line *line, const struct conf *conf, int secrets_fd,
 	      struct cht_err *err) CHT_CHECKED;
-/* closed.c: no more than the list of calls, the cells' directories and what binding there needs;
+/* closed.c: no more than the list of calls, and no path;
  * line->lockdown says what it came to. CHT_E_IO, CHT_E_UNSUPPORTED, CHT_E_NOMEM. */
 int line_lock_down(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* Closes and unlinks everything; the scribe has ended when it returns, unless a signal said not
