@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@ enum { FIRST_FD = 3, PATIENCE_MS = 100, SETTLE_MS = 5000, LETTERS = 62 };
 
 static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 static const char *const memory_names[] = { "+", "-" };
+static const char spare_name[] = "_";
 
 /* The shortest first. */
 bool store_name(uint16_t n, char out[STORE_NAME_MAX + 1])
@@ -94,6 +96,8 @@ static void take_one(struct store *s, int fd, struct cht_str name, uint8_t *is_u
 			s->which = i;
 			return;
 		}
+	if (str_eq(name, str_of(spare_name)))
+		fd_close(&fd); /* the manager holds the place */
 	if (number == STORE_NONE || s->n_found == STORE_MAX)
 		return;
 	is_used[number] = 1;
@@ -134,6 +138,7 @@ int store_open(struct store *s, int notify_fd, struct cht_err *err)
 		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for kept descriptors");
 	}
 	s->sock = notify_fd >= 0 ? fcntl(notify_fd, F_DUPFD_CLOEXEC, 0) : -1;
+	s->spare_fd = memfd_create("cht-spare", MFD_CLOEXEC);
 	if (s->sock >= 0)
 		take_all(s, is_used);
 	for (unsigned n = STORE_MAX; n-- > 0;)
@@ -152,6 +157,7 @@ void store_close(struct store *s)
 	for (unsigned i = 0; s->found != NULL && i < s->n_found; i++)
 		fd_close(&s->found[i].fd);
 	fd_close(&s->memory_fd);
+	fd_close(&s->spare_fd);
 	fd_close(&s->sock);
 	free(s->free_names);
 	free(s->owed);
@@ -277,17 +283,23 @@ bool store_put_memory(struct store *s, int fd)
 {
 	unsigned ours = 1 - s->which;
 
+	(void)tell(s, "FDSTOREREMOVE", spare_name, NULL);
 	if (!tell(s, "FDSTORE", memory_names[ours], &fd))
 		return false;
 	(void)tell(s, "FDSTOREREMOVE", memory_names[s->which], NULL);
 	s->which = ours;
+	if (s->spare_fd >= 0)
+		(void)tell(s, "FDSTORE", spare_name, &s->spare_fd);
+	fd_close(&s->spare_fd);
 	return true;
 }
 
 void store_drop_memory(struct store *s)
 {
-	if (store_is_on(s))
-		(void)tell(s, "FDSTOREREMOVE", memory_names[s->which], NULL);
+	if (!store_is_on(s))
+		return;
+	(void)tell(s, "FDSTOREREMOVE", memory_names[s->which], NULL);
+	(void)tell(s, "FDSTOREREMOVE", spare_name, NULL);
 }
 
 /* It closes what comes with a barrier, when it gets there. */

@@ -33,13 +33,14 @@ struct store {
 	struct store_fd *found;
 	unsigned n_found;
 	int memory_fd;  /* what an earlier process had in memory; -1: nothing */
+	int spare_fd;   /* an empty file, with which one place is kept free for the next memory */
 	unsigned which; /* of the two names of memory: ours */
 	uint64_t deaf_until_ns;
 };
 
 #define STORE_NULL                                                                                 \
 	{                                                                                          \
-		.sock = -1, .memory_fd = -1                                                        \
+		.sock = -1, .memory_fd = -1, .spare_fd = -1                                        \
 	}
 
 /* Takes what is there, close-on-exec. notify_fd: to the service manager, borrowed. CHT_E_CONFIG
@@ -64,7 +65,9 @@ void store_drop_listeners(struct store *s);
 void store_drop_rest(struct store *s);
 /* Waits, a few seconds at most, until the manager has done all that it was told. */
 void store_settle(struct store *s);
-/* fd takes the place of an earlier process's memory. False: the manager did not take it. */
+/* fd takes the place of an earlier process's memory. False: the manager did not take it. It says
+ * nothing when it is full: the place for the next memory is held from now on, so that there is one
+ * when this is done again. So the manager's FileDescriptorStoreMax is STORE_MAX and 2. */
 bool store_put_memory(struct store *s, int fd);
 /* No memory is kept any more. */
 void store_drop_memory(struct store *s);

@@ -81,7 +81,7 @@ class Manager:
 
     def store(self, words, fds):
         equal(words.get("FDPOLL"), "0", "FDPOLL: one that hung up is kept too")
-        check(re.fullmatch(r"[0-9A-Za-z+-]{1,3}", words["FDNAME"]), f"the name {words['FDNAME']}")
+        check(re.fullmatch(r"[0-9A-Za-z_+-]{1,3}", words["FDNAME"]), f"the name {words['FDNAME']}")
         for fd in fds:
             if len(self.kept) < self.most:
                 self.kept.insert(0, (words["FDNAME"], fd))

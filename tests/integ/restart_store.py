@@ -115,7 +115,7 @@ def test_a_stop_leaves_nothing_behind(d):
     with managed(d) as m, connect(d + "/a_9001") as s:
         s.sendall(frame())
         await_type(m.state, "guest.process_spawned")
-        equal(len(m.names()), 3, "kept: a listener, a connection, the memory")
+        equal(len(m.names()), 4, "kept: a listener, a connection, the memory and its next place")
         m.end(signal.SIGTERM, 0)
         wait_for("an empty store", lambda: not m.names())
         check(not os.path.exists(d + "/a_9001"), "the socket is there still")
@@ -124,14 +124,14 @@ def test_a_stop_leaves_nothing_behind(d):
 
 def test_what_closes_is_given_up(d):
     with managed(d) as m:
-        wait_for("the listener and the memory", lambda: len(m.names()) == 2)
+        wait_for("the listener and the memory", lambda: len(m.names()) == 3)
         for _ in range(3):
             with connect(d + "/a_9001") as s:
                 s.sendall(frame())
-                wait_for("the connection", lambda: len(m.names()) == 3)
-            wait_for("its end", lambda: len(m.names()) == 2)
+                wait_for("the connection", lambda: len(m.names()) == 4)
+            wait_for("its end", lambda: len(m.names()) == 3)
         m.upgrade()
-        equal(len(m.names()), 2, "kept after an upgrade")
+        equal(len(m.names()), 3, "kept after an upgrade")
         m.end(signal.SIGTERM, 0)
 
 
@@ -146,7 +146,7 @@ def test_cells_of_the_control_socket_go_on(d):
                 s.sendall(frame(pid=n))
                 await_count(m.state, "guest.process_spawned", n)
         cht("cell", "rm", "b", "--control", d + "/c")
-        wait_for("its listener to go", lambda: len(m.names()) == 2)
+        wait_for("its listener to go", lambda: len(m.names()) == 3)
         m.end(signal.SIGTERM, 0)
         runs = {e["data"]["runId"] for e in events(m.state) if e["data"]["cellId"] == "b"}
         equal(runs, {"r1"}, "runs of the cell")
@@ -172,7 +172,7 @@ def test_a_cell_that_left_the_configuration_is_closed(d):
         m.upgrade()
         equal(s.recv(1), b"", "what the agent reads")
         check(not os.path.exists(d + "/a_9001"), "the socket is there still")
-        wait_for("what is kept", lambda: len(m.names()) == 2)
+        wait_for("what is kept", lambda: len(m.names()) == 3)
         equal([e["reason"] for e in of_kind(m.state, "run.sealed")], ["unregistered"], "sealed")
         m.end(signal.SIGTERM, 0)
 
@@ -198,7 +198,7 @@ def test_a_cell_that_cannot_be_bound_does_not_end_the_others(d):
 
 
 def test_a_full_store_costs_the_connection_only(d):
-    with managed(d, most=3) as m, connect(d + "/a_9001") as first, connect(d + "/a_9001") as second:
+    with managed(d, most=4) as m, connect(d + "/a_9001") as first, connect(d + "/a_9001") as second:
         for s in (first, second):
             s.sendall(frame())
         await_count(m.state, "guest.process_spawned", 2)
@@ -206,6 +206,10 @@ def test_a_full_store_costs_the_connection_only(d):
         equal(second.recv(1), b"", "what the second reads")
         first.sendall(frame())
         await_count(m.state, "guest.process_spawned", 3)
+        for n, end in ((4, upgrade), (5, killed), (6, upgrade)):
+            end(m)
+            first.sendall(frame())
+            await_count(m.state, "guest.process_spawned", n)
         m.end(signal.SIGTERM, 0)
         reasons = of_kind(m.state, "channel.closed")[0]["reasons"]
         equal(reasons, {"host_stops": 1}, "why it was closed")
@@ -249,7 +253,7 @@ def test_what_is_kept_is_not_believed(d):
             with connect(d + "/a_9001") as s, connect(f"{d}/n{n}_9001") as t:
                 for c in (s, t):
                     c.sendall(frame() + framed(body(padding=b"x" * 9000))[:8000])
-                wait_for("both to be kept", lambda: len(m.names()) >= 4)
+                wait_for("both to be kept", lambda: len(m.names()) >= 5)
                 m.end(signal.SIGUSR2, 75)
                 m.hear_all()
                 spoil(rng, next(fd for name, fd in m.kept if name in "+-"))

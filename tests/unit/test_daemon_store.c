@@ -28,14 +28,14 @@ static void test_every_number_has_one_name(void **state)
 		total += len + 1;
 	}
 	/* One environment variable holds them all, with its own name. */
-	CHECK(total + sizeof("LISTEN_FDNAMES=") < 128 << 10);
+	CHECK(total + sizeof("+:_:") + sizeof("LISTEN_FDNAMES=") < 128 << 10);
 	CHECK(!store_name(STORE_NONE, (char[STORE_NAME_MAX + 1]){ 0 }));
 }
 
 static void test_other_names_are_nobodys(void **state)
 {
-	static const char *const others[] = { "",    "+",    "-",           "a-", "a b",
-					      "zz.", "zzzz", "chtd.socket", "zzz" };
+	static const char *const others[] = { "",    "+",   "-",    "=",           "a-",
+					      "a b", "zz.", "zzzz", "chtd.socket", "zzz" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
@@ -131,6 +131,27 @@ static void test_a_manager_that_is_busy_holds_up_nobody(void **state)
 	store_close(&s);
 }
 
+/* The manager says nothing when it is full: what holds the place goes just before the new memory
+ * comes, and is back once the old one is gone. */
+static void test_the_place_of_the_next_memory_is_held(void **state)
+{
+	struct store s;
+	int manager = pair(&s), fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	CHECK(store_put_memory(&s, fd));
+	must_hear(manager, "FDSTOREREMOVE=1\nFDNAME=_", false);
+	must_hear(manager, "FDSTORE=1\nFDNAME=-\nFDPOLL=0", true);
+	must_hear(manager, "FDSTOREREMOVE=1\nFDNAME=+", false);
+	must_hear(manager, "FDSTORE=1\nFDNAME=_\nFDPOLL=0", true);
+	store_drop_memory(&s);
+	must_hear(manager, "FDSTOREREMOVE=1\nFDNAME=-", false);
+	must_hear(manager, "FDSTOREREMOVE=1\nFDNAME=_", false);
+	fd_close(&fd);
+	fd_close(&manager);
+	store_close(&s);
+}
+
 static void test_without_a_manager_there_is_no_store(void **state)
 {
 	struct cht_err err = { 0 };
@@ -148,6 +169,7 @@ int main(void)
 		cmocka_unit_test(test_every_number_has_one_name),
 		cmocka_unit_test(test_other_names_are_nobodys),
 		cmocka_unit_test(test_a_name_is_given_again_once_it_is_given_up),
+		cmocka_unit_test(test_the_place_of_the_next_memory_is_held),
 		cmocka_unit_test(test_a_manager_that_is_busy_holds_up_nobody),
 		cmocka_unit_test(test_without_a_manager_there_is_no_store),
 	};
