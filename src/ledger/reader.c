@@ -23,7 +23,8 @@ enum { READ_BYTES = 1 << 18 };
 int reader_find(const char *dir, int *entries_fd, struct cht_err *err)
 {
 	struct cht_err why = { 0 };
-	int fd = -1, dir_fd = openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* Who may read the ledger need not be able to list the directory that it is in. */
+	int fd = -1, dir_fd = openat(AT_FDCWD, dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (dir_fd < 0)
 		return cht_fail(err, errno == ENOENT ? CHT_E_CONFIG : CHT_E_IO, errno, "open %s",

@@ -93,7 +93,8 @@ static int open_in(struct source **out, int dir_fd, const char *path, struct cht
 
 int source_open(struct source **out, const char *path, struct cht_err *err)
 {
-	int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	/* Who may read the ledger need not be able to list the directory that it is in. */
+	int fd = openat(AT_FDCWD, path, O_PATH | O_CLOEXEC);
 	struct stat st;
 	int r;
 

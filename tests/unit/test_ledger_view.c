@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tree_util.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/fsuid.h>
 
 #include "base/fd.h"
 #include "ledger/read.h"
@@ -408,6 +410,31 @@ static void test_a_missing_segment_is_skipped(void **state)
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, tree_setup, tree_teardown)
 
+/* As a member of the group that may read the ledger: root without its rights to files. */
+static void test_a_state_directory_need_not_be_listed(void **state)
+{
+	struct ledger_reader reader = LEDGER_READER_NULL;
+	int dir_fd, before;
+
+	(void)state;
+	tree_grow(3);
+	CHECK_INT(chmod(tree_log.state, 0110), 0);
+	before = setfsuid(65534);
+	dir_fd = open(tree_log.state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(dir_fd < 0 && errno == EACCES);
+	open_view();
+	CHECK_INT(view.size, 3);
+	CHECK(ledger_view_watch(&view, NULL) >= 0);
+	ledger_view_close(&view);
+	CHECK_INT(ledger_view_open(&view, tree_path("ledger"), NULL), 0);
+	CHECK(ledger_view_watch(&view, NULL) >= 0);
+	ledger_view_close(&view);
+	CHECK_INT(ledger_reader_open(&reader, tree_log.state, NULL), 0);
+	ledger_reader_close(&reader);
+	(void)setfsuid((uid_t)before);
+	CHECK_INT(chmod(tree_log.state, 0700), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -423,6 +450,7 @@ int main(void)
 		CASE(test_a_missing_segment_is_skipped),
 		CASE(test_segments_that_go_while_it_reads_are_passed_over),
 		CASE(test_a_watch_tells_that_the_directory_was_moved),
+		CASE(test_a_state_directory_need_not_be_listed),
 	};
 
 	return cmocka_run_group_tests_name("ledger_view", tests, NULL, NULL);

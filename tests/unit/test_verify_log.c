@@ -4,6 +4,8 @@
  */
 #include "note_util.h"
 
+#include <sys/fsuid.h>
+
 #include "base/limits.h"
 
 static struct cht_cell cell;
@@ -257,6 +259,27 @@ static void test_a_run_goes_on_from_the_log_before(void **state)
 	}
 }
 
+/* As a member of the group that may read the ledger: root without its rights to files. */
+static void test_a_state_directory_need_not_be_listed(void **state)
+{
+	struct verify_trust *trust = test_trust(true, true);
+	struct made m = begun();
+	struct verify_report report;
+	int before;
+
+	(void)state;
+	write_made(&m);
+	CHECK_INT(chmod(made_dir, 0110), 0);
+	before = setfsuid(65534);
+	report = verify_with(trust, &(const struct verify_options){ 0 });
+	(void)setfsuid((uid_t)before);
+	CHECK_INT(chmod(made_dir, 0700), 0);
+	check_verdict(&report, 0);
+	CHECK_INT(report.entries, m.n);
+	verify_trust_free(trust);
+	made_free(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +289,7 @@ int main(void)
 		cmocka_unit_test(test_the_first_entry_opens_this_very_log),
 		cmocka_unit_test(test_a_closed_log_ends),
 		cmocka_unit_test(test_a_run_goes_on_from_the_log_before),
+		cmocka_unit_test(test_a_state_directory_need_not_be_listed),
 	};
 
 	return cmocka_run_group_tests_name("verify_log", tests, setup_made, teardown_made);
