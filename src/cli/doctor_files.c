@@ -75,7 +75,7 @@ DOCTOR_CHECK(programs)
 	static const char *const names[] = { "chtd", "cht-scribe", "cht-opener" };
 	enum doctor_verdict verdict = DOCTOR_OK;
 
-	(void)d;
+	(void)d; /* chtd starts with none of them missing */
 	for (size_t i = 0; i < 3; i++) {
 		char path[PATH_BYTES];
 		bool is_there = program_find(path, sizeof(path), names[i], NULL) == 0;
@@ -83,8 +83,8 @@ DOCTOR_CHECK(programs)
 		put_text(text, i > 0 ? ", " : "");
 		put_text(text, is_there ? path : names[i]);
 		put_text(text, is_there ? "" : " is not there");
-		if (!is_there && verdict != DOCTOR_FAIL)
-			verdict = i < 2 ? DOCTOR_FAIL : DOCTOR_WARN;
+		if (!is_there)
+			verdict = DOCTOR_FAIL;
 	}
 	return verdict;
 }

@@ -5,8 +5,10 @@
 import json
 import os
 import resource
+import shutil
+import subprocess
 
-from rig import Daemon, check, cht, equal, main, put
+from rig import BIN, Daemon, check, cht, equal, main, put, skip
 
 NAMES = ["config", "programs", "state", "space", "sync", "keys", "sockets", "paths", "control", "separation",
          "descriptors", "clock", "landlock", "seccomp", "memfd", "openat2", "pidfd", "vsock", "backlog", "pipes"]
@@ -77,6 +79,19 @@ def test_what_is_wrong_is_found(d):
     equal(verdict(d, "state", conf(d))[0], "fail", "a state directory for everybody")
     equal(verdict(d, "state", "--state", d + "/none")[0], "fail", "none")
     equal(verdict(d, "state", "--state", d + "/chtd.conf")[0], "fail", "a file")
+
+
+def test_each_program_must_be_there(d):
+    for missing in ("chtd", "cht-scribe", "cht-opener"):
+        place = f"{d}/without-{missing}"
+        os.mkdir(place)
+        for name in {"cht", "chtd", "cht-scribe", "cht-opener"} - {missing}:
+            shutil.copy(os.path.join(BIN, name), place)
+        done = subprocess.run([place + "/cht", "doctor", "--state", d, "-o", "json"], capture_output=True, check=False)
+        said = next(c for c in json.loads(done.stdout)["checks"] if c["name"] == "programs")
+        if f"{missing} is not there" not in said["text"]:
+            skip(f"{missing} is installed: {said['text']}")
+        equal(said["verdict"], "fail", f"without {missing}")
 
 
 def test_limits_are_compared_with_what_cells_need(d):
