@@ -3,9 +3,10 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
-#include <linux/vm_sockets.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+/* It needs the one before it. */
+#include <linux/vm_sockets.h>
 #include <sys/syscall.h>
 #include <sys/timex.h>
 #include <unistd.h>

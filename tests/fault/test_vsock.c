@@ -6,8 +6,9 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <linux/vm_sockets.h>
 #include <sys/socket.h>
+/* It needs the one before it. */
+#include <linux/vm_sockets.h>
 #include <unistd.h>
 
 #include "base/limits.h"

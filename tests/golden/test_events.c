@@ -40,7 +40,7 @@ static uint64_t number_in(const char *line, const char *key)
 static void copy(char *out, size_t cap, const char *text)
 {
 	assert_true(strlen(text) < cap);
-	memcpy(out, text, strlen(text));
+	memcpy(out, text, strlen(text) + 1);
 }
 
 static void check_line(const char *line, const json_t *vector)
