@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "channel_dir.h"
 
@@ -430,8 +434,11 @@ int main(void)
 		CASE(test_a_stale_socket_goes_only_when_that_was_said_at_the_start),
 	};
 
-	/* Valgrind 3.19 does not know openat2, and without it the opener opens nothing. */
-	if (getenv("CHT_VALGRIND") != NULL)
+	/* Valgrind 3.19 and qemu-user 7.2 do not know it, and without it the opener opens nothing.
+	 */
+	if (syscall(SYS_openat2, AT_FDCWD, "/", NULL, 0) < 0 && errno == ENOSYS) {
+		(void)fprintf(stderr, "skipped: openat2 is not there\n");
 		return 77;
+	}
 	return cmocka_run_group_tests_name("opener", tests, setup, teardown);
 }
