@@ -197,6 +197,9 @@ static int bind_and_listen(struct channel_socket *s, int type, const char *temp,
 	s->fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->fd < 0 || fchmod(s->fd, mode) < 0)
 		return cht_fail(err, CHT_E_BIND, errno, "make a socket");
+	/* Packets are for those who pass something in. */
+	if (type == SOCK_STREAM)
+		channel_refuse_fds(s->fd);
 	if (proc_address(&address, s->dir_fd, temp) < 0)
 		return cht_fail(err, CHT_E_BIND, ENAMETOOLONG, "socket path");
 	if (bind(s->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)

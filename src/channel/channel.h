@@ -41,6 +41,10 @@ void channel_unbind(struct channel_socket *s);
  * a name that can be told. It is made non-blocking, with our backlog. name: "fd:" and its path, or
  * "fd:@" and its abstract name, NUL-terminated. CHT_E_BIND says what is wrong with it. */
 int channel_look_at_passed(int fd, char *name, size_t cap, struct cht_err *err) CHT_CHECKED;
+/* Who connects to this listener sends bytes and no descriptors: EPERM, from Linux 6.16 on; before,
+ * nothing changes. The last name of a file is closed by who drops it, and that takes as long as the
+ * file likes. */
+void channel_refuse_fds(int listen_fd);
 /* Whether two descriptors are of one socket. */
 bool channel_is_same(int a, int b);
 

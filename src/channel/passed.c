@@ -13,6 +13,17 @@
 #include "base/text.h"
 #include "channel/channel.h"
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+void channel_refuse_fds(int listen_fd)
+{
+	const int no = 0;
+
+	(void)setsockopt(listen_fd, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
+}
+
 static int option(int fd, int name)
 {
 	int value = -1;
@@ -68,6 +79,7 @@ int channel_look_at_passed(int fd, char *name, size_t cap, struct cht_err *err)
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
 	    listen(fd, LISTEN_BACKLOG) < 0)
 		return cht_fail(err, CHT_E_BIND, errno, "the descriptor's socket");
+	channel_refuse_fds(fd);
 	return 0;
 }
 

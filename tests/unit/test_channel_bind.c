@@ -288,6 +288,41 @@ static void test_only_what_was_made_is_unlinked(void **state)
 	CHECK_INT(unlink(in_dir("mine")), 0);
 }
 
+/* What it sends and has closed meanwhile would be ours to close. */
+static void test_who_connects_sends_no_descriptors(void **state)
+{
+	enum { PASSRIGHTS = 83 };
+	struct cht_listener_options o = at_path(in_dir("fds"));
+	struct channel_socket s = must_bind(&o);
+	const struct cht_bytes byte = { (const uint8_t *)"x", 1 };
+	struct cht_err err = { .code = 0 };
+	char name[200];
+	socklen_t len = sizeof(int);
+	int fd, passed, on;
+
+	(void)state;
+	if (getsockopt(s.fd, SOL_SOCKET, PASSRIGHTS, &on, &len) < 0) {
+		channel_unbind(&s);
+		print_message("skipped: this kernel cannot refuse descriptors\n");
+		skip();
+	}
+	fd = dial(in_dir("fds"), 0);
+	CHECK_INT(fd_send_msg(fd, byte, &fd, 1, &err), CHT_E_IO);
+	CHECK_INT(err.sys, EPERM);
+	CHECK_INT(fd_send_msg(fd, byte, NULL, 0, &err), 0);
+	close(fd);
+	check_row = "one that was passed in";
+	passed = s.fd;
+	on = 1;
+	CHECK_INT(setsockopt(passed, SOL_SOCKET, PASSRIGHTS, &on, sizeof(on)), 0);
+	CHECK_INT(channel_look_at_passed(passed, name, sizeof(name), &err), 0);
+	fd = dial(in_dir("fds"), 0);
+	CHECK_INT(fd_send_msg(fd, byte, &fd, 1, &err), CHT_E_IO);
+	CHECK_INT(err.sys, EPERM);
+	close(fd);
+	channel_unbind(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +337,7 @@ int main(void)
 		cmocka_unit_test(test_a_live_socket_never_goes),
 		cmocka_unit_test(test_what_is_no_socket_never_goes),
 		cmocka_unit_test(test_only_what_was_made_is_unlinked),
+		cmocka_unit_test(test_who_connects_sends_no_descriptors),
 	};
 
 	return cmocka_run_group_tests_name("channel_bind", tests, setup, teardown);
