@@ -26,6 +26,8 @@
 
 enum {
 	FDS_READ = 4, /* more than one is one too many: the kernel closes what does not fit */
+	/* Places for those who may not write: they are told so, and keep nobody out. */
+	STRANGERS_MAX = 4,
 };
 
 /* In the epoll set; a client by his place. */
@@ -33,7 +35,7 @@ enum {
 
 struct passer {
 	int fd; /* -1: free */
-	bool is_waiting;
+	bool is_waiting, is_writer;
 	uint64_t since_ns;
 	uint64_t asked;
 	struct control_peer peer;
@@ -44,7 +46,7 @@ struct passer {
 struct passing {
 	struct control_handler handler;
 	int listen_fd, epoll_fd;
-	unsigned n_clients;
+	unsigned n_clients, n_strangers;
 	uint64_t n_asked;
 	struct passer clients[PASSING_CLIENTS_MAX];
 	uint8_t body[CONTROL_BODY_MAX + 1];
@@ -63,16 +65,19 @@ static void end_client(struct passing *p, struct passer *client)
 	(void)watch(p, client->fd, 0, false);
 	fd_close(&client->fd);
 	client->is_waiting = false;
+	p->n_strangers -= !client->is_writer;
 	if (p->n_clients-- == PASSING_CLIENTS_MAX)
 		(void)watch(p, p->listen_fd, LISTENER, true);
 }
 
-/* As HTTP has it, and the status in front. Who does not take it is ended. */
+/* As HTTP has it, and the status in front. Who does not take it is ended, and who has no more to
+ * ask for. */
 static void answer_client(struct passing *p, struct passer *client,
 			  const struct control_answer *answer)
 {
 	char view[CONTROL_VIEW_MAX];
 	struct buf inner = buf_init(view, sizeof(view)), b = buf_init(p->text, sizeof(p->text));
+	bool is_sent;
 
 	if (answer->error.status != 0)
 		reply_put_error(&inner, &answer->error);
@@ -84,7 +89,8 @@ static void answer_client(struct passing *p, struct passer *client,
 	buf_put(&b, view + 1, buf_len(&inner) - 1);
 	client->is_waiting = false;
 	client->since_ns = clk_monotonic_ns();
-	if (send(client->fd, p->text, buf_len(&b), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	is_sent = send(client->fd, p->text, buf_len(&b), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+	if (!is_sent || !client->is_writer)
 		end_client(p, client);
 }
 
@@ -104,11 +110,13 @@ static void read_message(struct passing *p, const struct passer *client, struct 
 		char bytes[CMSG_SPACE(FDS_READ * sizeof(int))];
 	} control;
 	struct iovec body = { .iov_base = p->body, .iov_len = sizeof(p->body) };
-	struct msghdr msg = { .msg_iov = &body,
-			      .msg_iovlen = 1,
-			      .msg_control = control.bytes,
-			      .msg_controllen = sizeof(control.bytes) };
+	struct msghdr msg = { .msg_iov = &body, .msg_iovlen = 1 };
 
+	/* Of others none becomes ours: to close one takes as long as its file system likes. */
+	if (client->is_writer) {
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = sizeof(control.bytes);
+	}
 	m->len = recvmsg(client->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	m->flags = msg.msg_flags;
 	m->n_fds = 0;
@@ -124,10 +132,10 @@ static void read_message(struct passing *p, const struct passer *client, struct 
 	}
 }
 
-static bool check_message(const struct passing *p, const struct passer *client,
-			  const struct message *m, struct control_error *error)
+static bool check_message(const struct passer *client, const struct message *m,
+			  struct control_error *error)
 {
-	if (!control_access_has(&p->handler.writers, &client->peer, client->fd))
+	if (!client->is_writer)
 		return control_refuse(error, 403, "not_a_writer",
 				      "user %u may not change cells: see [control] writers",
 				      client->peer.uid);
@@ -153,7 +161,7 @@ static bool read_request(struct passing *p, struct passer *client, const struct 
 	request->method = CONTROL_PASS;
 	request->what = CONTROL_CELL;
 	request->by = client->peer;
-	if (!check_message(p, client, m, error) ||
+	if (!check_message(client, m, error) ||
 	    !control_read_body((struct cht_bytes){ p->body, (size_t)m->len }, request, error))
 		return false;
 	request->passed_fd = m->fds[0];
@@ -204,19 +212,23 @@ static void take_clients(struct passing *p)
 {
 	struct passer *client;
 
-	while ((client = find_free(p)) != NULL) {
-		struct ucred peer = { .uid = (uid_t)-1 };
+	for (int n = 0; n < ACCEPTS_PER_TURN && (client = find_free(p)) != NULL; n++) {
+		struct ucred peer = { .uid = (uid_t)-1, .gid = (gid_t)-1 };
 		socklen_t len = sizeof(peer);
 
 		client->fd = accept4(p->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (client->fd < 0)
 			return;
-		if (getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ||
+		(void)getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+		client->peer = (struct control_peer){ (uint32_t)peer.pid, peer.uid, peer.gid };
+		client->is_writer =
+			control_access_has(&p->handler.writers, &client->peer, client->fd);
+		if ((!client->is_writer && p->n_strangers == STRANGERS_MAX) ||
 		    watch(p, client->fd, (uint32_t)(client - p->clients), true) < 0) {
 			fd_close(&client->fd);
-			return;
+			continue;
 		}
-		client->peer = (struct control_peer){ (uint32_t)peer.pid, peer.uid, peer.gid };
+		p->n_strangers += !client->is_writer;
 		client->is_waiting = false;
 		client->since_ns = clk_monotonic_ns();
 		if (++p->n_clients == PASSING_CLIENTS_MAX)

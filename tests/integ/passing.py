@@ -157,6 +157,61 @@ def test_who_may_not_write_may_not_pass(d):
         equal((said["status"], said["code"], c.get("/cells")), (403, "not_a_writer", []), "a stranger")
 
 
+def goes_on(s):
+    """Hears what there is and says something; false: it was ended."""
+    s.setblocking(False)
+    try:
+        while s.recv(4096):
+            pass
+        return False
+    except BlockingIOError:
+        pass
+    except OSError:
+        return False
+    try:
+        s.send(b"{}")
+    except BlockingIOError:
+        pass
+    except OSError:
+        return False
+    return True
+
+
+def pester(d, told):
+    """As many as there are places and more, each with something to say before it is ended."""
+    crowd = [passer(d) for _ in range(40)]
+    while True:
+        crowd = [s if goes_on(s) else passer(d) for s in crowd]
+        os.write(told, b".")
+        time.sleep(0.2)
+
+
+def test_who_may_not_write_keeps_nobody_out(d):
+    with with_register(d):
+        opened(d)
+        os.chmod(d + "/register", 0o666)
+        heard, told = os.pipe()
+        crowd = os.fork()
+        if crowd == 0:
+            try:
+                os.setgroups([])
+                os.setresgid(STRANGER, STRANGER, STRANGER)
+                os.setresuid(STRANGER, STRANGER, STRANGER)
+                pester(d, told)
+            finally:
+                os._exit(1)
+        try:
+            equal(os.read(heard, 1), b".", "the crowd")
+            for n in range(8):
+                with passer(d) as p, listener(f"{d}/v{n}") as mine:
+                    equal(ask(p, {"id": f"a{n}"}, mine)["status"], 201, "a writer among them")
+        finally:
+            os.kill(crowd, signal.SIGKILL)
+            os.waitpid(crowd, 0)
+            os.close(heard)
+            os.close(told)
+
+
 def test_who_leaves_or_says_nothing_holds_up_nobody(d):
     with with_register(d) as (daemon, c):
         scribe = daemon.scribe_pid()
