@@ -100,8 +100,8 @@ void kept_find(struct line *line);
 void kept_find_listener(struct line *line, uint32_t i);
 /* Its name is ours too, if it is there still; else the listener goes. As opener_adopt. */
 int kept_adopt(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
-/* A cell of the configuration that cannot be bound: when others wait for us to go on, it is told
- * and its place is free again. False: it is no such. */
+/* A cell that cannot be bound: when others wait for us to go on, it is told and its place is free
+ * again. False: nobody does. */
 bool kept_leave_out(struct line *line, uint32_t i, const struct cht_err *why);
 /* Cells that came by control have their places again. CHT_E_NOMEM, as line_sleep. */
 int kept_take_cells(struct line *line, struct cht_err *err) CHT_CHECKED;

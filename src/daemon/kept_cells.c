@@ -124,7 +124,7 @@ int kept_adopt(struct line *line, uint32_t i, struct cht_err *err)
 
 bool kept_leave_out(struct line *line, uint32_t i, const struct cht_err *why)
 {
-	if (line->kept.old == NULL || !line->slots[i].is_static || why->code != CHT_E_BIND)
+	if (line->kept.old == NULL || why->code != CHT_E_BIND)
 		return false;
 	diag(DIAG_ERROR, "cell %s is left out, all others go on: %s", line->slots[i].reg.id,
 	     why->text);

@@ -197,6 +197,19 @@ def test_a_cell_that_cannot_be_bound_does_not_end_the_others(d):
         m.end(signal.SIGTERM, 0)
 
 
+def test_nor_does_one_whose_owner_took_its_name(d):
+    with managed(d, "--control", d + "/c") as m, connect(d + "/a_9001") as s:
+        cht("cell", "add", "b", "--base", d + "/b", "--control", d + "/c")
+        os.unlink(d + "/b_9001")
+        os.mkdir(d + "/b_9001")
+        m.upgrade()
+        check("cell b is left out, all others go on" in m.stderr(), m.stderr())
+        s.sendall(frame())
+        await_count(m.state, "guest.process_spawned", 1)
+        m.end(signal.SIGTERM, 0)
+        equal([e["reason"] for e in of_kind(m.state, "run.sealed")], ["unregistered"], "sealed")
+
+
 def test_a_full_store_costs_the_connection_only(d):
     with managed(d, most=4) as m, connect(d + "/a_9001") as first, connect(d + "/a_9001") as second:
         for s in (first, second):
