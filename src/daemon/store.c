@@ -100,6 +100,12 @@ static void take_one(struct store *s, int fd, struct cht_str name, uint8_t *is_u
 		fd_close(&fd); /* the manager holds the place */
 	if (number == STORE_NONE || s->n_found == STORE_MAX)
 		return;
+	/* A name is one descriptor's, and is given back once: the process before us may have been
+	 * made to store more of them. */
+	if (is_used[number] != 0) {
+		fd_close(&fd);
+		return;
+	}
 	is_used[number] = 1;
 	s->found[s->n_found++] =
 		(struct store_fd){ .cookie = store_cookie(fd), .fd = fd, .name = number };

@@ -2,8 +2,10 @@
 #include "check.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -152,6 +154,38 @@ static void test_the_place_of_the_next_memory_is_held(void **state)
 	store_close(&s);
 }
 
+/* In a process of its own, which has nothing at these numbers. */
+static int find_twice(void)
+{
+	char pid[16];
+	struct store s;
+
+	(void)snprintf(pid, sizeof(pid), "%d", getpid());
+	for (int fd = 3; fd < 7; fd++)
+		if (dup3(0, fd, O_CLOEXEC) < 0)
+			return 1;
+	(void)setenv("LISTEN_PID", pid, 1);
+	(void)setenv("LISTEN_FDS", "4", 1);
+	(void)setenv("LISTEN_FDNAMES", "7:7:8:7", 1);
+	(void)pair(&s);
+	if (s.n_found != 2 || s.n_free != STORE_MAX - 2 || fcntl(4, F_GETFD) >= 0)
+		return 2;
+	store_drop_rest(&s);
+	return s.n_free + s.n_owed == STORE_MAX ? 0 : 3;
+}
+
+static void test_a_name_that_stands_twice_is_taken_once(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0)
+		_exit(find_twice());
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK_INT(status, 0);
+}
+
 static void test_without_a_manager_there_is_no_store(void **state)
 {
 	struct cht_err err = { 0 };
@@ -171,6 +205,7 @@ int main(void)
 		cmocka_unit_test(test_a_name_is_given_again_once_it_is_given_up),
 		cmocka_unit_test(test_the_place_of_the_next_memory_is_held),
 		cmocka_unit_test(test_a_manager_that_is_busy_holds_up_nobody),
+		cmocka_unit_test(test_a_name_that_stands_twice_is_taken_once),
 		cmocka_unit_test(test_without_a_manager_there_is_no_store),
 	};
 
