@@ -311,6 +311,9 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 		r = bind_cells(line, err);
 	if (r == 0 && conf->control != NULL && conf->close_for == NULL)
 		r = opener_bind_control(line, err);
+	/* The bytes at which the process before us ended are read soon. */
+	if (r == 0 && conf->close_for == NULL)
+		r = opener_settle(line, err);
 	if (r == 0)
 		r = read_boot_id(line, err);
 	if (r == 0)
@@ -323,8 +326,6 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 		r = line_await_durable(line, err);
 	if (r == 0)
 		r = hub_open(line, err);
-	if (r == 0 && conf->close_for == NULL)
-		r = opener_settle(line, err);
 	if (r == 0)
 		be_ready(line);
 	return r;

@@ -13,9 +13,11 @@ import socket
 import stat
 import struct
 import subprocess
+import threading
 import time
 
 from control import Control, hub
+from manager import Manager
 from rig import (BIN, LIMIT_S, Daemon, check, connect, equal, events, frame, is_gone, main, put, short, skip, text_of,
                  types, wait_for)
 
@@ -514,6 +516,40 @@ def test_no_descriptor_of_the_line_reaches_a_file_of_the_ledger(d):
         equal([p for p in files if p.startswith(f"{d}/s/") and p != f"{d}/s/line/table"], [], "files of the state")
         equal([p for p in files if os.path.isdir(p)], [], "directories")
         daemon.stop()
+
+
+class Between:
+    """An opener for one line that writes down what it is asked."""
+
+    def __init__(self, opener, path):
+        self.opener, self.kinds = opener, []
+        self.at = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.at.bind(path)
+        self.at.listen(1)
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        with self.at.accept()[0] as line:
+            line.send(struct.pack("<IIQQQQii160s", READY, 1, 0, 0, 0, 0, 0, 0, b""))
+            while raw := line.recv(4096):
+                self.kinds.append(raw[0])
+                self.opener.sock.send(raw)
+                answer, fds, _, _ = socket.recv_fds(self.opener.sock, 4096, 1)
+                socket.send_fds(line, [answer], fds)
+                for fd in fds:
+                    os.close(fd)
+
+
+def test_it_is_settled_before_what_was_kept_is_read(d):
+    with Opener("--root", d, "--replace") as o:
+        between = Between(o, d + "/opener")
+        with Manager(d, d + "/s", "--cell", f"a={d}/a", "--opener", d + "/opener") as m:
+            m.end(signal.SIGTERM, 0)
+        between.thread.join(LIMIT_S)
+        # It says KEEP when it has read all that another left, and has that kept in its place.
+        check(between.kinds.index(SETTLED) < between.kinds.index(KEEP), between.kinds)
+        between.at.close()
 
 
 if __name__ == "__main__":
