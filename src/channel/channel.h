@@ -45,6 +45,8 @@ int channel_look_at_passed(int fd, char *name, size_t cap, struct cht_err *err) 
  * nothing changes. The last name of a file is closed by who drops it, and that takes as long as the
  * file likes. */
 void channel_refuse_fds(int listen_fd);
+/* Before an accept on one: whoever has a copy may have made it wait meanwhile, for both. */
+void channel_unblock_passed(int fd);
 /* Whether two descriptors are of one socket. */
 bool channel_is_same(int a, int b);
 

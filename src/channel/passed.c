@@ -83,6 +83,14 @@ int channel_look_at_passed(int fd, char *name, size_t cap, struct cht_err *err)
 	return 0;
 }
 
+void channel_unblock_passed(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags >= 0 && (flags & O_NONBLOCK) == 0)
+		(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
 bool channel_is_same(int a, int b)
 {
 	uint64_t ours = 0, theirs = 0;

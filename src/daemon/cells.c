@@ -236,8 +236,11 @@ bool cells_on_accept(struct line *line, uint32_t i)
 	for (int k = 0; k < ACCEPTS_PER_TURN; k++) {
 		struct channel_peer peer;
 		struct cht_err err;
-		int fd, r = channel_accept(slot->listen_fd, &line->spare, &fd, &peer, &err);
+		int fd, r;
 
+		if (slot->registration.is_passed)
+			channel_unblock_passed(slot->listen_fd);
+		r = channel_accept(slot->listen_fd, &line->spare, &fd, &peer, &err);
 		if (r == 0)
 			return false;
 		if (r < 0 && r != CHT_E_LIMIT) {

@@ -290,6 +290,16 @@ def test_a_listener_that_was_passed_in_outlives_chtd(d):
     equal(mine[-1]["data"]["frames"]["stored"], 6, "frames")
 
 
+def test_its_maker_does_not_make_chtd_wait(d):
+    with with_register(d) as (_, c), passer(d) as p, listener(d + "/v") as mine:
+        equal(ask(p, {"id": "a"}, mine)["status"], 201, "a cell")
+        for n in (1, 2):
+            mine.setblocking(True)
+            with connect(d + "/v") as s:
+                s.sendall(frame())
+                wait_for("its frame", lambda n=n: c.get("/cells/a")["frames"]["stored"] == n)
+
+
 def test_it_needs_the_control_socket(d):
     with Daemon(d + "/s", "--cell", f"a={d}/v", "--register", d + "/register", wait=False) as daemon:
         daemon.wait(78)
