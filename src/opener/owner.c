@@ -24,15 +24,21 @@ static int caps(long call, struct __user_cap_data_struct data[HALVES])
 	return (int)syscall(call, &head, data);
 }
 
-static int put_aside(struct owner *was, struct cht_err *err)
+static int read_caps(struct __user_cap_data_struct data[HALVES], struct cht_err *err)
 {
-	struct __user_cap_data_struct data[HALVES];
-
 	if (caps(SYS_capget, data) < 0)
 		return cht_fail(err, CHT_E_IO, errno, "read the capabilities");
-	was->effective = data[0].effective;
-	if ((was->effective & OF_FILES) == 0)
-		return 0;
+	return 0;
+}
+
+/* Last: who becomes root is given them by the kernel. */
+static int put_aside(struct cht_err *err)
+{
+	struct __user_cap_data_struct data[HALVES];
+	int r = read_caps(data, err);
+
+	if (r < 0 || (data[0].effective & OF_FILES) == 0)
+		return r;
 	data[0].effective &= ~OF_FILES;
 	if (caps(SYS_capset, data) < 0)
 		return cht_fail(err, CHT_E_IO, errno, "put the capabilities aside");
@@ -57,6 +63,7 @@ static int become(int64_t uid, int64_t gid, struct cht_err *err)
 
 int owner_enter(struct owner *was, int64_t uid, int64_t gid, struct cht_err *err)
 {
+	struct __user_cap_data_struct data[HALVES];
 	int r;
 
 	*was = (struct owner){ .uid = (uint32_t)setfsuid((uid_t)-1),
@@ -64,9 +71,13 @@ int owner_enter(struct owner *was, int64_t uid, int64_t gid, struct cht_err *err
 			       .is_other = uid >= 0 };
 	if (!was->is_other)
 		return 0;
-	r = put_aside(was, err);
+	r = read_caps(data, err);
+	if (r < 0)
+		return r;
+	was->effective = data[0].effective;
+	r = become(uid, gid, err);
 	if (r == 0)
-		r = become(uid, gid, err);
+		r = put_aside(err);
 	if (r < 0)
 		owner_leave(was);
 	return r;

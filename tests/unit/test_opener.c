@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "channel_dir.h"
@@ -350,6 +353,42 @@ static void test_it_is_the_owner_who_makes_it_from_birth(void **state)
 	CHECK_INT(files_in_dir(), 1);
 }
 
+/* As a service's user with capabilities, which takes root's place. */
+static int become_root(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { { 0 } };
+	const uint32_t has = 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_DAC_READ_SEARCH;
+	struct owner we;
+
+	data[0].effective = data[0].permitted = has;
+	if (prctl(PR_SET_KEEPCAPS, 1) != 0 || setresuid(HIM, HIM, HIM) != 0 ||
+	    syscall(SYS_capset, &head, data) != 0 || owner_enter(&we, 0, 0, NULL) != 0)
+		return 1;
+	if (syscall(SYS_capget, &head, data) != 0 ||
+	    data[0].effective != (has & ~(1u << CAP_DAC_READ_SEARCH)))
+		return 2;
+	owner_leave(&we);
+	return syscall(SYS_capget, &head, data) == 0 && data[0].effective == has ? 0 : 3;
+}
+
+static void test_root_as_owner_has_no_capability_of_files_either(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("skipped: capabilities need root\n");
+		skip();
+	}
+	pid = fork();
+	if (pid == 0)
+		_exit(become_root());
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK_INT(status, 0);
+}
+
 /* Exchanges d and the link to outside, for ever. */
 static pid_t race(void)
 {
@@ -430,6 +469,7 @@ int main(void)
 		CASE(test_a_number_is_good_once_and_of_what_was_made),
 		CASE(test_what_another_left_is_adopted_before_a_guest_is_met),
 		CASE(test_it_is_the_owner_who_makes_it_from_birth),
+		CASE(test_root_as_owner_has_no_capability_of_files_either),
 		CASE(test_a_path_that_changes_meanwhile_leads_nowhere_else),
 		CASE(test_a_stale_socket_goes_only_when_that_was_said_at_the_start),
 	};
