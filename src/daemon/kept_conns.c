@@ -18,6 +18,13 @@ static uint16_t at_most(uint16_t limit, uint64_t most)
 	return limit < most ? limit : (uint16_t)most;
 }
 
+/* What may be stated has none of 0: a rate is divided by. */
+static bool can_be(const struct cell_limits *l)
+{
+	return l->connects_per_s > 0 && l->frames_per_s > 0 && l->frames_burst > 0 &&
+	       l->connections > 0 && l->partial_blocks > 0;
+}
+
 static void take_limits(struct line *line)
 {
 	for (uint32_t i = 0; line->kept.old != NULL && i < line->slots_used; i++) {
@@ -25,7 +32,7 @@ static void take_limits(struct line *line)
 		const struct kept_cell *c =
 			slot->kept_name != STORE_NONE ? kept_find_cell(line, slot->reg.id) : NULL;
 
-		if (c == NULL || !slot->registration.is_asked)
+		if (c == NULL || !slot->registration.is_asked || !can_be(&c->limits))
 			continue;
 		slot->limits = c->limits;
 		slot->limits.connections = at_most(c->limits.connections, line->conf->connections);

@@ -8,6 +8,7 @@ import random
 import signal
 import struct
 
+from control import Control
 from counting import Agent, check_count
 from manager import Manager
 from rig import (await_count, await_type, body, check, cht, connect, equal, events, frame, framed, is_gone, main, short,
@@ -274,6 +275,25 @@ def test_what_is_kept_is_not_believed(d):
             cht("cell", "rm", f"n{n}", "--control", d + "/c", want=None)
         m.end(signal.SIGTERM, 0)
     cht("verify", m.state, want=None)
+
+
+def test_limits_that_nobody_can_state_are_not_taken(d):
+    with managed(d, "--control", d + "/control") as m:
+        Control(d).put("b", {"base": d + "/b", "limits": {
+            "connectsPerSecond": 777777, "framesPerSecond": 777778, "framesBurst": 777779}})
+        with connect(d + "/b_9001") as s:
+            s.sendall(frame())
+            await_count(m.state, "guest.process_spawned", 1)
+            m.end(signal.SIGUSR2, 75)
+            memory = next(fd for name, fd in m.kept if name in "+-")
+            head = struct.unpack("<Q4I9Q", os.pread(memory, 8 + 16 + 72, 0))
+            at = os.pread(memory, 2 * head[3], head[9]).find(struct.pack("<3I", 777777, 777778, 777779))
+            check(at >= 0, "where they stand")
+            os.pwrite(memory, bytes(12), head[9] + at)
+            m.start()
+            s.sendall(frame())
+            await_count(m.state, "guest.process_spawned", 2)
+        m.end(signal.SIGTERM, 0)
 
 
 def test_without_a_store_the_signal_for_an_upgrade_is_refused(d):
