@@ -2,6 +2,7 @@
 #include "daemon/kept.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -54,8 +55,9 @@ int kept_open(struct line *line, struct cht_err *err)
 
 	lay_out(line, &head);
 	if (store_is_on(&line->store)) {
-		k->fd = memfd_create("cht-kept", MFD_CLOEXEC);
-		if (k->fd < 0 || ftruncate(k->fd, (off_t)head.bytes) < 0)
+		k->fd = memfd_create("cht-kept", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		if (k->fd < 0 || ftruncate(k->fd, (off_t)head.bytes) < 0 ||
+		    fcntl(k->fd, F_ADD_SEALS, KEPT_SEALS) < 0)
 			return cht_fail(err, CHT_E_NOMEM, errno, "memory to keep connections in");
 	}
 	k->bytes = head.bytes;

@@ -54,6 +54,9 @@ struct kept_head {
 	struct kept_turn turn;
 };
 
+/* Nobody who has it makes it shorter beneath who reads it. */
+#define KEPT_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
 struct kept {
 	int fd; /* -1: plain memory */
 	uint8_t *at;
@@ -68,6 +71,7 @@ struct kept {
 	/* Of the process before us; null: nothing. */
 	const uint8_t *old;
 	size_t old_bytes;
+	struct kept_head was; /* its head, as it was when it was checked */
 };
 
 #define KEPT_NULL                                                                                  \

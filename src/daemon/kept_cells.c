@@ -4,6 +4,7 @@
  * so that nothing in it is believed that could lead beyond its bounds. */
 #include "daemon/kept_old.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -37,6 +38,14 @@ static bool is_usable(const struct kept_head *h, uint64_t bytes)
 	       bytes >= PAGE_BYTES + (uint64_t)RECEIVE_BYTES;
 }
 
+/* A memfd that keeps its size, and nothing else, has these. */
+static bool is_sealed(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & KEPT_SEALS) == KEPT_SEALS;
+}
+
 void kept_find(struct line *line)
 {
 	struct kept *k = &line->kept;
@@ -45,12 +54,14 @@ void kept_find(struct line *line)
 
 	if (line->store.memory_fd < 0 && line->store.n_found == 0)
 		return;
-	if (line->store.memory_fd >= 0 && fstat(line->store.memory_fd, &st) == 0 &&
+	if (is_sealed(line->store.memory_fd) && fstat(line->store.memory_fd, &st) == 0 &&
 	    st.st_size >= (off_t)sizeof(struct kept_head))
 		at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED | MAP_NORESERVE,
 			  line->store.memory_fd, 0);
 	fd_close(&line->store.memory_fd);
-	if (at != MAP_FAILED && is_usable(at, (uint64_t)st.st_size)) {
+	if (at != MAP_FAILED)
+		memcpy(&k->was, at, sizeof(k->was));
+	if (at != MAP_FAILED && is_usable(&k->was, (uint64_t)st.st_size)) {
 		k->old = at;
 		k->old_bytes = (size_t)st.st_size;
 		return;
@@ -227,9 +238,11 @@ int kept_take_cells(struct line *line, struct cht_err *err)
 	int r = 0;
 
 	for (uint64_t at = 0; h != NULL && at < h->n_cells && r == 0; at++) {
-		const struct kept_cell *c = kept_old_cell(line, at);
+		static struct kept_cell copy; /* what is checked is what is used */
+		const struct kept_cell *c = &copy;
 		struct placed reg;
 
+		memcpy(&copy, kept_old_cell(line, at), sizeof(copy));
 		if (c->cookie == 0 || !read_reg(c, &reg) ||
 		    ids_find(&line->ids, reg.id) != IDS_NONE)
 			continue;

@@ -15,7 +15,7 @@ enum { PAGE_BYTES = 4096 };
 
 static inline const struct kept_head *kept_old_head(const struct line *line)
 {
-	return (const struct kept_head *)(const void *)line->kept.old;
+	return line->kept.old != NULL ? &line->kept.was : NULL;
 }
 
 static inline const struct conn *kept_old_conn(const struct line *line, uint64_t at)

@@ -245,6 +245,31 @@ def test_another_layout_is_told_and_costs_the_connections_only(d):
         m.end(signal.SIGTERM, 0)
 
 
+def test_memory_that_can_change_its_size_is_not_looked_at(d):
+    with managed(d) as m, connect(d + "/a_9001") as s:
+        s.sendall(frame())
+        await_type(m.state, "guest.process_spawned")
+        m.end(signal.SIGUSR2, 75)
+        m.hear_all()
+        n, (name, memory) = next((i, one) for i, one in enumerate(m.kept) if one[0] in "+-")
+        size = os.fstat(memory).st_size
+        for other in (4096, 1 << 46):
+            try:
+                os.ftruncate(memory, other)
+                check(False, f"it has {other} bytes")
+            except PermissionError:
+                pass
+        # Its like in all but that.
+        other = os.memfd_create("other")
+        os.ftruncate(other, size)
+        os.pwrite(other, os.pread(memory, 1 << 16, 0), 0)
+        os.close(memory)
+        m.kept[n] = (name, other)
+        m.start()
+        check("another version kept" in m.stderr(), m.stderr())
+        m.end(signal.SIGTERM, 0)
+
+
 def spoil(rng, memory):
     """Some bytes of what is kept become others: of its head but the first word, of a connection, of a cell."""
     size = os.fstat(memory).st_size
