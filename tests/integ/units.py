@@ -91,6 +91,13 @@ def test_each_capability_and_each_hole_has_its_reason(d):
                 check(lines[i - 1].startswith("#"), f"{os.path.basename(path)}: {line}: no reason stands above it")
 
 
+def test_who_may_ask_reaches_no_socket_between_services(d):
+    _, units = installed(d)
+    for path in sorted(glob.glob(units + "/*.socket")):
+        found = dict(re.findall(r"^Socket(User|Group|Mode)=(.+)$", text_of(path), re.M))
+        equal(found, {"User": "cht", "Mode": "0600"}, os.path.basename(path))
+
+
 def test_users_and_directories_are_made(d):
     needs("systemd-sysusers")
     if os.geteuid() != 0:
