@@ -170,12 +170,14 @@ static int give_up(struct line *line, const struct kept_cell *c, const struct pl
 {
 	uint16_t name = STORE_NONE;
 	int fd = store_take(&line->store, c->cookie, &name), r;
+	bool is_ours = fd >= 0;
 	uint32_t i;
 
 	store_drop(&line->store, &name);
 	fd_close(&fd);
-	if (line->n_cells == line->n_slots)
-		return 0; /* the file stays: nobody listens */
+	/* The file stays: nobody listens. A name without its listener may be anybody's. */
+	if (!is_ours || line->n_cells == line->n_slots)
+		return 0;
 	r = slot_take(line, reg, &i, err);
 	if (r < 0)
 		return r;

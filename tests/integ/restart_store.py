@@ -178,6 +178,21 @@ def test_a_cell_that_left_the_configuration_is_closed(d):
         m.end(signal.SIGTERM, 0)
 
 
+def test_without_its_listener_a_name_is_nobodys_to_remove(d):
+    with managed(d) as m:
+        m.end(signal.SIGUSR2, 75)
+        m.hear_all()
+        with m.lock:
+            for name, fd in m.kept:
+                if name not in "+-":
+                    os.close(fd)
+            m.kept = [(name, fd) for name, fd in m.kept if name in "+-"]
+        m.args = ("--cell", f"b={d}/b")
+        m.start()
+        check(os.path.exists(d + "/a_9001"), "it is left alone")
+        m.end(signal.SIGTERM, 0)
+
+
 def test_a_cell_that_cannot_be_bound_does_not_end_the_others(d):
     with managed(d) as m, connect(d + "/a_9001") as s:
         s.sendall(frame())
