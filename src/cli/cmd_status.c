@@ -146,29 +146,6 @@ static void print_text(const struct sample *s, bool has_rates)
 
 /* ---- JSON */
 
-static void put_number(struct buf *b, const char *name, uint64_t v)
-{
-	buf_put_str(b, str_of(name));
-	put_u64(b, v);
-}
-
-static void put_frames(struct buf *b, const struct sample_frames *f)
-{
-	put_number(b, "{\"received\":", f->received);
-	put_number(b, ",\"stored\":", f->stored);
-	put_number(b, ",\"heartbeats\":", f->heartbeats);
-	put_number(b, ",\"refused\":", f->refused);
-	put_number(b, ",\"dropped\":", f->dropped);
-	buf_put_byte(b, '}');
-}
-
-static void put_rate(struct buf *b, const char *name, uint64_t tenths)
-{
-	put_number(b, name, tenths / 10);
-	buf_put_byte(b, '.');
-	buf_put_byte(b, (uint8_t)('0' + tenths % 10));
-}
-
 static void put_quoted(struct buf *b, const char *text)
 {
 	char mem[512];
@@ -188,24 +165,24 @@ static void print_json(const struct sample *s, bool has_rates)
 	put_quoted(&b, s->version);
 	buf_put_str(&b, s->is_ready ? STR(",\"ready\":true") : STR(",\"ready\":false"));
 	buf_put_str(&b, s->is_written ? STR(",\"written\":true") : STR(",\"written\":false"));
-	put_number(&b, ",\"entries\":", s->entries);
-	put_number(&b, ",\"cells\":", s->n);
-	put_number(&b, ",\"silent\":", states.silent);
+	sample_put_number(&b, ",\"entries\":", s->entries);
+	sample_put_number(&b, ",\"cells\":", s->n);
+	sample_put_number(&b, ",\"silent\":", states.silent);
 	buf_put_lit(&b, ",\"states\":{");
 	for (size_t i = 0; i < states.n; i++) {
 		buf_put_str(&b, str_of(i > 0 ? "," : ""));
 		put_quoted(&b, states.name[i]);
-		put_number(&b, ":", states.count[i]);
+		sample_put_number(&b, ":", states.count[i]);
 	}
-	put_number(&b, "},\"connections\":", s->connections);
+	sample_put_number(&b, "},\"connections\":", s->connections);
 	buf_put_lit(&b, ",\"frames\":");
-	put_frames(&b, &s->frames);
+	sample_put_frames(&b, &s->frames);
 	if (has_rates && s->rates.received != SAMPLE_NONE) {
 		buf_put_lit(&b, ",\"perSecond\":");
-		put_rate(&b, "{\"frames\":", s->rates.received);
-		put_rate(&b, ",\"refused\":", s->rates.refused);
-		put_rate(&b, ",\"dropped\":", s->rates.dropped);
-		put_rate(&b, ",\"entries\":", s->entries_rate);
+		sample_put_rate(&b, "{\"frames\":", s->rates.received);
+		sample_put_rate(&b, ",\"refused\":", s->rates.refused);
+		sample_put_rate(&b, ",\"dropped\":", s->rates.dropped);
+		sample_put_rate(&b, ",\"entries\":", s->entries_rate);
 		buf_put_byte(&b, '}');
 	}
 	buf_put_lit(&b, "}\n");

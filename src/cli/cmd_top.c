@@ -115,32 +115,6 @@ static void put_text(struct buf *b, const char *name, const char *value)
 	put_plain_json(b, (struct cht_str){ mem, buf_len(&text) });
 }
 
-static void put_number(struct buf *b, const char *name, uint64_t v)
-{
-	buf_put_str(b, str_of(name));
-	put_u64(b, v);
-}
-
-/* Left out when it is not known. */
-static void put_rate(struct buf *b, const char *name, uint64_t tenths)
-{
-	if (tenths == SAMPLE_NONE)
-		return;
-	put_number(b, name, tenths / 10);
-	buf_put_byte(b, '.');
-	buf_put_byte(b, (uint8_t)('0' + tenths % 10));
-}
-
-static void put_frames(struct buf *b, const struct sample_frames *f)
-{
-	put_number(b, "{\"received\":", f->received);
-	put_number(b, ",\"stored\":", f->stored);
-	put_number(b, ",\"heartbeats\":", f->heartbeats);
-	put_number(b, ",\"refused\":", f->refused);
-	put_number(b, ",\"dropped\":", f->dropped);
-	buf_put_byte(b, '}');
-}
-
 static void print_json_cell(const struct sample_cell *c)
 {
 	char mem[4096];
@@ -151,13 +125,13 @@ static void print_json_cell(const struct sample_cell *c)
 	put_text(&b, ",\"state\":", c->state);
 	buf_put_str(&b, c->is_silent ? STR(",\"silent\":true") : STR(",\"silent\":false"));
 	if (c->is_silent)
-		put_number(&b, ",\"silentMs\":", c->silent_ns / NS_PER_MS);
-	put_number(&b, ",\"connections\":", c->connections);
+		sample_put_number(&b, ",\"silentMs\":", c->silent_ns / NS_PER_MS);
+	sample_put_number(&b, ",\"connections\":", c->connections);
 	buf_put_lit(&b, ",\"frames\":");
-	put_frames(&b, &c->frames);
-	put_rate(&b, ",\"framesPerSecond\":", c->received_rate);
-	put_rate(&b, ",\"refusedPerSecond\":", c->refused_rate);
-	put_rate(&b, ",\"droppedPerSecond\":", c->dropped_rate);
+	sample_put_frames(&b, &c->frames);
+	sample_put_rate(&b, ",\"framesPerSecond\":", c->received_rate);
+	sample_put_rate(&b, ",\"refusedPerSecond\":", c->refused_rate);
+	sample_put_rate(&b, ",\"droppedPerSecond\":", c->dropped_rate);
 	buf_put_byte(&b, '}');
 	cli_put(mem, buf_len(&b));
 }
@@ -175,12 +149,12 @@ static void print_json(const struct top *t)
 	put_text(&b, "\",\"version\":", t->now.version);
 	buf_put_str(&b, t->now.is_ready ? STR(",\"ready\":true") : STR(",\"ready\":false"));
 	buf_put_str(&b, t->now.is_written ? STR(",\"written\":true") : STR(",\"written\":false"));
-	put_number(&b, ",\"entries\":", t->now.entries);
-	put_rate(&b, ",\"entriesPerSecond\":", t->now.entries_rate);
-	put_number(&b, ",\"connections\":", t->now.connections);
+	sample_put_number(&b, ",\"entries\":", t->now.entries);
+	sample_put_rate(&b, ",\"entriesPerSecond\":", t->now.entries_rate);
+	sample_put_number(&b, ",\"connections\":", t->now.connections);
 	buf_put_lit(&b, ",\"frames\":");
-	put_frames(&b, &t->now.frames);
-	put_rate(&b, ",\"framesPerSecond\":", t->now.rates.received);
+	sample_put_frames(&b, &t->now.frames);
+	sample_put_rate(&b, ",\"framesPerSecond\":", t->now.rates.received);
 	buf_put_lit(&b, ",\"cells\":[");
 	cli_put(mem, buf_len(&b));
 	top_order(&t->now, t->sort, t->order);

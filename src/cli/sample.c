@@ -245,3 +245,28 @@ void sample_free(struct sample *s)
 	free(s->cells);
 	*s = (struct sample){ .n = 0 };
 }
+
+void sample_put_number(struct buf *b, const char *name, uint64_t v)
+{
+	buf_put_str(b, str_of(name));
+	put_u64(b, v);
+}
+
+void sample_put_rate(struct buf *b, const char *name, uint64_t tenths)
+{
+	if (tenths == SAMPLE_NONE)
+		return;
+	sample_put_number(b, name, tenths / 10);
+	buf_put_byte(b, '.');
+	buf_put_byte(b, (uint8_t)('0' + tenths % 10));
+}
+
+void sample_put_frames(struct buf *b, const struct sample_frames *f)
+{
+	sample_put_number(b, "{\"received\":", f->received);
+	sample_put_number(b, ",\"stored\":", f->stored);
+	sample_put_number(b, ",\"heartbeats\":", f->heartbeats);
+	sample_put_number(b, ",\"refused\":", f->refused);
+	sample_put_number(b, ",\"dropped\":", f->dropped);
+	buf_put_byte(b, '}');
+}

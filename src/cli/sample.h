@@ -10,6 +10,8 @@
 #include <cht/stamp.h>
 #include <jansson.h>
 
+#include "base/buf.h"
+
 enum { SAMPLE_STATE_MAX = 23, SAMPLE_VERSION_MAX = 31 };
 /* Not known: there is nothing to compare with. */
 #define SAMPLE_NONE UINT64_MAX
@@ -56,5 +58,11 @@ void sample_read_metrics(struct sample *out, struct cht_str text);
 /* What changed between the two; before null: nothing is known of that. A run that is another one,
  * or a counter that went back, has no rate. */
 void sample_compare(struct sample *now, const struct sample *before);
+
+/* As JSON. name: what comes before the number, the key and its colon. A rate is left out when it is
+ * not known. */
+void sample_put_number(struct buf *b, const char *name, uint64_t v);
+void sample_put_rate(struct buf *b, const char *name, uint64_t tenths);
+void sample_put_frames(struct buf *b, const struct sample_frames *f);
 
 #endif
