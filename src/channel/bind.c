@@ -215,7 +215,7 @@ static int bind_and_listen(struct channel_socket *s, int type, const char *temp,
 }
 
 /* A failed setfsuid says nothing: asking again shows who we are. */
-static int become(int64_t uid, int64_t gid, struct cht_err *err)
+int channel_become(int64_t uid, int64_t gid, struct cht_err *err)
 {
 	if (gid >= 0) {
 		(void)setfsgid((gid_t)gid);
@@ -248,7 +248,7 @@ static int make_socket(struct channel_socket *s, int type,
 	r = fd_random(&bits, sizeof(bits), err);
 	(void)snprintf(temp, sizeof(temp), ".cht-%016llx", (unsigned long long)bits);
 	if (r == 0)
-		r = become(options->uid, options->gid, err);
+		r = channel_become(options->uid, options->gid, err);
 	if (r == 0)
 		r = clear_place(s, options->replace, err);
 	if (r == 0)

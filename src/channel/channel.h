@@ -21,6 +21,10 @@ struct channel_socket {
 		.fd = -1, .dir_fd = -1                                                             \
 	}
 
+/* Files are made and found with the rights of this user and group from now on (setfsuid(2)); below
+ * 0: as before. CHT_E_BIND names the capability that is missing; the group may be the other by
+ * then. */
+int channel_become(int64_t uid, int64_t gid, struct cht_err *err) CHT_CHECKED;
 /* Everything that cht_listener_bind promises, into a caller-owned struct. */
 int channel_bind(struct channel_socket *s, const struct cht_listener_options *options,
 		 struct cht_err *err) CHT_CHECKED;

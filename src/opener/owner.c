@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "channel/channel.h"
 #include "opener/opener.h"
 
 #define OF_FILES                                                                                   \
@@ -45,22 +46,6 @@ static int put_aside(struct cht_err *err)
 	return 0;
 }
 
-/* A failed setfsuid says nothing: asking again shows who we are. */
-static int become(int64_t uid, int64_t gid, struct cht_err *err)
-{
-	if (gid >= 0) {
-		(void)setfsgid((gid_t)gid);
-		if (setfsgid((gid_t)-1) != (int)gid)
-			return cht_fail(err, CHT_E_BIND, EPERM,
-					"a socket of group %lld needs CAP_SETGID", (long long)gid);
-	}
-	(void)setfsuid((uid_t)uid);
-	if (setfsuid((uid_t)-1) != (int)uid)
-		return cht_fail(err, CHT_E_BIND, EPERM, "a socket of user %lld needs CAP_SETUID",
-				(long long)uid);
-	return 0;
-}
-
 int owner_enter(struct owner *was, int64_t uid, int64_t gid, struct cht_err *err)
 {
 	struct __user_cap_data_struct data[HALVES];
@@ -75,7 +60,7 @@ int owner_enter(struct owner *was, int64_t uid, int64_t gid, struct cht_err *err
 	if (r < 0)
 		return r;
 	was->effective = data[0].effective;
-	r = become(uid, gid, err);
+	r = channel_become(uid, gid, err);
 	if (r == 0)
 		r = put_aside(err);
 	if (r < 0)
