@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
-#include <getopt.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
-#include "base/diag.h"
 #include "base/notify.h"
+#include "base/options.h"
 #include "base/text.h"
 #include "base/user.h"
 #include "opener/opener.h"
@@ -21,9 +19,7 @@ enum option_id {
 	OPT_REPLACE,
 	OPT_LINE_FD,
 	OPT_LINE_USER,
-	OPT_LOCKDOWN,
-	OPT_HELP,
-	OPT_VERSION
+	OPT_LOCKDOWN
 };
 
 static const struct option table[] = {
@@ -35,8 +31,8 @@ static const struct option table[] = {
 	{ "line-fd", required_argument, NULL, OPT_LINE_FD },
 	{ "line-user", required_argument, NULL, OPT_LINE_USER },
 	{ "lockdown", required_argument, NULL, OPT_LOCKDOWN },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "help", no_argument, NULL, OPTIONS_HELP },
+	{ "version", no_argument, NULL, OPTIONS_VERSION },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -84,8 +80,10 @@ static bool read_also(const char *value, struct opener_options *o)
 }
 
 /* False: the value cannot be. */
-static bool read_option(int id, const char *value, struct opener_options *o)
+static bool read_option(int id, const char *value, void *out)
 {
+	struct opener_options *o = out;
+
 	switch (id) {
 	case OPT_ROOT: return read_root(value, o->roots, &o->n_roots);
 	case OPT_READ: return read_root(value, o->reads, &o->n_reads);
@@ -98,8 +96,10 @@ static bool read_option(int id, const char *value, struct opener_options *o)
 	}
 }
 
-static const char *what_is_wrong(struct opener_options *o)
+static const char *what_is_wrong(void *out)
 {
+	struct opener_options *o = out;
+
 	if (o->n_roots == 0)
 		return "--root is missing: a directory below which sockets may be";
 	if ((o->line_fd >= 0) == (o->line_uid >= 0))
@@ -111,45 +111,15 @@ static const char *what_is_wrong(struct opener_options *o)
 	return NULL;
 }
 
-static int refuse(const char *why)
-{
-	diag(DIAG_ERROR, "%s; see cht-opener --help", why);
-	return CHT_E_PARSE;
-}
-
-static int show(const char *text)
-{
-	return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? CHT_E_IO : 1;
-}
-
 int options_parse(struct opener_options *out, int argc, char **argv)
 {
 	struct opener_options o = {
 		.line_fd = -1, .listen_fd = -1, .line_uid = -1, .lockdown = lockdown_default_mode()
 	};
-	const char *wrong;
-	int id, at = 0;
+	const struct options_spec spec = { "cht-opener", usage, table, read_option, what_is_wrong };
+	int r = options_read(&spec, argc, argv, &o);
 
-	opterr = 0;
-	while ((id = getopt_long(argc, argv, "+:", table, &at)) != -1) {
-		if (id == OPT_HELP)
-			return show(usage);
-		if (id == OPT_VERSION)
-			return show("cht-opener " CHT_VERSION "\n");
-		if (id == '?' || id == ':') {
-			diag(DIAG_ERROR, "%s: %s; see cht-opener --help", argv[optind - 1],
-			     id == ':' ? "a value is missing" : "unknown option");
-			return CHT_E_PARSE;
-		}
-		if (!read_option(id, optarg, &o)) {
-			diag(DIAG_ERROR, "--%s: '%s' cannot be; see cht-opener --help",
-			     table[at].name, optarg);
-			return CHT_E_PARSE;
-		}
-	}
-	wrong = optind < argc ? "there are no arguments beside options" : what_is_wrong(&o);
-	if (wrong != NULL)
-		return refuse(wrong);
-	*out = o;
-	return 0;
+	if (r == 0)
+		*out = o;
+	return r;
 }

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
-#include <getopt.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
-#include "base/diag.h"
 #include "base/limits.h"
+#include "base/options.h"
 #include "base/text.h"
 #include "base/user.h"
 #include "scribe/scribe.h"
@@ -28,9 +26,7 @@ enum option_id {
 	OPT_RETAIN_AGE,
 	OPT_RETAIN_BYTES,
 	OPT_REASON,
-	OPT_PREDECESSOR,
-	OPT_HELP,
-	OPT_VERSION
+	OPT_PREDECESSOR
 };
 
 static const struct option table[] = {
@@ -51,8 +47,8 @@ static const struct option table[] = {
 	{ "retain-bytes", required_argument, NULL, OPT_RETAIN_BYTES },
 	{ "reason", required_argument, NULL, OPT_REASON },
 	{ "predecessor", required_argument, NULL, OPT_PREDECESSOR },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "help", no_argument, NULL, OPTIONS_HELP },
+	{ "version", no_argument, NULL, OPTIONS_VERSION },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -133,8 +129,10 @@ static bool read_reason(const char *value, const char **reason)
 }
 
 /* False: the value cannot be. */
-static bool read_option(int id, const char *value, struct scribe_options *o)
+static bool read_option(int id, const char *value, void *out)
 {
+	struct scribe_options *o = out;
+
 	switch (id) {
 	case OPT_STATE: o->state = value; return *value != '\0';
 	case OPT_NAME: o->name = value; return true;
@@ -154,8 +152,9 @@ static bool read_option(int id, const char *value, struct scribe_options *o)
 	}
 }
 
-static const char *what_is_wrong(struct scribe_options *o)
+static const char *what_is_wrong(void *out)
 {
+	struct scribe_options *o = out;
 	int n_sign = (o->algorithm != CHT_ALGORITHM_OFF) + (o->kid != NULL) + (o->key_file != NULL);
 
 	if (o->state == NULL)
@@ -178,17 +177,6 @@ static const char *what_is_wrong(struct scribe_options *o)
 	return NULL;
 }
 
-static int refuse(const char *why)
-{
-	diag(DIAG_ERROR, "%s; see cht-scribe --help", why);
-	return CHT_E_PARSE;
-}
-
-static int show(const char *text)
-{
-	return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? CHT_E_IO : 1;
-}
-
 int options_parse(struct scribe_options *out, int argc, char **argv)
 {
 	struct scribe_options o = { .line_fd = -1,
@@ -196,29 +184,10 @@ int options_parse(struct scribe_options *out, int argc, char **argv)
 				    .listen_fd = -1,
 				    .line_uid = -1,
 				    .lockdown = lockdown_default_mode() };
-	const char *wrong;
-	int id, at = 0;
+	const struct options_spec spec = { "cht-scribe", usage, table, read_option, what_is_wrong };
+	int r = options_read(&spec, argc, argv, &o);
 
-	opterr = 0;
-	while ((id = getopt_long(argc, argv, "+:", table, &at)) != -1) {
-		if (id == OPT_HELP)
-			return show(usage);
-		if (id == OPT_VERSION)
-			return show("cht-scribe " CHT_VERSION "\n");
-		if (id == '?' || id == ':') {
-			diag(DIAG_ERROR, "%s: %s; see cht-scribe --help", argv[optind - 1],
-			     id == ':' ? "a value is missing" : "unknown option");
-			return CHT_E_PARSE;
-		}
-		if (!read_option(id, optarg, &o)) {
-			diag(DIAG_ERROR, "--%s: '%s' cannot be; see cht-scribe --help",
-			     table[at].name, optarg);
-			return CHT_E_PARSE;
-		}
-	}
-	wrong = optind < argc ? "there are no arguments beside options" : what_is_wrong(&o);
-	if (wrong != NULL)
-		return refuse(wrong);
-	*out = o;
-	return 0;
+	if (r == 0)
+		*out = o;
+	return r;
 }
