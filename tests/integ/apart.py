@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 
-from rig import (BIN, LIMIT_S, Daemon, await_count, await_type, check, cht, connect, equal, events, frame, has_sanitizer, main,
+from rig import (BIN, LIMIT_S, Daemon, Program, await_count, await_type, check, cht, connect, equal, events, frame, has_sanitizer, main,
                  short, skip, types)
 
 LINE, SCRIBE = "nobody", "daemon"
@@ -60,7 +60,7 @@ def listener(path):
     return s
 
 
-class Service:
+class Service(Program):
     """A program with the listener as descriptor 3."""
 
     def __init__(self, name, at, args, user, env):
@@ -71,20 +71,8 @@ class Service:
              "--line-user", LINE, *args], pass_fds=[fd], stderr=self.err, preexec_fn=become(user),
             env={**os.environ, **(env or {})})
 
-    def stderr(self):
-        self.err.seek(0)
-        return self.err.read().decode()
-
     def wait(self, want):
         equal(self.proc.wait(LIMIT_S), want, f"status of {self.proc.args[3]}, which says {self.stderr()!r}")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.proc.poll() is None:
-            self.proc.kill()
-            self.proc.wait()
 
 
 class Scribe(Service):

@@ -154,7 +154,23 @@ def short(event):
     return event["type"].split("observability.v1.")[-1]
 
 
-class Daemon:
+class Program:
+    """What a test began: .proc, whose stderr is the file .err. It does not outlive its block."""
+
+    def stderr(self):
+        self.err.seek(0)
+        return self.err.read().decode(errors="replace")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.proc.poll() is None:
+            self.proc.kill()
+            self.proc.wait()
+
+
+class Daemon(Program):
     """chtd in the foreground; ready when it returns."""
 
     def __init__(self, state, *args, env=None, wait=True, check_ready=True, preexec=None,
@@ -182,10 +198,6 @@ class Daemon:
             self.proc.wait()
             fail("chtd was not ready: " + self.stderr())
 
-    def stderr(self):
-        self.err.seek(0)
-        return self.err.read().decode(errors="replace")
-
     def scribe_pid(self):
         with open(f"/proc/{self.proc.pid}/task/{self.proc.pid}/children") as f:
             return int(f.read().split()[0])
@@ -202,14 +214,6 @@ class Daemon:
         status = self.proc.wait(LIMIT_S)
         if status != want:
             fail(f"chtd ended with {status}, not {want}: {self.stderr()}")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.proc.poll() is None:
-            self.proc.kill()
-            self.proc.wait()
 
 
 def connect(path):

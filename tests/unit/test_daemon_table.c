@@ -5,21 +5,16 @@
 #include "daemon/deadlines.h"
 #include "table_dir.h"
 
+static const struct frames_left all_different = {
+	{ 100, 0, 3, 2, 1 }, 7, { 8, 9, 1, 2, 3 }, { 10, 11, 4, 5, 6 }, 12, 13, 14, 15, 16
+};
+
 static void test_a_killed_process_leaves_exact_numbers(void **state)
 {
 	struct run a = must_run("a"), b = must_run("b"), back;
 	uint64_t counts[EV_N_KINDS];
 	struct run_names names;
-	struct frames_left left = { { 100, 0, 3, 2, 1 },
-				    7,
-				    { 8, 9, 1, 2, 3 },
-				    { 10, 11, 4, 5, 6 },
-				    12,
-				    13,
-				    14,
-				    15,
-				    16 },
-			   back_left;
+	struct frames_left back_left;
 	struct table t = TABLE_NULL;
 	struct table_found found;
 	uint64_t index = 1000;
@@ -36,7 +31,7 @@ static void test_a_killed_process_leaves_exact_numbers(void **state)
 	note(&t, sb, &b, 5, &index);  /* 1010..1014 */
 	table_note_host(&t, index++); /* 1015 */
 	note(&t, sa, &a, 4, &index);  /* 1016..1019 */
-	table_note_frames(&t, sa, &left);
+	table_note_frames(&t, sa, &all_different);
 	/* As after kill -9: nothing is closed in order. */
 	table_close(&t, false);
 	must_open(&t, boot, &found);
@@ -367,16 +362,7 @@ static void test_a_slot_keeps_nothing_of_its_last_tenant(void **state)
 	struct run a = must_run("a"), b = must_run("b"), back;
 	uint64_t counts[EV_N_KINDS];
 	struct run_names names;
-	struct frames_left left = { { 100, 0, 3, 2, 1 },
-				    7,
-				    { 8, 9, 1, 2, 3 },
-				    { 10, 11, 4, 5, 6 },
-				    12,
-				    13,
-				    14,
-				    15,
-				    16 },
-			   back_left;
+	struct frames_left back_left;
 	struct table t = TABLE_NULL;
 	struct table_found found;
 	uint64_t index = 0, n, m;
@@ -388,7 +374,7 @@ static void test_a_slot_keeps_nothing_of_its_last_tenant(void **state)
 	s = must_add(&t, &a);
 	note(&t, s, &a, 10, &index);
 	for (int i = 0; i < 3; i++)
-		table_note_frames(&t, s, &left);
+		table_note_frames(&t, s, &all_different);
 	CHECK(table_succeed(&t, "o/2", 5));
 	CHECK(table_is_carried(&t, s, &n) && table_hole(&t, s, &n, &m));
 	a.sequence++;
