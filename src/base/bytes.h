@@ -30,6 +30,12 @@ static inline bool str_starts(struct cht_str s, struct cht_str prefix)
 	return s.len >= prefix.len && memcmp(s.ptr, prefix.ptr, prefix.len) == 0;
 }
 
+/* Stops at the top: numbers that a peer or a clock gives cannot wrap a sum. */
+static inline uint64_t u64_sum(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
 static inline uint16_t be16_load(const uint8_t *p)
 {
 	return (uint16_t)((p[0] << 8) | p[1]);

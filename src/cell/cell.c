@@ -9,11 +9,6 @@
 /* Where a hello does not say: docs/PROTOCOL.wire, section 5. */
 enum { HEARTBEAT_MS = 3000 };
 
-static uint64_t sum(uint64_t a, uint64_t b)
-{
-	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
 /* Something was counted. cell_next looks at the clock again; when its turn is, it knows. */
 static void mark(struct cht_cell *cell, struct pending *p)
 {
@@ -106,8 +101,8 @@ void cell_note_closed(struct cht_cell *cell, uint64_t connection, enum close_rea
 	cell->met->closed.count++;
 	cell->met->closed.connection = connection;
 	cell->met->closed.reasons[reason]++;
-	cell->met->closed.frames = sum(cell->met->closed.frames, frames);
-	cell->met->closed.bytes = sum(cell->met->closed.bytes, bytes);
+	cell->met->closed.frames = u64_sum(cell->met->closed.frames, frames);
+	cell->met->closed.bytes = u64_sum(cell->met->closed.bytes, bytes);
 	mark(cell, &cell->met->closed_p);
 }
 
@@ -144,9 +139,9 @@ static void note_gap(struct cht_cell *cell, const struct cht_declaration *d, con
 {
 	struct facts_dropped *f = &cell->met->dropped;
 
-	f->in_guest = sum(f->in_guest, gap->in_guest);
-	f->on_the_way = sum(f->on_the_way, gap->on_the_way);
-	f->late = sum(f->late, gap->late);
+	f->in_guest = u64_sum(f->in_guest, gap->in_guest);
+	f->on_the_way = u64_sum(f->on_the_way, gap->on_the_way);
+	f->late = u64_sum(f->late, gap->late);
 	f->agent_boot = d->agent_boot;
 	if (gap->to_seq > 0) {
 		f->from_seq = gap->from_seq;
@@ -201,9 +196,9 @@ void cell_note_late(struct cht_cell *cell, uint64_t since_ns, const struct cht_n
 	if (late == 0 || (cell->held & HELD_UNREAD) != 0)
 		return;
 	cell->pauses.n++;
-	cell->pauses.ns = sum(cell->pauses.ns, late);
+	cell->pauses.ns = u64_sum(cell->pauses.ns, late);
 	cell_hold(cell, HELD_UNREAD, since_ns);
-	cell_release(cell, HELD_UNREAD, sum(at, late));
+	cell_release(cell, HELD_UNREAD, u64_sum(at, late));
 }
 
 struct pauses cell_pauses(const struct cht_cell *cell, const struct cht_now *now)
@@ -215,13 +210,13 @@ struct pauses cell_pauses(const struct cht_cell *cell, const struct cht_now *now
 		return pauses;
 	pauses.n++;
 	if (now->monotonic_ns > since)
-		pauses.ns = sum(pauses.ns, now->monotonic_ns - since);
+		pauses.ns = u64_sum(pauses.ns, now->monotonic_ns - since);
 	return pauses;
 }
 
 void cell_note_stored(struct cht_cell *cell, size_t n)
 {
-	cell->ledger_bytes = sum(cell->ledger_bytes, n);
+	cell->ledger_bytes = u64_sum(cell->ledger_bytes, n);
 }
 
 static enum event_kind kind_of(enum cht_source source)
@@ -275,8 +270,8 @@ void cell_note_untold(struct cht_cell *cell, uint64_t over_quota, uint64_t no_sp
 {
 	if (over_quota == 0 && no_space == 0)
 		return;
-	cell->met->dropped.over_quota = sum(cell->met->dropped.over_quota, over_quota);
-	cell->met->dropped.no_space = sum(cell->met->dropped.no_space, no_space);
+	cell->met->dropped.over_quota = u64_sum(cell->met->dropped.over_quota, over_quota);
+	cell->met->dropped.no_space = u64_sum(cell->met->dropped.no_space, no_space);
 	mark(cell, &cell->met->dropped_p);
 	cell->next_ns = 0;
 }
@@ -285,9 +280,9 @@ void cell_note_gaps(struct cht_cell *cell, uint64_t in_guest, uint64_t on_the_wa
 {
 	if (in_guest == 0 && on_the_way == 0 && late == 0)
 		return;
-	cell->met->dropped.in_guest = sum(cell->met->dropped.in_guest, in_guest);
-	cell->met->dropped.on_the_way = sum(cell->met->dropped.on_the_way, on_the_way);
-	cell->met->dropped.late = sum(cell->met->dropped.late, late);
+	cell->met->dropped.in_guest = u64_sum(cell->met->dropped.in_guest, in_guest);
+	cell->met->dropped.on_the_way = u64_sum(cell->met->dropped.on_the_way, on_the_way);
+	cell->met->dropped.late = u64_sum(cell->met->dropped.late, late);
 	mark(cell, &cell->met->dropped_p);
 	cell->next_ns = 0;
 }

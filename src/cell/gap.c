@@ -8,12 +8,9 @@
  */
 #include "cell/cell.h"
 
-enum { WINDOW = 64 }; /* bits of .arrived */
+#include "base/bytes.h"
 
-static uint64_t sum(uint64_t a, uint64_t b)
-{
-	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
+enum { WINDOW = 64 }; /* bits of .arrived */
 
 /* The boot's entry; a new one takes a free place or that of the one unheard for longest. */
 static struct boot *find_boot(struct boot boots[CELL_BOOTS], uint64_t id, bool *is_new)
@@ -49,7 +46,7 @@ static void note_late(struct boot *boot, uint64_t seq, struct gap *out)
 		boot->missing--;
 		out->late++;
 	} else if (back < WINDOW) {
-		boot->ahead = sum(boot->ahead, 1); /* it was taken for one of the drops */
+		boot->ahead = u64_sum(boot->ahead, 1); /* it was taken for one of the drops */
 	}
 }
 
@@ -82,7 +79,7 @@ static void account(struct boot *boot, const struct cht_declaration *d, struct g
 	if ((d->extensions & CHT_EXT_AGENT_DROPPED) != 0 && d->agent_dropped > boot->dropped) {
 		out->in_guest = d->agent_dropped - boot->dropped;
 		boot->dropped = d->agent_dropped;
-		boot->ahead = sum(boot->ahead, out->in_guest);
+		boot->ahead = u64_sum(boot->ahead, out->in_guest);
 	}
 	if ((d->extensions & CHT_EXT_AGENT_SEQ) != 0) {
 		if (d->agent_seq > boot->seq)
@@ -93,7 +90,7 @@ static void account(struct boot *boot, const struct cht_declaration *d, struct g
 	told = skipped < boot->ahead ? skipped : boot->ahead;
 	boot->ahead -= told;
 	out->on_the_way = skipped - told;
-	boot->missing = sum(boot->missing, out->on_the_way);
+	boot->missing = u64_sum(boot->missing, out->on_the_way);
 }
 
 bool gap_account(struct boot boots[CELL_BOOTS], const struct cht_declaration *declaration,

@@ -8,11 +8,6 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 
-static uint64_t sum(uint64_t a, uint64_t b)
-{
-	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
 /* Once the quota of a run is used up and this was said, once a minute is enough. */
 static uint64_t dropped_window(const struct cht_cell *cell)
 {
@@ -24,7 +19,7 @@ static uint64_t due_ns(const struct pending *p, uint64_t window_ns)
 {
 	if (!p->due)
 		return UINT64_MAX;
-	return p->told ? sum(p->last_ns, window_ns) : 0;
+	return p->told ? u64_sum(p->last_ns, window_ns) : 0;
 }
 
 /* Takes a kind's turn, at its window or, when flushing, before. */

@@ -30,11 +30,6 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 
-static uint64_t sum(uint64_t a, uint64_t b)
-{
-	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
 static enum cell_state state_of(const struct cht_cell *cell)
 {
 	if (cell->is_gone)
@@ -183,8 +178,8 @@ enum witness_said cell_witness(const struct cht_cell *cell, enum witness witness
 	uint64_t at = cell->said_ns[witness];
 	bool is_reading = witness != WITNESS_VMM_PROCESS;
 
-	if (is_reading &&
-	    (at < cell->silence.heard_ns || sum(at, cell->keepalive_window_ns) < now->monotonic_ns))
+	if (is_reading && (at < cell->silence.heard_ns ||
+			   u64_sum(at, cell->keepalive_window_ns) < now->monotonic_ns))
 		return SAID_NOTHING;
 	return (enum witness_said)cell->said[witness];
 }
@@ -218,7 +213,7 @@ static uint64_t starved_until(const struct cht_cell *cell)
 	uint64_t until = 0;
 
 	for (int w = 0; w < N_WITNESSES; w++) {
-		uint64_t end = sum(cell->said_ns[w], cell->keepalive_window_ns);
+		uint64_t end = u64_sum(cell->said_ns[w], cell->keepalive_window_ns);
 
 		if (cell->said[w] == SAID_STARVED && end > until)
 			until = end;

@@ -18,6 +18,7 @@
 
 #include <cht/err.h>
 
+#include "base/bytes.h"
 #include "base/limits.h"
 #include "cell/stamped.h"
 
@@ -38,18 +39,14 @@ struct losses {
 	uint64_t in_guest, on_the_way, late; /* by what an agent's numbers say */
 };
 
-/* Sums as a guest's numbers may have them: they stop at the top. */
-static inline uint64_t losses_sum(uint64_t a, uint64_t b)
-{
-	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
+/* A guest's numbers may have sums that stop at the top. */
 static inline void losses_add(struct losses *to, struct losses more)
 {
-	to->quota = losses_sum(to->quota, more.quota);
-	to->space = losses_sum(to->space, more.space);
-	to->in_guest = losses_sum(to->in_guest, more.in_guest);
-	to->on_the_way = losses_sum(to->on_the_way, more.on_the_way);
-	to->late = losses_sum(to->late, more.late);
+	to->quota = u64_sum(to->quota, more.quota);
+	to->space = u64_sum(to->space, more.space);
+	to->in_guest = u64_sum(to->in_guest, more.in_guest);
+	to->on_the_way = u64_sum(to->on_the_way, more.on_the_way);
+	to->late = u64_sum(to->late, more.late);
 }
 
 /* How the frames of a run fared, its connections so far, what was lost of it and is not told

@@ -167,11 +167,11 @@ static void judge_completeness(const struct walk *walk, const char *run_id)
 
 	for (unsigned i = 0; i < VERIFY_N_LOSSES; i++)
 		if (i != VERIFY_LOSS_ON_THE_WAY || sums->made_good < sums->losses[i])
-			lost = walk_sum(lost, sums->losses[i]);
+			lost = u64_sum(lost, sums->losses[i]);
 	if (!options->allow_unbounded)
-		lost = walk_sum(lost, sums->uncounted);
+		lost = u64_sum(lost, sums->uncounted);
 	if (run_id != NULL)
-		lost = walk_sum(lost, sums->runs_unsealed);
+		lost = u64_sum(lost, sums->runs_unsealed);
 	report->completeness = lost > 0 ? VERIFY_INCOMPLETE : VERIFY_CLEAN;
 	if (report->by_hash_alone || report->unnumbered > 0 || sums->events == 0 ||
 	    is_of_other_run(walk, run_id))

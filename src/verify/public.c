@@ -104,7 +104,7 @@ static void copy_sums(struct cht_verify_report *out, const struct verify_sums *i
 					 ? &out->lost_guest_to_host
 					 : &out->lost_host_to_log;
 
-		*lost = walk_sum(*lost, in->losses[i]);
+		*lost = u64_sum(*lost, in->losses[i]);
 	}
 	out->declared = in->provenances[VERIFY_DECLARED];
 	out->observed = in->provenances[VERIFY_OBSERVED];

@@ -29,7 +29,7 @@ void sums_loss(struct walk *walk, const struct run_state *run, enum verify_loss 
 	struct both both = sums_of(walk, run);
 
 	for (size_t i = 0; i < both.n; i++)
-		both.sums[i]->losses[loss] = walk_sum(both.sums[i]->losses[loss], n);
+		both.sums[i]->losses[loss] = u64_sum(both.sums[i]->losses[loss], n);
 }
 
 static uint64_t number(const struct event_view *view, const char *path)
@@ -86,15 +86,15 @@ static void sums_dropped(struct walk *walk, struct run_state *run, const struct 
 	sums_loss(walk, run, VERIFY_LOSS_OVER_QUOTA, over_quota);
 	sums_loss(walk, run, VERIFY_LOSS_NO_SPACE, no_space);
 	/* What comes late to one run makes up for no other's loss. */
-	run->on_the_way = walk_sum(run->on_the_way, on_the_way);
+	run->on_the_way = u64_sum(run->on_the_way, on_the_way);
 	if (good > run->on_the_way)
 		good = run->on_the_way;
 	run->on_the_way -= good;
 	for (size_t i = 0; i < both.n; i++) {
-		both.sums[i]->late = walk_sum(both.sums[i]->late, late);
-		both.sums[i]->made_good = walk_sum(both.sums[i]->made_good, good);
+		both.sums[i]->late = u64_sum(both.sums[i]->late, late);
+		both.sums[i]->made_good = u64_sum(both.sums[i]->made_good, good);
 	}
-	run->dropped = walk_sum(run->dropped, walk_sum(over_quota, no_space));
+	run->dropped = u64_sum(run->dropped, u64_sum(over_quota, no_space));
 }
 
 /* An agent that numbers its events gives each declaration a number. */
@@ -169,7 +169,7 @@ void sums_event(struct walk *walk, struct run_state *run, const struct event_vie
 	if (kind == EV_LEDGER_RECOVERED)
 		sums_recovered(walk, view);
 	if (kind == EV_FRAMES_REFUSED) {
-		run->refused = walk_sum(run->refused, number(view, "count"));
+		run->refused = u64_sum(run->refused, number(view, "count"));
 		sums_loss(walk, run, VERIFY_LOSS_REFUSED, number(view, "count"));
 	}
 }
@@ -192,7 +192,7 @@ static bool is_continued(const struct event_view *view)
 static void check_counts(struct walk *walk, const struct run_state *run,
 			 const struct event_view *view)
 {
-	uint64_t allowed = walk_sum(run->declared_lost, run->n_resumed + is_continued(view));
+	uint64_t allowed = u64_sum(run->declared_lost, run->n_resumed + is_continued(view));
 
 	for (unsigned kind = 0; kind < EV_N_KINDS; kind++) {
 		uint64_t seen = run->counts[kind], says, apart;

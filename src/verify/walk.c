@@ -125,7 +125,7 @@ static bool is_continued(struct walk *walk, struct run_state *run, const struct 
 	    event_data_u64(view->data, "lostTo", &to)) {
 		if (from != last + 1 || to < from)
 			return false;
-		run->declared_lost = walk_sum(run->declared_lost, to - from + 1);
+		run->declared_lost = u64_sum(run->declared_lost, to - from + 1);
 		sums_loss(walk, run, VERIFY_LOSS_HOLES, to - from + 1);
 		last = to;
 	}
@@ -165,7 +165,7 @@ static bool is_declared(struct walk *walk, struct run_state *run, const struct e
 		return false;
 	if (from != run->last + 1 || to < from || sequence != to + 1)
 		return false;
-	run->declared_lost = walk_sum(run->declared_lost, to - from + 1);
+	run->declared_lost = u64_sum(run->declared_lost, to - from + 1);
 	sums_loss(walk, run, VERIFY_LOSS_HOLES, to - from + 1);
 	return true;
 }

@@ -27,12 +27,6 @@ struct walk {
 	bool has_closed;    /* log.closed was seen, and what may follow it was not yet */
 };
 
-/* Sums of what events say: a guest must not make them begin at 0 again. */
-static inline uint64_t walk_sum(uint64_t a, uint64_t b)
-{
-	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
 /* Whether this is the run that the caller asks for. */
 static inline bool walk_is_asked(const struct walk *walk, const struct run_key *run)
 {
