@@ -48,6 +48,11 @@ ssize_t fd_recv_msg(int sock, void *out, size_t cap, int *fds, unsigned n_fds,
 enum { FD_LOST = -2 };
 ssize_t fd_recv_msg_opt(int sock, void *out, size_t cap, int *fd, struct cht_err *err) CHT_CHECKED;
 
+struct msghdr;
+/* Takes the descriptors out of a message that was received: those beyond cap are closed. Returns
+ * how many there were. */
+unsigned fd_take_passed(struct msghdr *mh, int *fds, unsigned cap);
+
 /* A signalfd of SIGTERM and SIGINT, which are blocked from here on. CHT_E_IO. */
 int fd_stop_signals(struct cht_err *err) CHT_CHECKED;
 

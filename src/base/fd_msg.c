@@ -46,8 +46,7 @@ int fd_send_msg(int sock, struct cht_bytes msg, const int *fds, unsigned n_fds, 
 	}
 }
 
-/* Takes the descriptors out of mh; more than cap are closed. Returns how many there were. */
-static unsigned take_fds(struct msghdr *mh, int *fds, unsigned cap)
+unsigned fd_take_passed(struct msghdr *mh, int *fds, unsigned cap)
 {
 	unsigned n = 0;
 
@@ -98,7 +97,7 @@ static ssize_t recv_msg(int sock, struct iovec iov, int *fds, unsigned n_min, un
 		return 0;
 	for (unsigned i = 0; i < n_max; i++)
 		fds[i] = -1;
-	got = take_fds(&mh, fds, n_max);
+	got = fd_take_passed(&mh, fds, n_max);
 	if (n_min < n_max && got == 0 && (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == MSG_CTRUNC) {
 		fds[0] = FD_LOST;
 		return r;

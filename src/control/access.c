@@ -41,6 +41,17 @@ int control_access_read(struct control_access *out, const char *list, struct cht
 	return 0;
 }
 
+bool control_peer_read(int fd, struct control_peer *out)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return false;
+	*out = (struct control_peer){ (uint32_t)peer.pid, peer.uid, peer.gid };
+	return true;
+}
+
 static bool is_in(const gid_t *groups, size_t n, uint32_t id)
 {
 	for (size_t i = 0; i < n; i++)

@@ -25,6 +25,8 @@ struct control_access {
 /* Null: nobody but root. CHT_E_CONFIG: a name that this host does not know, or too many. */
 int control_access_read(struct control_access *out, const char *list,
 			struct cht_err *err) CHT_CHECKED;
+/* Who connected, as the kernel has it since (SO_PEERCRED). False: it cannot tell. */
+bool control_peer_read(int fd, struct control_peer *out);
 /* By the user, the primary group and the others that the kernel tells of the peer of a connection;
  * root always may. */
 bool control_access_has(const struct control_access *access, const struct control_peer *peer,

@@ -32,18 +32,6 @@ enum {
 
 /* ---- requests */
 
-/* False: nobody that may do anything. */
-static bool read_peer(int fd, struct control_peer *out)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		return false;
-	*out = (struct control_peer){ (uint32_t)peer.pid, peer.uid, peer.gid };
-	return true;
-}
-
 static bool is_far_too_large(struct MHD_Connection *connection)
 {
 	const char *len = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
@@ -214,7 +202,7 @@ static void on_connection(void *closure, struct MHD_Connection *connection, void
 	client->error.status = 0;
 	client->fd = http_fd_of(connection);
 	client->may_read = client->may_write = false;
-	if (!read_peer(client->fd, &client->peer))
+	if (!control_peer_read(client->fd, &client->peer))
 		return;
 	client->may_write = control_access_has(&c->handler.writers, &client->peer, client->fd);
 	client->may_read = client->may_write ||

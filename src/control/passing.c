@@ -111,6 +111,7 @@ static void read_message(struct passing *p, const struct passer *client, struct 
 	} control;
 	struct iovec body = { .iov_base = p->body, .iov_len = sizeof(p->body) };
 	struct msghdr msg = { .msg_iov = &body, .msg_iovlen = 1 };
+	unsigned n;
 
 	/* Of others none becomes ours: to close one takes as long as its file system likes. */
 	if (client->is_writer) {
@@ -119,17 +120,8 @@ static void read_message(struct passing *p, const struct passer *client, struct 
 	}
 	m->len = recvmsg(client->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	m->flags = msg.msg_flags;
-	m->n_fds = 0;
-	if (m->len < 0)
-		return;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c != NULL; c = CMSG_NXTHDR(&msg, c)) {
-		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < n && m->n_fds < FDS_READ; i++)
-			memcpy(&m->fds[m->n_fds++], CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-	}
+	n = m->len >= 0 ? fd_take_passed(&msg, m->fds, FDS_READ) : 0;
+	m->n_fds = n < FDS_READ ? n : FDS_READ;
 }
 
 static bool check_message(const struct passer *client, const struct message *m,
@@ -213,14 +205,11 @@ static void take_clients(struct passing *p)
 	struct passer *client;
 
 	for (int n = 0; n < ACCEPTS_PER_TURN && (client = find_free(p)) != NULL; n++) {
-		struct ucred peer = { .uid = (uid_t)-1, .gid = (gid_t)-1 };
-		socklen_t len = sizeof(peer);
-
 		client->fd = accept4(p->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (client->fd < 0)
 			return;
-		(void)getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
-		client->peer = (struct control_peer){ (uint32_t)peer.pid, peer.uid, peer.gid };
+		client->peer = (struct control_peer){ 0, UINT32_MAX, UINT32_MAX };
+		(void)control_peer_read(client->fd, &client->peer);
 		client->is_writer =
 			control_access_has(&p->handler.writers, &client->peer, client->fd);
 		if ((!client->is_writer && p->n_strangers == STRANGERS_MAX) ||
