@@ -14,11 +14,6 @@
 #include "daemon/line.h"
 #include "daemon/order.h"
 
-enum { PAGE_BYTES = 4096 };
-
-/* Counts down by what is read; before it can reach its end it is set again. */
-enum { PEEK_FROM = INT32_MAX, PEEK_AGAIN = 1 << 30 };
-
 static uint64_t place(uint64_t *end, uint64_t bytes)
 {
 	uint64_t at = *end;
@@ -144,6 +139,7 @@ void kept_note_cell(struct line *line, uint32_t i)
 		slot->kept_name = store_put(&line->store, slot->listen_fd);
 	if (slot->kept_name == STORE_NONE)
 		return;
+	line->kept.head->cells_used = line->slots_used;
 	c->cookie = 0;
 	in_this_order();
 	c->dev = slot->dev;
@@ -195,8 +191,7 @@ void kept_forget_conn(struct line *line, uint32_t at)
 
 static uint64_t stored_of(const struct line *line, uint32_t at)
 {
-	return line->slots[line->conns[at].cell].cell.frames.stored &
-	       ((UINT64_C(1) << KEPT_STORED_BITS) - 1);
+	return line->slots[line->conns[at].cell].cell.frames.stored & KEPT_STORED_MASK;
 }
 
 void kept_begin_turn(struct line *line, uint32_t at)

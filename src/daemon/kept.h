@@ -29,6 +29,15 @@ struct kept_turn {
 	uint64_t done;
 };
 enum { KEPT_STORED_BITS = 48 };
+#define KEPT_STORED_MASK ((UINT64_C(1) << KEPT_STORED_BITS) - 1)
+
+enum {
+	PAGE_BYTES = 4096, /* each part begins at one; the bytes read stand behind the first */
+	/* The kernel's count of a connection goes down by what is read; before it can reach its
+	 * end it is set again. */
+	PEEK_FROM = INT32_MAX,
+	PEEK_AGAIN = 1 << 30
+};
 
 /* A registered cell and its listener. */
 struct kept_cell {
@@ -49,7 +58,8 @@ struct kept_cell {
 struct kept_head {
 	uint64_t magic; /* written last */
 	uint32_t head_bytes, conn_bytes, cell_bytes, receive_bytes;
-	uint64_t bytes, conns_at, n_conns, conns_used, cells_at, n_cells, pool_at, pool_bytes;
+	uint64_t bytes, conns_at, n_conns, conns_used;
+	uint64_t cells_at, n_cells, cells_used, pool_at, pool_bytes;
 	uint64_t address; /* where all of it stood */
 	struct kept_turn turn;
 };

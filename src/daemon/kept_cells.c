@@ -34,7 +34,7 @@ static bool is_usable(const struct kept_head *h, uint64_t bytes)
 	       fits(h->conns_at, h->n_conns, sizeof(struct conn), bytes) &&
 	       h->conns_used <= h->n_conns &&
 	       fits(h->cells_at, h->n_cells, sizeof(struct kept_cell), bytes) &&
-	       fits(h->pool_at, h->pool_bytes, 1, bytes) &&
+	       h->cells_used <= h->n_cells && fits(h->pool_at, h->pool_bytes, 1, bytes) &&
 	       bytes >= PAGE_BYTES + (uint64_t)RECEIVE_BYTES;
 }
 
@@ -83,7 +83,7 @@ const struct kept_cell *kept_find_cell(const struct line *line, const char *id)
 {
 	const struct kept_head *h = kept_old_head(line);
 
-	for (uint64_t i = 0; h != NULL && i < h->n_cells; i++) {
+	for (uint64_t i = 0; h != NULL && i < h->cells_used; i++) {
 		const struct kept_cell *c = kept_old_cell(line, i);
 
 		if (c->cookie != 0 && is_text(c->id, sizeof(c->id)) && strcmp(c->id, id) == 0)
@@ -239,7 +239,7 @@ int kept_take_cells(struct line *line, struct cht_err *err)
 	const struct kept_head *h = kept_old_head(line);
 	int r = 0;
 
-	for (uint64_t at = 0; h != NULL && at < h->n_cells && r == 0; at++) {
+	for (uint64_t at = 0; h != NULL && at < h->cells_used && r == 0; at++) {
 		static struct kept_cell copy; /* what is checked is what is used */
 		const struct kept_cell *c = &copy;
 		struct placed reg;

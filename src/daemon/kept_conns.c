@@ -97,7 +97,7 @@ static int64_t uncounted(const struct conn *c, int fd)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &left, &len) < 0 || left < 0)
 		return -1;
-	return (int64_t)INT32_MAX - left - (int64_t)c->counted;
+	return (int64_t)PEEK_FROM - left - (int64_t)c->counted;
 }
 
 /* The turn in which its process ended: what was read and is not done with, into our own. */
@@ -247,7 +247,7 @@ int kept_take_conns(struct line *line, struct cht_err *err)
 	if (turn->conn == NOBODY)
 		return 0;
 	done = turn->done >> KEPT_STORED_BITS;
-	before = turn->done & ((UINT64_C(1) << KEPT_STORED_BITS) - 1);
+	before = turn->done & KEPT_STORED_MASK;
 	stored = line->slots[line->conns[turn->conn].cell].cell.frames.stored;
 	/* The next one's event was noted, and its process ended before it said so here. */
 	line->kept.skip = stored != before;

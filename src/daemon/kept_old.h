@@ -11,8 +11,6 @@
 
 #define KEPT_MAGIC UINT64_C(0x3174706b746863) /* "chtkpt1" */
 
-enum { PAGE_BYTES = 4096 };
-
 static inline const struct kept_head *kept_old_head(const struct line *line)
 {
 	return line->kept.old != NULL ? &line->kept.was : NULL;

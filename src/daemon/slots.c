@@ -16,7 +16,6 @@
 enum {
 	/* Beside those that are there at the start, for what a reload brings. */
 	RELOAD_PLACES = 64,
-	PAGE_BYTES = 4096,
 	MET_BYTES = (sizeof(struct slot_met) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES,
 };
 
