@@ -9,8 +9,8 @@ import socket
 import subprocess
 import tempfile
 
-from rig import (BIN, LIMIT_S, Daemon, Program, await_count, await_type, check, cht, connect, equal, events, frame, has_sanitizer, main,
-                 short, skip, types)
+from rig import (BIN, LIMIT_S, Daemon, Program, await_count, await_type, check, cht, conf_of, connect, equal, events, frame,
+                 has_sanitizer, main, short, skip, types)
 
 LINE, SCRIBE = "nobody", "daemon"
 
@@ -44,12 +44,6 @@ def state_of_two(d):
         os.chown(f"{d}/{path}", uid, gid)
         os.chmod(f"{d}/{path}", mode)
     return d + "/s"
-
-
-def put_conf(d, text):
-    with open(d + "/chtd.conf", "w", encoding="utf-8") as f:
-        f.write(text)
-    return d + "/chtd.conf"
 
 
 def listener(path):
@@ -127,7 +121,7 @@ def test_three_services_of_three_users(d):
             for cell in ("first", "next"):
                 with Line(state, d + "/scribe.sock", "--opener", d + "/opener.sock", "--opener-user", "root",
                           "--control", d + "/control/chtd",
-                          "--config", put_conf(d, f"[cell {cell}]\npath = {d}/jail/{cell}\n"
+                          "--config", conf_of(d, f"[cell {cell}]\npath = {d}/jail/{cell}\n"
                                                   f"owner = {vms.pw_uid}\n")) as line:
                     st = os.stat(f"{d}/jail/{cell}")
                     equal((st.st_uid, st.st_mode & 0o777), (vms.pw_uid, 0o600), "owner and mode")

@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 
-from rig import BIN, LIMIT_S, Daemon, check, cht, connect, equal, events, frame, main, short, wait_for
+from rig import BIN, LIMIT_S, Daemon, check, cht, connect, equal, events, few_files, frame, main, short, wait_for
 from trouble import cpu_s, fill, small_disk
 
 
@@ -461,10 +461,7 @@ def test_who_deletes_what_failed_to_come_is_answered(d):
 
 
 def test_clients_take_no_descriptors_of_guests(d):
-    def few():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (140, 140))
-
-    with hub(d, preexec=few) as (_, c):
+    with hub(d, preexec=few_files(140)) as (_, c):
         n = 0
         while c.ask("PUT", f"/cells/a{n}", {"path": f"{d}/a{n}"}, want=(201, 503)).get("code") != "full":
             n += 1

@@ -11,7 +11,7 @@ import signal
 import socket
 
 from control import Control, hub, of_cell
-from rig import LIMIT_S, check, connect, equal, events, main, short, wait_for
+from rig import LIMIT_S, check, connect, equal, events, few_files, main, short, wait_for
 
 CLIENTS = 1000
 
@@ -142,10 +142,7 @@ def test_a_thousand_clients_at_once_are_each_answered(d):
 def test_who_waits_for_the_disk_leaves_places_for_who_asks(d):
     clients, places = 480, 381  # of 508 three quarters may wait
 
-    def few():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (2096, 2096))
-
-    with hub(d, preexec=few) as (daemon, c):
+    with hub(d, preexec=few_files(2096)) as (daemon, c):
         c.put("a", {"path": d + "/a"})
         scribe = daemon.scribe_pid()
         os.kill(scribe, signal.SIGSTOP)

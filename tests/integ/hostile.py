@@ -10,21 +10,14 @@ import select
 import signal
 import time
 
-from rig import (LIMIT_S, Daemon, await_count, await_type, body, check, cht, connect, equal, events, frame, framed,
-                 main, short, sums, wait_for)
+from rig import (LIMIT_S, Daemon, await_count, await_type, body, check, cht, conf_of, connect, equal, events, frame, framed, main,
+                 short, sums, wait_for)
 
 RECEIVE_BYTES = 16384  # base/limits.h: what one turn reads of a connection
 ACCEPTS_PER_TURN = 64
 
 OPEN = "[limits]\nconnections = 1000\nconnects_per_second = 100000\nframes_per_second = 1000000\n" \
        "frames_burst = 1000000\n"
-
-
-def conf(d, text):
-    path = os.path.join(d, "chtd.conf")
-    with open(path, "w") as f:
-        f.write(text)
-    return path
 
 
 def stop(daemon):
@@ -76,7 +69,7 @@ def reasons(state):
 
 def test_a_flood_takes_one_turn_of_another_cell(d):
     n = 60
-    with Daemon(d + "/s", "--config", conf(d, OPEN), "--cell", f"bad={d}/bad", "--cell", f"good={d}/good") as daemon:
+    with Daemon(d + "/s", "--config", conf_of(d, OPEN), "--cell", f"bad={d}/bad", "--cell", f"good={d}/good") as daemon:
         bad = [connect(d + "/bad_9001") for _ in range(n)]
         good = connect(d + "/good_9001")
         for s in bad + [good]:
@@ -107,7 +100,7 @@ def test_a_flood_takes_one_turn_of_another_cell(d):
 
 
 def test_connects_take_one_turn_of_another_cell(d):
-    with Daemon(d + "/s", "--config", conf(d, OPEN), "--cell", f"bad={d}/bad", "--cell", f"good={d}/good") as daemon:
+    with Daemon(d + "/s", "--config", conf_of(d, OPEN), "--cell", f"bad={d}/bad", "--cell", f"good={d}/good") as daemon:
         with connect(d + "/good_9001") as good:
             good.sendall(frame())
             await_count(daemon.state, "guest.process_spawned", 1)
@@ -152,7 +145,7 @@ def test_5000_connects_leave_nothing_behind(d):
 
 
 def test_a_stalled_frame_is_closed_and_no_other(d):
-    with Daemon(d + "/s", "--config", conf(d, "[limits]\nstall = 700ms\n"), "--seal",
+    with Daemon(d + "/s", "--config", conf_of(d, "[limits]\nstall = 700ms\n"), "--seal",
                 "--cell", f"a={d}/a", "--cell", f"b={d}/b") as daemon:
         stalled = [connect(d + "/a_9001") for _ in range(4)]
         idle, other = connect(d + "/a_9001"), connect(d + "/b_9001")
@@ -172,7 +165,7 @@ def test_a_stalled_frame_is_closed_and_no_other(d):
 
 
 def test_a_frame_that_trickles_stalls_from_its_first_byte(d):
-    with Daemon(d + "/s", "--config", conf(d, "[limits]\nstall = 500ms\n"), "--cell", f"a={d}/a") as daemon:
+    with Daemon(d + "/s", "--config", conf_of(d, "[limits]\nstall = 500ms\n"), "--cell", f"a={d}/a") as daemon:
         s = connect(d + "/a_9001")
         raw, start = framed(bytes(60000)), time.monotonic()
         try:
@@ -190,7 +183,7 @@ def test_a_frame_that_trickles_stalls_from_its_first_byte(d):
 
 
 def test_partial_frames_hold_up_their_own_cell_only(d):
-    with Daemon(d + "/s", "--config", conf(d, OPEN + "stall = 2s\n"), "--cell", f"bad={d}/bad",
+    with Daemon(d + "/s", "--config", conf_of(d, OPEN + "stall = 2s\n"), "--cell", f"bad={d}/bad",
                 "--cell", f"good={d}/good") as daemon:
         # 32 blocks of 4 KiB a cell: these are all of them, and then some that wait for one.
         bad = [connect(d + "/bad_9001") for _ in range(40)]
@@ -229,7 +222,7 @@ def test_long_frames_on_many_connections_do_not_lock_each_other(d):
 
 
 def test_garbage_of_every_kind_is_counted_and_costs_its_cell_alone(d):
-    with Daemon(d + "/s", "--config", conf(d, OPEN), "--seal", "--cell", f"bad={d}/bad",
+    with Daemon(d + "/s", "--config", conf_of(d, OPEN), "--seal", "--cell", f"bad={d}/bad",
                 "--cell", f"good={d}/good") as daemon:
         sent = 0
         kinds = [b"\xff", b"\xbf\xff", b"\x9f" * 4096, b"\xa1" * 8192, b"\x5b" + b"\xff" * 8, bytes(65536),
@@ -280,7 +273,7 @@ def test_a_turn_of_the_shortest_frames_fits_what_is_kept_free(d):
     """The line reads a connection when the ring has room for all that one read can give."""
     cell, attribution = "c" * 64, "r" * 128
     shortest = framed(body(source="", comm="", pid=0, mono=0))
-    with Daemon(d + "/s", "--config", conf(d, OPEN), "--cell",
+    with Daemon(d + "/s", "--config", conf_of(d, OPEN), "--cell",
                 f"{cell}={d}/a,run={attribution},spec={attribution}") as daemon:
         with connect(d + "/a_9001") as s:
             s.sendall(shortest)

@@ -11,15 +11,8 @@ import socket
 import struct
 import time
 
-from rig import (LIMIT_S, Daemon, await_count, await_type, check, connect, equal, events, frame, framed, main, short, sums,
-                 types, wait_for)
-
-
-def conf(d, text):
-    path = os.path.join(d, "chtd.conf")
-    with open(path, "w") as f:
-        f.write(text)
-    return path
+from rig import (LIMIT_S, Daemon, await_count, await_type, check, conf_of, connect, equal, events, few_files, frame, framed, main,
+                 short, sums, types, wait_for)
 
 
 def test_a_frame_becomes_an_event_of_its_cell(d):
@@ -88,7 +81,7 @@ def test_a_gap_is_told_with_both_causes(d):
 
 def test_2000_connects_at_once_are_all_answered(d):
     resource.setrlimit(resource.RLIMIT_NOFILE, (8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    c = conf(d, "[limits]\nconnections = 1000\nconnects_per_second = 1000\n")
+    c = conf_of(d, "[limits]\nconnections = 1000\nconnects_per_second = 1000\n")
     with Daemon(d + "/s", "--config", c, "--seal", "--cell", f"a={d}/a") as daemon:
         open_, closed = [], 0
         for _ in range(2000):
@@ -126,10 +119,8 @@ def test_2000_connects_at_once_are_all_answered(d):
 
 
 def test_at_no_descriptor_left_the_rest_is_closed_not_left_waiting(d):
-    def few():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
-    c = conf(d, "[limits]\nconnections = 1000\nconnects_per_second = 1000\n")
-    with Daemon(d + "/s", "--config", c, "--cell", f"a={d}/a", preexec=few) as daemon:
+    c = conf_of(d, "[limits]\nconnections = 1000\nconnects_per_second = 1000\n")
+    with Daemon(d + "/s", "--config", c, "--cell", f"a={d}/a", preexec=few_files(100)) as daemon:
         socks = [connect(d + "/a_9001") for _ in range(200)]
         ended = [0]
 
@@ -194,7 +185,7 @@ def test_how_a_connection_ends_is_told_apart(d):
 
 
 def test_silence_is_noticed_once_and_its_end_is_told(d):
-    c = conf(d, "[silence]\nkeepalive_window = 300ms\nboot_window = 200ms\n")
+    c = conf_of(d, "[silence]\nkeepalive_window = 300ms\nboot_window = 200ms\n")
     with Daemon(d + "/s", "--config", c, "--cell", f"a={d}/a") as daemon:
         first = await_type(daemon.state, "guest.agent_silenced")["data"]
         equal(first["basis"], "never-heard", "basis")
@@ -214,7 +205,7 @@ def test_silence_is_noticed_once_and_its_end_is_told(d):
 
 
 def test_silence_once_is_told_once_a_run(d):
-    c = conf(d, "[daemon]\nsilence = once\n[silence]\nkeepalive_window = 100ms\nboot_window = 100ms\n")
+    c = conf_of(d, "[daemon]\nsilence = once\n[silence]\nkeepalive_window = 100ms\nboot_window = 100ms\n")
     with Daemon(d + "/s", "--config", c, "--cell", f"a={d}/a", "--cell", f"b={d}/b") as daemon:
         await_count(daemon.state, "guest.agent_silenced", 2)
         with connect(d + "/a_9001") as s:
@@ -228,7 +219,7 @@ def test_silence_once_is_told_once_a_run(d):
 
 
 def test_a_pause_is_recorded_as_ours(d):
-    c = conf(d, "[limits]\nframes_per_second = 2000\nframes_burst = 100\n")
+    c = conf_of(d, "[limits]\nframes_per_second = 2000\nframes_burst = 100\n")
     with Daemon(d + "/s", "--config", c, "--seal", "--cell", f"fast={d}/a", "--cell", f"slow={d}/b") as daemon:
         with connect(d + "/a_9001") as fast, connect(d + "/b_9001") as slow:
             slow.sendall(frame())
@@ -243,7 +234,7 @@ def test_a_pause_is_recorded_as_ours(d):
 
 
 def test_a_hostile_cell_does_not_delay_another(d):
-    c = conf(d, "[limits]\nconnects_per_second = 100000\nframes_per_second = 1000000\nframes_burst = 1000000\n")
+    c = conf_of(d, "[limits]\nconnects_per_second = 100000\nframes_per_second = 1000000\nframes_burst = 1000000\n")
     with Daemon(d + "/s", "--config", c, "--cell", f"bad={d}/bad", "--cell", f"good={d}/good") as daemon:
         def garbage():
             while True:
@@ -383,7 +374,7 @@ def test_errors_name_the_fix(d):
         daemon.stop()
         check("no cell" in daemon.stderr(), "a receiver of nothing is told")
     refused(2, ["--cell", "expected"], "--cell", "nonsense")
-    refused(78, ["2", "unknown key"], "--config", conf(d, "[daemon]\nstat = x\n"))
+    refused(78, ["2", "unknown key"], "--config", conf_of(d, "[daemon]\nstat = x\n"))
     refused(78, ["no/such"], "--cell", f"a={d}/no/such/dir/v")
     stale = socket.socket(socket.AF_UNIX)
     stale.bind(d + "/v_9001")

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 
-from rig import BIN, LIMIT_S, check, equal, fail, wait_for
+from rig import BIN, LIMIT_S, Program, check, equal, fail, wait_for
 
 FIRST_FD = 3
 
@@ -38,7 +38,7 @@ os.execv(sys.argv[2 + n], sys.argv[2 + n:])
 """
 
 
-class Manager:
+class Manager(Program):
     """One service: its processes come one after the other, what they stored stays in between."""
 
     def __init__(self, folder, state, *args, most=1000):
@@ -128,14 +128,6 @@ class Manager:
     def kill(self):
         self.end(signal.SIGKILL, -signal.SIGKILL)
 
-    def scribe_pid(self):
-        with open(f"/proc/{self.proc.pid}/task/{self.proc.pid}/children") as f:
-            return int(f.read().split()[0])
-
-    def stderr(self):
-        self.err.seek(0)
-        return self.err.read().decode(errors="replace")
-
     def names(self):
         with self.lock:
             return sorted(name for name, _ in self.kept)
@@ -145,9 +137,7 @@ class Manager:
         return self
 
     def __exit__(self, *_):
-        if self.proc.poll() is None:
-            self.proc.kill()
-            self.proc.wait()
+        super().__exit__()
         # Nothing is closed beneath the thread.
         self.say(b"END")
         self.thread.join()

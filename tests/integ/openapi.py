@@ -7,14 +7,13 @@ import contextlib
 import copy
 import json
 import os
-import resource
 import signal
 
 import jsonschema
 
 from access import NOBODY, as_user, opened
 from control import Control, hub
-from rig import Daemon, Skipped, check, connect, equal, main, wait_for
+from rig import Daemon, Skipped, check, connect, equal, few_files, main, wait_for
 from stated import EVENT, WHOLE
 from trouble import fill, small_disk
 
@@ -121,10 +120,7 @@ def every_change(d, met):
 
 def every_lack(d, met):
     """503 of who changes: so few clients that those who wait leave no place."""
-    def few():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (140, 140))
-
-    with hub(d, preexec=few) as (daemon, c):
+    with hub(d, preexec=few_files(140)) as (daemon, c):
         c.put("a", {"path": d + "/a"})
         one = Held(d, met)
         one.get("/version")

@@ -6,6 +6,7 @@ descriptor, a line or an end, each with a limit."""
 import contextlib
 import json
 import os
+import resource
 import select
 import shutil
 import signal
@@ -154,12 +155,29 @@ def short(event):
     return event["type"].split("observability.v1.")[-1]
 
 
+def conf_of(d, text):
+    """A configuration file of that text; its path."""
+    path = os.path.join(d, "chtd.conf")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    return path
+
+
+def few_files(n):
+    """For a process to come: it may have n open files."""
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (n, n))
+
+
 class Program:
     """What a test began: .proc, whose stderr is the file .err. It does not outlive its block."""
 
     def stderr(self):
         self.err.seek(0)
         return self.err.read().decode(errors="replace")
+
+    def scribe_pid(self):
+        with open(f"/proc/{self.proc.pid}/task/{self.proc.pid}/children") as f:
+            return int(f.read().split()[0])
 
     def __enter__(self):
         return self
@@ -197,10 +215,6 @@ class Daemon(Program):
             self.proc.kill()
             self.proc.wait()
             fail("chtd was not ready: " + self.stderr())
-
-    def scribe_pid(self):
-        with open(f"/proc/{self.proc.pid}/task/{self.proc.pid}/children") as f:
-            return int(f.read().split()[0])
 
     def stop(self, want=0, sig=signal.SIGTERM):
         if self.proc.poll() is None:

@@ -13,15 +13,8 @@ import signal
 import subprocess
 import time
 
-from rig import (BIN, LIMIT_S, Daemon, await_count, await_type, check, cht, connect, equal, events, frame, is_gone,
-                 main, short, skip, sums, types, wait_for)
-
-
-def conf(d, text):
-    path = os.path.join(d, "chtd.conf")
-    with open(path, "w") as f:
-        f.write(text)
-    return path
+from rig import (BIN, LIMIT_S, Daemon, await_count, await_type, check, cht, conf_of, connect, equal, events, frame, is_gone, main,
+                 short, skip, sums, types, wait_for)
 
 
 def cpu_s(pid):
@@ -39,7 +32,7 @@ def test_a_reader_of_diagnostics_that_goes_away_is_survived(d):
     out, theirs = os.pipe()
     ready, writer = os.pipe()
     os.set_inheritable(writer, True)
-    c = conf(d, "[limits]\nconnections = 1\n")
+    c = conf_of(d, "[limits]\nconnections = 1\n")
     proc = subprocess.Popen([os.path.join(BIN, "chtd"), "--state", d + "/s", "--init", "--config", c,
                              "--ready-fd", str(writer), "--cell", f"a={d}/a"], pass_fds=[writer], stderr=theirs)
     os.close(theirs)
@@ -76,7 +69,7 @@ def test_standard_descriptors_may_be_closed(d):
 
 
 def test_doing_nothing_costs_nothing(d):
-    c = conf(d, "[limits]\nconnections = 200\nconnects_per_second = 1000\n"
+    c = conf_of(d, "[limits]\nconnections = 200\nconnects_per_second = 1000\n"
                 "[silence]\nkeepalive_window = 1h\nboot_window = 1h\n")
     with Daemon(d + "/s", "--config", c, "--cell", f"a={d}/a") as daemon:
         socks = [connect(d + "/a_9001") for _ in range(100)]
@@ -176,7 +169,7 @@ def test_a_full_disk_that_stops_leaves_no_socket(d):
 
 
 def test_a_full_disk_that_pauses_loses_nothing(d):
-    c = conf(d, "[daemon]\non_full = pause\n[silence]\nkeepalive_window = 1s\nboot_window = 60s\n"
+    c = conf_of(d, "[daemon]\non_full = pause\n[silence]\nkeepalive_window = 1s\nboot_window = 60s\n"
                 "[limits]\nframes_burst = 1000000\nframes_per_second = 1000000\nstall = 8s\n")
     with small_disk(d, "64m") as disk:
         with Daemon(disk + "/s", "--config", c, "--seal", "--cell", f"a={d}/a") as daemon:
@@ -214,7 +207,7 @@ def test_a_full_disk_that_pauses_loses_nothing(d):
 
 
 def test_told_to_stop_with_the_disk_full_it_ends(d):
-    c = conf(d, "[daemon]\non_full = pause\n[limits]\nframes_burst = 1000000\nframes_per_second = 1000000\n")
+    c = conf_of(d, "[daemon]\non_full = pause\n[limits]\nframes_burst = 1000000\nframes_per_second = 1000000\n")
     with small_disk(d, "64m") as disk:
         with Daemon(disk + "/s", "--config", c, "--cell", f"a={d}/a") as daemon:
             with connect(d + "/a_9001") as s:
@@ -232,7 +225,7 @@ def test_told_to_stop_with_the_disk_full_it_ends(d):
 
 
 def test_no_space_for_the_first_event_does_not_hold_up_a_stop(d):
-    c = conf(d, "[daemon]\non_full = pause\n")
+    c = conf_of(d, "[daemon]\non_full = pause\n")
     with small_disk(d, "16m") as disk:
         with Daemon(disk + "/s", "--cell", f"a={d}/a") as daemon:
             daemon.stop()
@@ -274,7 +267,7 @@ def test_a_second_signal_does_not_wait_for_a_scribe_that_hangs(d):
 
 
 def test_who_waits_at_the_end_is_heard(d):
-    c = conf(d, "[limits]\nconnections = 300\nconnects_per_second = 1000\n")
+    c = conf_of(d, "[limits]\nconnections = 300\nconnects_per_second = 1000\n")
     with Daemon(d + "/s", "--config", c, "--seal", "--cell", f"a={d}/a") as daemon:
         daemon.proc.send_signal(signal.SIGSTOP)
         for i in range(200):
@@ -324,7 +317,7 @@ def test_a_socket_that_cannot_be_bound_leaves_the_ledger_alone(d):
 
 def test_what_the_scribe_would_refuse_is_a_configuration_error(d):
     for text, status in (("alg = rsa", 78), ("alg = ed25519", 78), ("alg = off", 0), ("kid = k", 78)):
-        c = conf(d, f"[sign]\n{text}\n")
+        c = conf_of(d, f"[sign]\n{text}\n")
         with Daemon(d + "/s", "--config", c, "--cell", f"a={d}/a", wait=False) as daemon:
             daemon.await_ready(False)
             equal(daemon.is_ready, status == 0, f"{text}: ready")
