@@ -15,27 +15,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/clk.h"
 #include "base/text.h"
+#include "connect.h"
 
 enum { SAMPLES_MAX = 100000 };
 
-static int connect_to(const char *path)
+static int must_connect(const char *path)
 {
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = connect_to(path);
 
-	memcpy(to.sun_path, path, strlen(path) + 1);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
-		perror(path);
+	if (fd < 0)
 		exit(1);
-	}
 	return fd;
 }
 
@@ -46,7 +41,7 @@ static void flood(const char *path, bool has_garbage)
 	for (size_t i = 0; i < sizeof(bad); i += 5)
 		memcpy(bad + i, "\1\0\0\0\x80", 5);
 	for (;;) {
-		int fd = connect_to(path);
+		int fd = must_connect(path);
 
 		while (has_garbage && write(fd, bad, sizeof(bad)) > 0)
 			continue;
@@ -68,7 +63,7 @@ static void probe(const char *path, uint64_t n, uint64_t pause_us)
 
 	for (uint64_t i = 0; i < n; i++) {
 		uint64_t start = clk_monotonic_ns();
-		int fd = connect_to(path), left = 1;
+		int fd = must_connect(path), left = 1;
 
 		/* Two of the four bytes of a length: nothing is counted of them. */
 		(void)!write(fd, "\x20", 2);

@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +20,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "cht/wire.h"
+#include "connect.h"
 
 enum { MESSAGE_MAX = 256, CONNECTIONS_MAX = 16384, BATCH_MAX = 64 };
 
@@ -56,21 +55,6 @@ static int make(const char *kind, uint32_t pid, struct message *out)
 		n = snprintf(text, sizeof(out->bytes), as_fields, pid, mono);
 	out->len = n > 0 ? (size_t)n : 0;
 	return n > 0 ? 0 : -1;
-}
-
-static int connect_to(const char *path)
-{
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (strlen(path) >= sizeof(to.sun_path))
-		return -1;
-	memcpy(to.sun_path, path, strlen(path) + 1);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
-		perror(path);
-		return -1;
-	}
-	return fd;
 }
 
 static int write_all(int fd, const uint8_t *p, size_t n)

@@ -1,15 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "check.h"
+#include "conf_text.h"
 
 #include "base/limits.h"
 #include "cell/value.h"
-#include "conf/conf.h"
-
-static int read_text(struct conf *conf, const char *text, struct cht_err *err)
-{
-	conf_init(conf);
-	return conf_read(conf, "f", (struct cht_bytes){ (const uint8_t *)text, strlen(text) }, err);
-}
 
 static void test_every_key_reaches_its_place(void **state)
 {

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A configuration that is read while another one runs. */
-#include "check.h"
+#include "conf_text.h"
 
 #include "base/limits.h"
-#include "conf/conf.h"
 
 static void begin(struct conf *conf, const char *text)
 {
 	struct cht_err err = { 0 };
 
-	conf_init(conf);
-	CHECK_INT(conf_read(conf, "f", (struct cht_bytes){ (const uint8_t *)text, strlen(text) },
-			    &err),
-		  0);
+	CHECK_INT(read_text(conf, text, &err), 0);
 }
 
 static const struct claim {

@@ -1,13 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "check.h"
-
-#include "conf/conf.h"
-
-static int read_text(struct conf *conf, const char *text, struct cht_err *err)
-{
-	conf_init(conf);
-	return conf_read(conf, "f", (struct cht_bytes){ (const uint8_t *)text, strlen(text) }, err);
-}
+#include "conf_text.h"
 
 /* The lines that are shown, as a file. */
 static void put_shown(const struct conf *c, struct buf *b)
