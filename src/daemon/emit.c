@@ -26,6 +26,21 @@ bool line_has_room(struct line *line)
 	return ring_has_room(&line->ring, TURN_BYTES);
 }
 
+bool line_has_room_for_one(struct line *line)
+{
+	return ring_has_room(&line->ring, CHT_EVENT_MAX_BYTES);
+}
+
+int line_may_emit(struct line *line, struct cht_err *err)
+{
+	if (line->disk_full)
+		return cht_fail(err, CHT_E_FULL, 0,
+				"the ledger cannot be written: make room on its disk");
+	if (!line_has_room_for_one(line))
+		return cht_fail(err, CHT_E_FULL, 0, "the ledger is behind: ask again in a moment");
+	return 0;
+}
+
 bool line_may_drop(const struct line *line)
 {
 	return line->disk_full && line->conf->on_full != NULL &&

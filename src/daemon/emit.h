@@ -23,6 +23,11 @@ int line_emit(struct line *line, struct slot *slot, const struct cht_stamped *st
 	      struct cht_err *err) CHT_CHECKED;
 /* Whether all that one connection's turn can give rise to has room. */
 bool line_has_room(struct line *line);
+/* The same for one event of the host: guests leave so much, and more, as long as the disk keeps
+ * up. */
+bool line_has_room_for_one(struct line *line);
+/* Whether somebody who asks for one may have it now. CHT_E_FULL says to them why not. */
+int line_may_emit(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* Whether guests are read although there is no room, because the disk is full and the operator
  * chose that what they send is then dropped. */
 bool line_may_drop(const struct line *line);

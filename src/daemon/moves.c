@@ -5,7 +5,6 @@
 #include "base/bytes.h"
 #include "base/clk.h"
 #include "base/diag.h"
-#include "base/err.h"
 #include "base/limits.h"
 #include "daemon/cells.h"
 #include "daemon/emit.h"
@@ -23,12 +22,6 @@ static void wait_for_disk(struct line *line, struct slot *slot, enum slot_state 
 	slot->awaited = ring_put_count(&line->ring);
 }
 
-/* For one event of the host: guests leave so much, and more, as long as the disk keeps up. */
-static bool has_room_for_one(struct line *line)
-{
-	return ring_has_room(&line->ring, CHT_EVENT_MAX_BYTES);
-}
-
 static void take_up(struct line *line, uint32_t i)
 {
 	line->slots[i].is_moving = true;
@@ -39,14 +32,10 @@ static void take_up(struct line *line, uint32_t i)
 int moves_register(struct line *line, const struct placed *reg,
 		   const struct control_request *request, uint32_t *i, struct cht_err *err)
 {
-	int r;
+	int r = line_may_emit(line, err);
 
-	if (line->disk_full)
-		return cht_fail(err, CHT_E_FULL, 0,
-				"the ledger cannot be written: make room on its disk");
-	if (!has_room_for_one(line))
-		return cht_fail(err, CHT_E_FULL, 0, "the ledger is behind: ask again in a moment");
-	r = slot_take(line, reg, i, err);
+	if (r == 0)
+		r = slot_take(line, reg, i, err);
 	if (r < 0)
 		return r;
 	r = request != NULL ? registration_take(line, *i, request, err) : 0;
@@ -228,7 +217,7 @@ static int step(struct line *line, uint32_t i, bool *stays, struct cht_err *err)
 	*stays = true;
 	switch (slot->state) {
 	case SLOT_BINDING: return opener_ask_bind(line, i, err);
-	case SLOT_BOUND: return has_room_for_one(line) ? open_step(line, i, err) : 0;
+	case SLOT_BOUND: return line_has_room_for_one(line) ? open_step(line, i, err) : 0;
 	case SLOT_OPENING:
 		return is_durable ? ask_receipt(line, slot, slot->cell.run.first_index, err) : 0;
 	case SLOT_OPEN:
@@ -243,7 +232,7 @@ static int step(struct line *line, uint32_t i, bool *stays, struct cht_err *err)
 		break;
 	case SLOT_DRAINING: return drain_step(line, i, err);
 	case SLOT_FLUSHED:
-		return is_durable && has_room_for_one(line) ? seal_step(line, slot, err) : 0;
+		return is_durable && line_has_room_for_one(line) ? seal_step(line, slot, err) : 0;
 	case SLOT_SEALING: return is_durable ? ask_receipt(line, slot, slot->sealed_index, err) : 0;
 	case SLOT_SEALED:
 		table_remove(&line->table, slot->table_slot);

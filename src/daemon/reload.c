@@ -358,11 +358,6 @@ static int judge(struct line *line, struct cht_err *err)
 	return result;
 }
 
-static bool has_room(struct line *line)
-{
-	return ring_has_room(&line->ring, CHT_EVENT_MAX_BYTES);
-}
-
 static bool may_ask(const struct line *line)
 {
 	return !line->opener_is_gone && line->n_asked < OPENING_ASKED_MAX;
@@ -375,7 +370,7 @@ int reload_go_on(struct line *line, struct cht_err *err)
 	if (r->state == RELOAD_NOTHING || r->is_asked)
 		return 0;
 	if (r->state == RELOAD_READ)
-		return has_room(line) ? judge(line, err) : 0;
+		return line_has_room_for_one(line) ? judge(line, err) : 0;
 	return may_ask(line) ? ask(line, err) : 0;
 }
 
@@ -385,5 +380,5 @@ bool reload_has_work(struct line *line)
 
 	if (r->state == RELOAD_NOTHING || r->is_asked)
 		return false;
-	return r->state == RELOAD_READ ? has_room(line) : may_ask(line);
+	return r->state == RELOAD_READ ? line_has_room_for_one(line) : may_ask(line);
 }

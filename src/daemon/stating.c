@@ -219,6 +219,7 @@ bool stating_emit(struct line *line, uint32_t i, const struct control_request *r
 					    .text = { request->stated, request->stated_len } };
 	struct slot *slot = &line->slots[i];
 	struct cht_stamped stamped;
+	struct cht_err why = { 0 };
 
 	if (slot_is_coming(slot))
 		return control_refuse(error, 409, "differs",
@@ -226,12 +227,8 @@ bool stating_emit(struct line *line, uint32_t i, const struct control_request *r
 	if (slot->is_retired || !slot_is_open(slot))
 		return control_refuse(error, 409, "differs",
 				      "the cell is on its way out: nothing more is said of it");
-	if (line->disk_full)
-		return control_refuse(error, 503, "ledger_full",
-				      "the ledger cannot be written: make room on its disk");
-	if (!ring_has_room(&line->ring, CHT_EVENT_MAX_BYTES))
-		return control_refuse(error, 503, "ledger_full",
-				      "the ledger is behind: ask again in a moment");
+	if (line_may_emit(line, &why) < 0)
+		return control_refuse(error, 503, "ledger_full", "%s", why.text);
 	cell_stamp_stated(&slot->cell, &facts, &line->now, &stamped);
 	line->hub_status = line_emit(line, slot, &stamped, &line->hub_err);
 	return true;
