@@ -37,6 +37,14 @@ int cells_channel(const struct placed *c, char *out, size_t cap)
 	return n >= 0 && (size_t)n < cap ? 0 : CHT_E_RANGE;
 }
 
+bool cells_channel_is_taken(const struct line *line, const struct placed *c)
+{
+	char channel[CONF_TEXT_MAX + 8];
+
+	return cells_channel(c, channel, sizeof(channel)) == 0 &&
+	       ids_find(&line->sockets, channel) != IDS_NONE;
+}
+
 void cells_prepare(const struct line *line, uint32_t i)
 {
 	const struct placed *c = &line->slots[i].reg;

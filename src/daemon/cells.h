@@ -10,6 +10,9 @@
 /* What a cell's channel is called, NUL-terminated: its socket's path, or "vsock:" and its CID.
  * CHT_E_RANGE when it does not fit. */
 int cells_channel(const struct placed *c, char *out, size_t cap) CHT_CHECKED;
+/* Whether a cell has it. Asked before it is bound: to find out by the socket itself would be a
+ * connection to that cell. */
+bool cells_channel_is_taken(const struct line *line, const struct placed *c);
 /* Says what of a place will not work as its operator may expect. */
 void cells_prepare(const struct line *line, uint32_t i);
 /* Hears a bound socket from now on. */

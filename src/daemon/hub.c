@@ -65,33 +65,32 @@ static void view(const struct line *line, const struct slot *slot, struct contro
 	};
 }
 
-static bool is_same_text(const char *ours, const char *asked)
+/* A view: texts are the request's. */
+static struct placed placed_of_request(const struct control_request *request)
 {
-	return strcmp(ours != NULL ? ours : "", asked) == 0;
+	const struct control_cell *asked = &request->cell;
+
+	return (struct placed){ .id = request->id,
+				.run = asked->run,
+				.spec = asked->spec,
+				.base = asked->base[0] != '\0' ? asked->base : NULL,
+				.path = asked->path[0] != '\0' ? asked->path : NULL,
+				.cid = asked->cid,
+				.uid = asked->uid,
+				.owner = asked->owner,
+				.group = asked->group,
+				.mode = asked->mode };
 }
 
-/* Whether this is how the cell is registered already. */
-static bool is_same(const struct slot *slot, const struct control_cell *asked)
+/* Whether this is how the cell is registered already. A run that is not named is any. */
+static bool is_same(const struct slot *slot, const struct control_request *request)
 {
-	const struct placed *reg = &slot->reg;
-	uint32_t mode = reg->mode != 0 ? reg->mode : 0600;
+	const struct placed asked = placed_of_request(request);
+	const struct run *run = &slot->cell.run;
 
-	return is_same_text(reg->base, asked->base) && is_same_text(reg->path, asked->path) &&
-	       reg->cid == asked->cid &&
-	       (asked->run[0] == '\0' || strcmp(slot->cell.run.run_id, asked->run) == 0) &&
-	       strcmp(slot->cell.run.spec, asked->spec[0] != '\0' ? asked->spec : "unspecified") ==
-		       0 &&
-	       reg->uid == asked->uid && reg->owner == asked->owner && reg->group == asked->group &&
-	       mode == (asked->mode != 0 ? asked->mode : 0600);
-}
-
-/* Asked before it is bound: to find out by the socket itself would be a connection to that cell. */
-static bool is_socket_taken(const struct line *line, const struct placed *reg)
-{
-	char channel[CONF_TEXT_MAX + 8];
-
-	return cells_channel(reg, channel, sizeof(channel)) == 0 &&
-	       ids_find(&line->sockets, channel) != IDS_NONE;
+	return placed_is_same_place(&slot->reg, &asked) &&
+	       (asked.run[0] == '\0' || strcmp(run->run_id, asked.run) == 0) &&
+	       strcmp(run->spec, asked.spec[0] != '\0' ? asked.spec : "unspecified") == 0;
 }
 
 /* Why a cell could not be registered, for its client; false when it concerns all of us. */
@@ -127,23 +126,13 @@ static void refuse(struct line *line, const struct cht_err *why, struct control_
 static bool add(struct line *line, const struct control_request *request,
 		struct control_answer *answer, uint32_t *i)
 {
-	const struct control_cell *asked = &request->cell;
-	const struct placed reg = { .id = request->id,
-				    .run = asked->run,
-				    .spec = asked->spec,
-				    .base = asked->base[0] != '\0' ? asked->base : NULL,
-				    .path = asked->path[0] != '\0' ? asked->path : NULL,
-				    .cid = asked->cid,
-				    .uid = asked->uid,
-				    .owner = asked->owner,
-				    .group = asked->group,
-				    .mode = asked->mode };
+	const struct placed reg = placed_of_request(request);
 	struct cht_err why = { 0 };
 	int r;
 
 	if (!limits_fit(line->conf, &request->limits, &answer->error))
 		return false;
-	if (is_socket_taken(line, &reg))
+	if (cells_channel_is_taken(line, &reg))
 		return control_refuse(&answer->error, 409, "socket_taken",
 				      "another cell has this %s: see GET /cells",
 				      reg.cid != 0 ? "CID" : "socket");
@@ -181,7 +170,7 @@ static bool put(struct line *line, const struct control_request *request,
 	}
 	if (!(slot_is_open(slot) || slot_is_coming(slot)) || slot->is_retired ||
 	    (request->method == CONTROL_PASS && !is_same_listener(slot, request->passed_fd)) ||
-	    !is_same(slot, &request->cell) || !registration_is_same(&slot->registration, request)) {
+	    !is_same(slot, request) || !registration_is_same(&slot->registration, request)) {
 		(void)control_refuse(&answer->error, 409, "differs",
 				     slot->is_retired ? "the cell is on its way out: wait for the "
 							"end of its DELETE"

@@ -236,31 +236,21 @@ static void take_values(struct line *line, struct outcome *out)
 	stating_follow(line, &was, was_ledger);
 }
 
-static bool is_same_text(const char *a, const char *b)
-{
-	return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
-}
-
 static bool is_as(const struct slot *slot, const struct conf_cell *c)
 {
-	const struct placed *reg = &slot->reg;
+	const struct placed asked = placed_of(c);
 
-	return slot->is_static && is_same_text(reg->base, c->base) &&
-	       is_same_text(reg->path, c->path) && is_same_text(reg->run, c->run) &&
-	       is_same_text(reg->spec, c->spec) && reg->cid == c->cid && reg->uid == c->uid &&
-	       reg->owner == c->owner && reg->group == c->group &&
-	       (reg->mode != 0 ? reg->mode : 0600) == (c->mode != 0 ? c->mode : 0600);
+	return slot->is_static && placed_is_same_place(&slot->reg, &asked) &&
+	       strcmp(slot->reg.run, c->run) == 0 && strcmp(slot->reg.spec, c->spec) == 0;
 }
 
 static int add_cell(struct line *line, const struct conf_cell *c, struct cht_err *why)
 {
 	const struct placed reg = placed_of(c);
-	char channel[CONF_TEXT_MAX + 8];
 	uint32_t i;
 	int r;
 
-	if (cells_channel(&reg, channel, sizeof(channel)) == 0 &&
-	    ids_find(&line->sockets, channel) != IDS_NONE)
+	if (cells_channel_is_taken(line, &reg))
 		return cht_fail(why, CHT_E_STATE, 0,
 				"another cell has its socket: reload again when that is gone");
 	r = moves_register(line, &reg, NULL, &i, why);

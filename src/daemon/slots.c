@@ -159,6 +159,24 @@ struct placed placed_of(const struct conf_cell *cell)
 				.mode = cell->mode };
 }
 
+/* None is as good as an empty one. */
+static bool is_same_text(const char *a, const char *b)
+{
+	return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+static uint32_t mode_of(const struct placed *p)
+{
+	return p->mode != 0 ? p->mode : 0600;
+}
+
+bool placed_is_same_place(const struct placed *a, const struct placed *b)
+{
+	return is_same_text(a->base, b->base) && is_same_text(a->path, b->path) &&
+	       a->cid == b->cid && a->uid == b->uid && a->owner == b->owner &&
+	       a->group == b->group && mode_of(a) == mode_of(b);
+}
+
 static size_t bytes_of(const char *text)
 {
 	return text != NULL ? strlen(text) + 1 : 0;

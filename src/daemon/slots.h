@@ -21,6 +21,8 @@ void slot_drop(struct line *line, uint32_t i);
 int slot_settle_texts(struct slot *slot, struct cht_err *err) CHT_CHECKED;
 /* A view: texts are the conf_cell's. */
 struct placed placed_of(const struct conf_cell *cell);
+/* Whether both ask for the same channel, made alike, and for the same who may connect. */
+bool placed_is_same_place(const struct placed *a, const struct placed *b);
 /* What its cell needs once somebody connected to it: zeroed. */
 struct slot_met *slot_met(const struct line *line, uint32_t i);
 /* Of a place whose cell is made: the cell's part comes first in it. */
