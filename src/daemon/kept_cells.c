@@ -126,7 +126,7 @@ int kept_adopt(struct line *line, uint32_t i, struct cht_err *err)
 		r = opener_adopt(line, i, slot->dev, slot->ino, err);
 	slot->left_fd = -1;
 	if (r == 0)
-		return moves_on_bound(line, i, fd, &why);
+		return moves_on_bound(line, i, fd, &why, err);
 	fd_close(&fd);
 	store_drop(&line->store, &slot->kept_name);
 	store_settle(&line->store); /* what listens nowhere can be replaced */

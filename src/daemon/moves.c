@@ -60,7 +60,8 @@ static void give_up(struct line *line, uint32_t i, const struct cht_err *why)
 	hub_tell_failed(line, i, why);
 }
 
-int moves_on_bound(struct line *line, uint32_t i, int fd, struct cht_err *why)
+int moves_on_bound(struct line *line, uint32_t i, int fd, const struct cht_err *why,
+		   struct cht_err *err)
 {
 	struct slot *slot = &line->slots[i];
 
@@ -70,8 +71,10 @@ int moves_on_bound(struct line *line, uint32_t i, int fd, struct cht_err *why)
 		return 0;
 	if (!line->is_ready && kept_leave_out(line, i, why))
 		return 0;
-	if (!line->is_ready)
+	if (!line->is_ready) {
+		*err = *why;
 		return why->code;
+	}
 	give_up(line, i, why);
 	return 0;
 }

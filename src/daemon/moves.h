@@ -22,8 +22,9 @@ bool moves_have_work(const struct line *line);
 /* A receipt that was asked for; text "": the scribe could not give it. */
 void moves_on_receipt(struct line *line, uint64_t index, struct cht_str text);
 /* The opener has answered. fd is taken; why->code below 0: there is no socket, and before we are
- * ready that is the result. */
-int moves_on_bound(struct line *line, uint32_t i, int fd, struct cht_err *why) CHT_CHECKED;
+ * ready that is the result, with *why as its detail. */
+int moves_on_bound(struct line *line, uint32_t i, int fd, const struct cht_err *why,
+		   struct cht_err *err) CHT_CHECKED;
 void moves_on_unbound(struct line *line, uint32_t i);
 /* All of it, and what was stated, waiting for the disk. As line_await_durable. */
 int moves_finish(struct line *line, struct cht_err *err) CHT_CHECKED;

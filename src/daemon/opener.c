@@ -64,16 +64,12 @@ static int on_bound(struct line *line, uint32_t i, const struct opening_answer *
 		    struct cht_err *err)
 {
 	struct cht_err why = { .code = answer->code, .sys = answer->sys };
-	int r;
 
 	memcpy(why.text, answer->text, sizeof(why.text));
 	line->slots[i].made = answer->made;
 	line->slots[i].dev = answer->dev;
 	line->slots[i].ino = answer->ino;
-	r = moves_on_bound(line, i, fd, &why);
-	if (r < 0)
-		*err = why;
-	return r;
+	return moves_on_bound(line, i, fd, &why, err);
 }
 
 static int on_answer(struct line *line, const struct opening_answer *answer, int fd,
@@ -367,28 +363,15 @@ int opener_settle(struct line *line, struct cht_err *err)
 	return ask_now(line, &request, NULL, NULL, err);
 }
 
-/* Done with, without asking. */
-static int settle(struct line *line, uint32_t i, struct cht_err *why, struct cht_err *err)
-{
-	int r = moves_on_bound(line, i, -1, why);
-
-	if (r < 0)
-		*err = *why;
-	return r;
-}
-
 /* It is there already, and is looked at. */
 static int take_passed(struct line *line, uint32_t i, struct cht_err *err)
 {
 	struct registration *registration = &line->slots[i].registration;
-	struct cht_err why = { .code = 0 };
-	int fd = registration->passed_fd, r;
+	const struct cht_err none = { .code = 0 };
+	int fd = registration->passed_fd;
 
 	registration->passed_fd = -1;
-	r = moves_on_bound(line, i, fd, &why);
-	if (r < 0)
-		*err = why;
-	return r;
+	return moves_on_bound(line, i, fd, &none, err);
 }
 
 int opener_ask_bind(struct line *line, uint32_t i, struct cht_err *err)
@@ -415,7 +398,7 @@ int opener_ask_bind(struct line *line, uint32_t i, struct cht_err *err)
 	else
 		r = write_path(path, request.path, sizeof(request.path), &why);
 	if (r < 0 || slot->reg.cid != 0)
-		return settle(line, i, &why, err);
+		return moves_on_bound(line, i, -1, &why, err); /* without asking */
 	return ask(line, i, &request, err);
 }
 
