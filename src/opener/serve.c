@@ -10,6 +10,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/user.h"
 #include "opener/opener.h"
 
 /* A line that does not read its answers for so long is no line. */
@@ -93,12 +94,12 @@ static int converse(struct opener *opener, int sock, bool *stopped, struct cht_e
 
 static bool is_the_line(int sock, int64_t uid)
 {
-	struct ucred cred = { .pid = 0, .uid = UINT32_MAX };
-	socklen_t len = sizeof(cred);
+	int64_t peer = UINT32_MAX;
 
-	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.uid == uid)
+	if (user_of_peer(sock, &peer, NULL) == 0 && peer == uid)
 		return true;
-	diag(DIAG_WARNING, "refused: user %u is not the line's, %lld", cred.uid, (long long)uid);
+	diag(DIAG_WARNING, "refused: user %lld is not the line's, %lld", (long long)peer,
+	     (long long)uid);
 	return false;
 }
 
