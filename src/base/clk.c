@@ -3,6 +3,8 @@
 
 #include <time.h>
 
+#include "base/limits.h"
+
 static int64_t read_ns(clockid_t id)
 {
 	struct timespec ts = { 0, 0 };
@@ -40,6 +42,13 @@ void clk_read_apart(int64_t *realtime_ns, uint64_t *boot_before_ns, uint64_t *bo
 uint64_t clk_monotonic_ns(void)
 {
 	return (uint64_t)read_ns(CLOCK_MONOTONIC);
+}
+
+int clk_ms_until(uint64_t at_ns, uint64_t now_ns)
+{
+	uint64_t ms = at_ns <= now_ns ? 0 : (at_ns - now_ns) / NS_PER_MS + 1;
+
+	return ms < INT32_MAX ? (int)ms : INT32_MAX;
 }
 
 uint64_t clk_process_ns(void)

@@ -136,13 +136,6 @@ void line_show_life(struct line *line, uint64_t now_ns)
 	notify_alive(&line->notify, now_ns, text);
 }
 
-static int ms_until(uint64_t at_ns, uint64_t now_ns)
-{
-	uint64_t ms = at_ns <= now_ns ? 0 : (at_ns - now_ns) / NS_PER_MS + 1;
-
-	return ms < INT32_MAX ? (int)ms : INT32_MAX;
-}
-
 /* For space we wait only until its time is over; for all else for ever. */
 static bool is_over(const struct line *line, uint64_t now_ns)
 {
@@ -156,7 +149,7 @@ static int patience_ms(const struct line *line, uint64_t now_ns)
 
 	if (line->disk_full && line->space_until_ns != 0 && line->space_until_ns < at_ns)
 		at_ns = line->space_until_ns;
-	return at_ns == UINT64_MAX ? -1 : ms_until(at_ns, now_ns);
+	return at_ns == UINT64_MAX ? -1 : clk_ms_until(at_ns, now_ns);
 }
 
 int line_sleep(struct line *line, struct cht_err *err)

@@ -19,12 +19,9 @@ enum { ANSWER_S = 5 };
 /* For poll: until the service manager's watchdog is to hear of us. */
 static int patience_ms(const struct opener *opener)
 {
-	uint64_t at_ns = notify_deadline(&opener->notify), now_ns;
+	uint64_t at_ns = notify_deadline(&opener->notify);
 
-	if (at_ns == UINT64_MAX)
-		return -1;
-	now_ns = clk_monotonic_ns();
-	return at_ns <= now_ns ? 0 : (int)((at_ns - now_ns) / NS_PER_MS) + 1;
+	return at_ns == UINT64_MAX ? -1 : clk_ms_until(at_ns, clk_monotonic_ns());
 }
 
 static void show_life(struct opener *opener)
