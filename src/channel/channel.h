@@ -51,8 +51,6 @@ int channel_look_at_passed(int fd, char *name, size_t cap, struct cht_err *err) 
 void channel_refuse_fds(int listen_fd);
 /* Before an accept on one: whoever has a copy may have made it wait meanwhile, for both. */
 void channel_unblock_passed(int fd);
-/* Whether two descriptors are of one socket. */
-bool channel_is_same(int a, int b);
 
 /* The AF_VSOCK socket by which VMs on this host reach it, whatever their CID: made, and bound to
  * nothing yet. CHT_E_UNSUPPORTED: the kernel has none; CHT_E_BIND. */

@@ -90,12 +90,3 @@ void channel_unblock_passed(int fd)
 	if (flags >= 0 && (flags & O_NONBLOCK) == 0)
 		(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
-
-bool channel_is_same(int a, int b)
-{
-	uint64_t ours = 0, theirs = 0;
-	socklen_t len = sizeof(ours);
-
-	return getsockopt(a, SOL_SOCKET, SO_COOKIE, &ours, &len) == 0 &&
-	       getsockopt(b, SOL_SOCKET, SO_COOKIE, &theirs, &len) == 0 && ours == theirs;
-}

@@ -145,8 +145,9 @@ static bool add(struct line *line, const struct control_request *request,
 static bool is_same_listener(const struct slot *slot, int fd)
 {
 	int ours = slot->listen_fd >= 0 ? slot->listen_fd : slot->registration.passed_fd;
+	uint64_t cookie = store_cookie(fd);
 
-	return channel_is_same(fd, ours);
+	return cookie != 0 && cookie == store_cookie(ours);
 }
 
 static bool put(struct line *line, const struct control_request *request,

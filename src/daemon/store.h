@@ -72,7 +72,7 @@ bool store_put_memory(struct store *s, int fd);
 /* No memory is kept any more. */
 void store_drop_memory(struct store *s);
 
-/* What the kernel calls a socket; 0 for anything else. */
+/* What the kernel calls a socket, by whichever descriptor; 0 for anything else. */
 uint64_t store_cookie(int fd);
 
 /* The name of number n as text; false when there is no such number. */
