@@ -17,16 +17,22 @@
 
 enum { STATE_MAX = 256 };
 
+bool notify_is_for_us(const char *pid)
+{
+	uint64_t whose;
+
+	return read_u64(str_of(pid), INT32_MAX, &whose) && whose == (uint64_t)getpid();
+}
+
 /* WATCHDOG_PID says for whom the other is; without it, for us. */
 static uint64_t watchdog_ns(void)
 {
 	const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
-	uint64_t us, whose;
+	uint64_t us;
 
 	if (usec == NULL || !read_u64(str_of(usec), UINT64_MAX / 1000, &us))
 		return 0;
-	if (pid != NULL &&
-	    (!read_u64(str_of(pid), INT32_MAX, &whose) || whose != (uint64_t)getpid()))
+	if (pid != NULL && !notify_is_for_us(pid))
 		return 0;
 	return us * 1000;
 }
@@ -102,10 +108,8 @@ int notify_passed_socket(void)
 	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
 	int type = 0;
 	socklen_t len = sizeof(type);
-	uint64_t whose;
 
-	if (pid == NULL || fds == NULL || !read_u64(str_of(pid), INT32_MAX, &whose) ||
-	    whose != (uint64_t)getpid() || strcmp(fds, "1") != 0 ||
+	if (pid == NULL || fds == NULL || !notify_is_for_us(pid) || strcmp(fds, "1") != 0 ||
 	    getsockopt(FIRST, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET ||
 	    fcntl(FIRST, F_SETFD, FD_CLOEXEC) < 0)
 		return -1;

@@ -6,6 +6,7 @@
 #ifndef BASE_NOTIFY_H
 #define BASE_NOTIFY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct notify {
@@ -32,6 +33,9 @@ uint64_t notify_deadline(const struct notify *n);
 /* A sign of life, if one is due: state is what goes with it, or "". */
 void notify_alive(struct notify *n, uint64_t now_ns, const char *state);
 
+/* Whether LISTEN_PID or WATCHDOG_PID names this very process: what comes with it may have been
+ * meant for one that started us. */
+bool notify_is_for_us(const char *pid);
 /* The one SOCK_SEQPACKET socket that it passed to this very process (sd_listen_fds(3)), made
  * close-on-exec; -1: there is none, or more than that. */
 int notify_passed_socket(void);

@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/limits.h"
+#include "base/notify.h"
 #include "base/text.h"
 
 enum { FIRST_FD = 3, PATIENCE_MS = 100, SETTLE_MS = 5000, LETTERS = 62 };
@@ -115,10 +116,9 @@ static void take_all(struct store *s, uint8_t *is_used)
 {
 	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS"),
 		   *names = getenv("LISTEN_FDNAMES");
-	uint64_t whose, n;
+	uint64_t n;
 
-	if (pid == NULL || count == NULL || names == NULL ||
-	    !read_u64(str_of(pid), INT32_MAX, &whose) || whose != (uint64_t)getpid() ||
+	if (pid == NULL || count == NULL || names == NULL || !notify_is_for_us(pid) ||
 	    !read_u64(str_of(count), INT32_MAX - FIRST_FD, &n))
 		return;
 	for (uint64_t i = 0; i < n; i++) {
