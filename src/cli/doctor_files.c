@@ -231,16 +231,17 @@ static const char *socket_of(const struct conf_cell *cell, char *mem, size_t cap
 	return is_text_too_long(n, cap) ? NULL : mem;
 }
 
-/* Whether the path begins with one of the roots, which have blanks between. */
+/* Whether the path begins with one of the roots; null: there are none to be below. */
 static bool is_below(const char *roots, const char *path)
 {
-	while (roots != NULL && *roots != '\0') {
-		size_t n = strcspn(roots, " ");
-		size_t bare = n > 0 && roots[n - 1] == '/' ? n - 1 : n;
+	const char *at = roots;
+	struct cht_str root;
 
-		if (n > 0 && strncmp(roots, path, bare) == 0 && path[bare] == '/')
+	while (at != NULL && (root = conf_next_word(&at)).len > 0) {
+		size_t bare = root.ptr[root.len - 1] == '/' ? root.len - 1 : root.len;
+
+		if (strncmp(root.ptr, path, bare) == 0 && path[bare] == '/')
 			return true;
-		roots += n + strspn(roots + n, " ");
 	}
 	return roots == NULL;
 }
