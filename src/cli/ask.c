@@ -32,20 +32,26 @@ const char *ask_socket(void)
 	return path != NULL && *path != '\0' ? path : ASK_SOCKET;
 }
 
-static int open_socket(const char *socket, struct cht_err *err)
+int ask_connect(const char *socket, struct cht_err *err)
 {
 	char text[PATH_LEN_MAX + 8];
-	struct timeval limit = { .tv_sec = (time_t)limit_s };
 	struct target target;
-	int fd, flags, n = snprintf(text, sizeof(text), "unix:%s", socket);
+	int fd, n = snprintf(text, sizeof(text), "unix:%s", socket);
 
 	if (n < 0 || (size_t)n >= sizeof(text))
 		return cht_fail(err, CHT_E_RANGE, 0, "the control socket's path is too long");
 	fd = target_open(&target, text, err);
-	if (fd < 0)
-		return fd;
-	fd = target_connect(&target, err);
+	if (fd == 0)
+		fd = target_connect(&target, err);
 	target_close(&target);
+	return fd;
+}
+
+static int open_socket(const char *socket, struct cht_err *err)
+{
+	struct timeval limit = { .tv_sec = (time_t)limit_s };
+	int fd = ask_connect(socket, err), flags;
+
 	if (fd < 0)
 		return fd;
 	flags = fcntl(fd, F_GETFL);

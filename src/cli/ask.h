@@ -21,6 +21,10 @@ struct ask_reply {
 	json_t *json; /* the same taken apart; null when it is no JSON */
 };
 
+/* Connects, and asks nothing: the caller's descriptor, which does not block. CHT_E_PEER: nobody is
+ * there. CHT_E_RANGE, CHT_E_IO. */
+int ask_connect(const char *socket, struct cht_err *err) CHT_CHECKED;
+
 /* method and target as in the request; body null: none. Waits as long as chtd does, for what waits
  * for the disk. CHT_E_PEER: nobody is there, or what came is no answer; the text says which.
  * CHT_E_RANGE, CHT_E_IO, CHT_E_NOMEM. *reply is the caller's, for ask_done, whatever the result. */

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/doctor.h"
 
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/bytes.h"
+#include "base/diag.h"
+#include "base/text.h"
+
 const struct doctor_check doctor_checks[DOCTOR_N_CHECKS] = {
 	{ "config", doctor_config, "cht config check says more; keys stand in chtd.conf(5)" },
 	{ "programs", doctor_programs,
@@ -37,3 +44,22 @@ const struct doctor_check doctor_checks[DOCTOR_N_CHECKS] = {
 	{ "pipes", doctor_pipes,
 	  "sysctl -w fs.pipe-user-pages-soft=0 (no limit) or more, and in /etc/sysctl.d" },
 };
+
+void doctor_put_errno(struct buf *text, const char *what)
+{
+	buf_put_str(text, str_of(what));
+	buf_put_lit(text, ": ");
+	buf_put_str(text, str_of(diag_errno(errno)));
+}
+
+void doctor_put_mode(struct buf *text, const char *path, const struct stat *st)
+{
+	char mode[8];
+
+	(void)snprintf(mode, sizeof(mode), "%04o", (unsigned)(st->st_mode & 07777));
+	buf_put_str(text, str_of(path));
+	buf_put_lit(text, ": mode ");
+	buf_put_str(text, str_of(mode));
+	buf_put_lit(text, ", user ");
+	put_u64(text, st->st_uid);
+}

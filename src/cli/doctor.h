@@ -4,7 +4,7 @@
  * and says what it found. Nothing is changed; a file without a name is made where writing is
  * measured.
  *
- * doctor.c         the table
+ * doctor.c         the table, and what several checks say
  * doctor_kernel.c  what the kernel offers and how it is set
  * doctor_files.c   configuration, directories, keys, sockets
  * doctor_run.c     what runs: control socket, users, descriptors
@@ -13,6 +13,7 @@
 #ifndef CLI_DOCTOR_H
 #define CLI_DOCTOR_H
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -44,6 +45,11 @@ struct doctor_check {
 
 enum { DOCTOR_N_CHECKS = 20, DOCTOR_TEXT_MAX = 8192 };
 extern const struct doctor_check doctor_checks[DOCTOR_N_CHECKS];
+
+/* doctor.c: "WHAT: " and what errno means. */
+void doctor_put_errno(struct buf *text, const char *what);
+/* "PATH: mode 0750, user 0". */
+void doctor_put_mode(struct buf *text, const char *path, const struct stat *st);
 
 /* doctor_run.c: finds chtd by who listens on d->socket, or as the only one of its name, and the
  * others as its children, or as the only ones of theirs. */

@@ -12,7 +12,6 @@
 
 #include "base/bytes.h"
 #include "base/clk.h"
-#include "base/diag.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/program.h"
@@ -27,25 +26,6 @@ enum { VMM_PATH_MAX = sizeof(((struct sockaddr_un *)0)->sun_path) - 1 };
 static void put_text(struct buf *text, const char *s)
 {
 	buf_put_str(text, str_of(s));
-}
-
-static void put_errno(struct buf *text, const char *path)
-{
-	put_text(text, path);
-	buf_put_lit(text, ": ");
-	put_text(text, diag_errno(errno));
-}
-
-static void put_mode(struct buf *text, const char *path, const struct stat *st)
-{
-	char mode[8];
-
-	(void)snprintf(mode, sizeof(mode), "%04o", (unsigned)(st->st_mode & 07777));
-	put_text(text, path);
-	buf_put_lit(text, ": mode ");
-	put_text(text, mode);
-	buf_put_lit(text, ", user ");
-	put_u64(text, st->st_uid);
 }
 
 static bool is_text_too_long(int n, size_t cap)
@@ -96,10 +76,10 @@ DOCTOR_CHECK(state)
 	int n = snprintf(path, sizeof(path), "%s/ledger/origin", d->state);
 
 	if (stat(d->state, &st) < 0) {
-		put_errno(text, d->state);
+		doctor_put_errno(text, d->state);
 		return DOCTOR_FAIL;
 	}
-	put_mode(text, d->state, &st);
+	doctor_put_mode(text, d->state, &st);
 	if (!S_ISDIR(st.st_mode)) {
 		buf_put_lit(text, ", no directory");
 		return DOCTOR_FAIL;
@@ -122,7 +102,7 @@ DOCTOR_CHECK(space)
 	uint64_t free_bytes, all;
 
 	if (statvfs(d->state, &fs) < 0) {
-		put_errno(text, d->state);
+		doctor_put_errno(text, d->state);
 		buf_put_lit(text, ": not measured");
 		return DOCTOR_WARN;
 	}
@@ -159,7 +139,7 @@ static bool measure_sync(const char *dir, uint64_t *median, struct buf *text)
 		took[i] = clk_monotonic_ns() - before;
 	}
 	if (!is_done)
-		put_errno(text, dir);
+		doctor_put_errno(text, dir);
 	fd_close(&fd);
 	if (!is_done)
 		return false;
@@ -186,10 +166,10 @@ static enum doctor_verdict look_at_key(const char *path, struct buf *text)
 	struct stat st;
 
 	if (lstat(path, &st) < 0) {
-		put_errno(text, path);
+		doctor_put_errno(text, path);
 		return errno == EACCES ? DOCTOR_OK : DOCTOR_FAIL;
 	}
-	put_mode(text, path, &st);
+	doctor_put_mode(text, path, &st);
 	if (!S_ISREG(st.st_mode)) {
 		buf_put_lit(text, ", no regular file");
 		return DOCTOR_FAIL;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
@@ -12,20 +11,12 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
-#include "base/diag.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "cli/doctor.h"
 
 enum { PIPE_PAGES = 16, CLOCK_ERROR_MAX_US = 1000000 };
-
-static void put_errno(struct buf *text, const char *what)
-{
-	buf_put_str(text, str_of(what));
-	buf_put_lit(text, ": ");
-	buf_put_str(text, str_of(diag_errno(errno)));
-}
 
 static bool read_setting(const char *path, uint64_t *out, struct buf *text)
 {
@@ -49,7 +40,7 @@ DOCTOR_CHECK(clock)
 
 	(void)d;
 	if (state < 0) {
-		put_errno(text, "adjtimex");
+		doctor_put_errno(text, "adjtimex");
 		return DOCTOR_WARN;
 	}
 	if (state == TIME_ERROR || (t.status & STA_UNSYNC) != 0) {
@@ -68,7 +59,7 @@ DOCTOR_CHECK(landlock)
 
 	(void)d;
 	if (abi < 1) {
-		put_errno(text, "not there");
+		doctor_put_errno(text, "not there");
 		return DOCTOR_WARN;
 	}
 	buf_put_lit(text, "ABI ");
@@ -82,7 +73,7 @@ DOCTOR_CHECK(seccomp)
 
 	(void)d;
 	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0u, &action) < 0) {
-		put_errno(text, "no filter that ends a process");
+		doctor_put_errno(text, "no filter that ends a process");
 		return DOCTOR_WARN;
 	}
 	buf_put_lit(text, "filters, with an end for who breaks them");
@@ -99,7 +90,7 @@ DOCTOR_CHECK(memfd)
 	if (is_sealed)
 		buf_put_lit(text, "memory that is shared can be sealed");
 	else
-		put_errno(text, "memory that is shared cannot be sealed");
+		doctor_put_errno(text, "memory that is shared cannot be sealed");
 	fd_close(&fd);
 	return is_sealed ? DOCTOR_OK : DOCTOR_FAIL;
 }
@@ -111,7 +102,7 @@ DOCTOR_CHECK(openat2)
 
 	(void)d;
 	if (fd < 0) {
-		put_errno(text, "not there");
+		doctor_put_errno(text, "not there");
 		return DOCTOR_WARN;
 	}
 	fd_close(&fd);
@@ -125,7 +116,7 @@ DOCTOR_CHECK(pidfd)
 
 	(void)d;
 	if (fd < 0) {
-		put_errno(text, "not there");
+		doctor_put_errno(text, "not there");
 		return DOCTOR_WARN;
 	}
 	fd_close(&fd);

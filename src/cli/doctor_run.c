@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,12 +8,10 @@
 #include <sys/stat.h>
 
 #include "base/bytes.h"
-#include "base/diag.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/ask.h"
 #include "cli/doctor.h"
-#include "cli/target.h"
 
 enum { PROC_PATH = 64, PROC_TEXT = 4096, ANSWER_LIMIT_S = 5 };
 
@@ -95,16 +92,10 @@ static void find_one(struct doctor_process *p, const char *name, pid_t parent)
 /* Who listens there, as the kernel has it. */
 static pid_t listener_of(const char *socket)
 {
-	char text[4200];
-	struct target target;
 	struct ucred peer = { 0 };
 	socklen_t len = sizeof(peer);
-	int fd, n = snprintf(text, sizeof(text), "unix:%s", socket);
+	int fd = ask_connect(socket, NULL);
 
-	if (n < 0 || (size_t)n >= sizeof(text))
-		return 0;
-	fd = target_open(&target, text, NULL) == 0 ? target_connect(&target, NULL) : -1;
-	target_close(&target);
 	if (fd < 0)
 		return 0;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
@@ -186,7 +177,6 @@ static enum doctor_verdict put_answer(const struct doctor *d, struct buf *text)
 
 DOCTOR_CHECK(control)
 {
-	char mode[8];
 	struct stat st;
 	enum doctor_verdict answer;
 
@@ -194,18 +184,12 @@ DOCTOR_CHECK(control)
 		buf_put_lit(text, "none is configured");
 		return DOCTOR_OK;
 	}
-	buf_put_str(text, str_of(d->socket));
-	buf_put_lit(text, ": ");
 	if (stat(d->socket, &st) < 0) {
-		buf_put_str(text, str_of(diag_errno(errno)));
+		doctor_put_errno(text, d->socket);
 		buf_put_lit(text, "; chtd does not run, or has no control socket there");
 		return DOCTOR_WARN;
 	}
-	(void)snprintf(mode, sizeof(mode), "%04o", (unsigned)(st.st_mode & 07777));
-	buf_put_lit(text, "mode ");
-	buf_put_str(text, str_of(mode));
-	buf_put_lit(text, ", user ");
-	put_u64(text, st.st_uid);
+	doctor_put_mode(text, d->socket, &st);
 	buf_put_lit(text, ", group ");
 	put_u64(text, st.st_gid);
 	answer = put_answer(d, text);
