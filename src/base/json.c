@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json.h"
 
+#include "base/bytes.h"
+
 /* What to do with each byte: 0 copy, 'u' as \u00xx, otherwise the letter after the backslash. */
 static const char escape[256] = {
 	[0x00] = 'u', [0x01] = 'u', [0x02] = 'u', [0x03] = 'u',  [0x04] = 'u', [0x05] = 'u',
@@ -41,4 +43,10 @@ void json_put_str(struct buf *b, struct cht_str s)
 			put_escaped(b, *p++);
 	}
 	buf_put_byte(b, '"');
+}
+
+void json_put_member(struct buf *b, const char *name, struct cht_str value)
+{
+	buf_put_str(b, str_of(name));
+	json_put_str(b, value);
 }

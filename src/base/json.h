@@ -11,5 +11,7 @@
  * U+0020 as \u00xx lower case; '/', U+007F and everything above stay as they are. s must be
  * valid UTF-8. At most 6 * len + 2 bytes. */
 void json_put_str(struct buf *b, struct cht_str s);
+/* name as it stands, which is a key and its colon and what comes before them; then the string. */
+void json_put_member(struct buf *b, const char *name, struct cht_str value);
 
 #endif

@@ -179,12 +179,6 @@ static void print_text(const struct conf *conf)
 				variables[i]);
 }
 
-static void put_member(struct buf *b, const char *name, struct cht_str value)
-{
-	buf_put_str(b, str_of(name));
-	json_put_str(b, value);
-}
-
 /* An object a line. */
 static void print_origins(const struct conf *conf)
 {
@@ -196,15 +190,15 @@ static void print_origins(const struct conf *conf)
 	for (size_t at = 0; conf_next_value(conf, &at, &v, &text);
 	     text = buf_init(raw, sizeof(raw))) {
 		b = buf_init(line, sizeof(line));
-		put_member(&b, "{\"section\":", str_of(v.section));
+		json_put_member(&b, "{\"section\":", str_of(v.section));
 		if (v.cell != NULL)
-			put_member(&b, ",\"cell\":", str_of(v.cell->id));
-		put_member(&b, ",\"key\":", str_of(v.name));
+			json_put_member(&b, ",\"cell\":", str_of(v.cell->id));
+		json_put_member(&b, ",\"key\":", str_of(v.name));
 		if (v.is_set)
-			put_member(&b, ",\"value\":", (struct cht_str){ raw, buf_len(&text) });
-		put_member(&b, ",\"from\":", str_of(words[v.origin.from]));
+			json_put_member(&b, ",\"value\":", (struct cht_str){ raw, buf_len(&text) });
+		json_put_member(&b, ",\"from\":", str_of(words[v.origin.from]));
 		if (v.origin.from == CONF_FROM_FILE) {
-			put_member(&b, ",\"file\":", str_of(conf->files[v.origin.file]));
+			json_put_member(&b, ",\"file\":", str_of(conf->files[v.origin.file]));
 			buf_put_lit(&b, ",\"line\":");
 			put_u64(&b, v.origin.line);
 		}
@@ -253,7 +247,7 @@ static void print_verdict(const struct request *q, const struct conf *conf, cons
 		buf_put_str(&b, q->lacks_state ? STR(",\"hasState\":false")
 					       : STR(",\"hasState\":true"));
 	} else {
-		put_member(&b, ",\"message\":", str_of(why));
+		json_put_member(&b, ",\"message\":", str_of(why));
 	}
 	buf_put_lit(&b, "}\n");
 	cli_put(line, buf_len(&b));

@@ -57,12 +57,6 @@ static void print_key(const struct sign_key_info *info, const char *kid, const c
 		   kid, file);
 }
 
-static void put_member(struct buf *b, const char *name, struct cht_str value)
-{
-	buf_put_str(b, str_of(name));
-	json_put_str(b, value);
-}
-
 /* Only what may be known: an HMAC key has nothing public. */
 static void print_json(const struct sign_key_info *info, const char *kid, const char *origin)
 {
@@ -70,17 +64,17 @@ static void print_json(const struct sign_key_info *info, const char *kid, const 
 	struct buf b = buf_init(mem, sizeof(mem)), value = buf_init(text, sizeof(text));
 	struct tlog_vkey vkey;
 
-	put_member(&b, "{\"algorithm\":", sign_algorithm_name(info->algorithm));
-	put_member(&b, ",\"kid\":", str_of(kid));
+	json_put_member(&b, "{\"algorithm\":", sign_algorithm_name(info->algorithm));
+	json_put_member(&b, ",\"kid\":", str_of(kid));
 	if (info->algorithm == CHT_ALGORITHM_ED25519) {
 		put_base64url(&value, info->public_key, sizeof(info->public_key));
-		put_member(&b, ",\"publicKey\":", (struct cht_str){ text, buf_len(&value) });
+		json_put_member(&b, ",\"publicKey\":", (struct cht_str){ text, buf_len(&value) });
 	}
 	if (origin != NULL &&
 	    tlog_vkey_make(&vkey, str_of(origin), TLOG_ED25519, info->public_key)) {
 		value = buf_init(text, sizeof(text));
 		tlog_vkey_put(&value, &vkey);
-		put_member(&b, ",\"vkey\":", (struct cht_str){ text, buf_len(&value) });
+		json_put_member(&b, ",\"vkey\":", (struct cht_str){ text, buf_len(&value) });
 	}
 	buf_put_lit(&b, "}\n");
 	cli_put(mem, buf_len(&b));

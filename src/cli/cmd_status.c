@@ -6,7 +6,6 @@
 #include "base/bytes.h"
 #include "base/clk.h"
 #include "base/diag.h"
-#include "base/json.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "cli/ask.h"
@@ -146,23 +145,13 @@ static void print_text(const struct sample *s, bool has_rates)
 
 /* ---- JSON */
 
-static void put_quoted(struct buf *b, const char *text)
-{
-	char mem[512];
-	struct buf quoted = buf_init(mem, sizeof(mem));
-
-	json_put_str(&quoted, str_of(text));
-	put_plain_json(b, (struct cht_str){ mem, buf_len(&quoted) });
-}
-
 static void print_json(const struct sample *s, bool has_rates)
 {
 	static char mem[16 * LINE_MAX_BYTES];
 	struct buf b = buf_init(mem, sizeof(mem));
 	struct states states = count_states(s);
 
-	buf_put_lit(&b, "{\"version\":");
-	put_quoted(&b, s->version);
+	sample_put_text(&b, "{\"version\":", s->version);
 	buf_put_str(&b, s->is_ready ? STR(",\"ready\":true") : STR(",\"ready\":false"));
 	buf_put_str(&b, s->is_written ? STR(",\"written\":true") : STR(",\"written\":false"));
 	sample_put_number(&b, ",\"entries\":", s->entries);
@@ -170,8 +159,7 @@ static void print_json(const struct sample *s, bool has_rates)
 	sample_put_number(&b, ",\"silent\":", states.silent);
 	buf_put_lit(&b, ",\"states\":{");
 	for (size_t i = 0; i < states.n; i++) {
-		buf_put_str(&b, str_of(i > 0 ? "," : ""));
-		put_quoted(&b, states.name[i]);
+		sample_put_text(&b, i > 0 ? "," : "", states.name[i]);
 		sample_put_number(&b, ":", states.count[i]);
 	}
 	sample_put_number(&b, "},\"connections\":", s->connections);

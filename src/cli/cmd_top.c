@@ -10,7 +10,6 @@
 #include "base/clk.h"
 #include "base/diag.h"
 #include "base/err.h"
-#include "base/json.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "base/words.h"
@@ -105,24 +104,14 @@ static void top_free(struct top *t)
 
 /* ---- JSON */
 
-static void put_text(struct buf *b, const char *name, const char *value)
-{
-	char mem[512];
-	struct buf text = buf_init(mem, sizeof(mem));
-
-	json_put_str(&text, str_of(value));
-	buf_put_str(b, str_of(name));
-	put_plain_json(b, (struct cht_str){ mem, buf_len(&text) });
-}
-
 static void print_json_cell(const struct sample_cell *c)
 {
 	char mem[4096];
 	struct buf b = buf_init(mem, sizeof(mem));
 
-	put_text(&b, "{\"id\":", c->id);
-	put_text(&b, ",\"run\":", c->run);
-	put_text(&b, ",\"state\":", c->state);
+	sample_put_text(&b, "{\"id\":", c->id);
+	sample_put_text(&b, ",\"run\":", c->run);
+	sample_put_text(&b, ",\"state\":", c->state);
 	buf_put_str(&b, c->is_silent ? STR(",\"silent\":true") : STR(",\"silent\":false"));
 	if (c->is_silent)
 		sample_put_number(&b, ",\"silentMs\":", c->silent_ns / NS_PER_MS);
@@ -146,7 +135,7 @@ static void print_json(const struct top *t)
 	clk_read(&now);
 	buf_put_lit(&b, "{\"at\":\"");
 	put_rfc3339_ns(&b, &cache, now.realtime_ns);
-	put_text(&b, "\",\"version\":", t->now.version);
+	sample_put_text(&b, "\",\"version\":", t->now.version);
 	buf_put_str(&b, t->now.is_ready ? STR(",\"ready\":true") : STR(",\"ready\":false"));
 	buf_put_str(&b, t->now.is_written ? STR(",\"written\":true") : STR(",\"written\":false"));
 	sample_put_number(&b, ",\"entries\":", t->now.entries);

@@ -11,9 +11,11 @@
 #include "base/bytes.h"
 #include "base/clk.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "cli/ask.h"
+#include "cli/visible.h"
 
 static void copy(char *out, size_t cap, const char *text)
 {
@@ -244,6 +246,16 @@ void sample_free(struct sample *s)
 {
 	free(s->cells);
 	*s = (struct sample){ .n = 0 };
+}
+
+void sample_put_text(struct buf *b, const char *name, const char *text)
+{
+	char mem[512];
+	struct buf quoted = buf_init(mem, sizeof(mem));
+
+	json_put_str(&quoted, str_of(text));
+	buf_put_str(b, str_of(name));
+	put_plain_json(b, (struct cht_str){ mem, buf_len(&quoted) });
 }
 
 void sample_put_number(struct buf *b, const char *name, uint64_t v)

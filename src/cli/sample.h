@@ -59,8 +59,10 @@ void sample_read_metrics(struct sample *out, struct cht_str text);
  * or a counter that went back, has no rate. */
 void sample_compare(struct sample *now, const struct sample *before);
 
-/* As JSON. name: what comes before the number, the key and its colon. A rate is left out when it is
- * not known. */
+/* As JSON. name: what comes before the value, the key and its colon. A text is one of a
+ * sample, 512 bytes at most in its quotes, and what would deceive on a terminal is escaped. A rate
+ * is left out when it is not known. */
+void sample_put_text(struct buf *b, const char *name, const char *text);
 void sample_put_number(struct buf *b, const char *name, uint64_t v);
 void sample_put_rate(struct buf *b, const char *name, uint64_t tenths);
 void sample_put_frames(struct buf *b, const struct sample_frames *f);
