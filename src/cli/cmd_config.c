@@ -79,6 +79,15 @@ static const struct cli_option options[] = {
 	{ NULL, 0, false },
 };
 
+/* Those of chtd, in the words in which they are passed on. */
+static const char *const given[] = {
+	[OPT_STATE] = "--state",       [OPT_CONTROL] = "--control",
+	[OPT_REGISTER] = "--register", [OPT_CELL] = "--cell",
+	[OPT_SCRIBE] = "--scribe",     [OPT_SCRIBE_USER] = "--scribe-user",
+	[OPT_OPENER] = "--opener",     [OPT_OPENER_USER] = "--opener-user",
+};
+enum { N_GIVEN = sizeof(given) / sizeof(given[0]) };
+
 struct request {
 	const char *action, *file;
 	bool json, origins, has_state;
@@ -268,7 +277,7 @@ static int load(struct request *q, struct conf *conf, struct cht_err *err)
 		return r;
 	conf_free(conf);
 	q->lacks_state = true;
-	pass(q, "--state", "/");
+	pass(q, given[OPT_STATE], "/");
 	r = conf_load(conf, q->argc, q->argv, err);
 	free(conf->state);
 	conf->state = NULL;
@@ -304,18 +313,12 @@ static int run(struct request *q)
 
 static void on_option(struct cli_args *args, int option, struct request *q)
 {
+	if (option >= 0 && option < N_GIVEN) {
+		q->has_state = q->has_state || option == OPT_STATE;
+		pass(q, given[option], args->value);
+		return;
+	}
 	switch (option) {
-	case OPT_STATE:
-		q->has_state = true;
-		pass(q, "--state", args->value);
-		break;
-	case OPT_CONTROL: pass(q, "--control", args->value); break;
-	case OPT_REGISTER: pass(q, "--register", args->value); break;
-	case OPT_CELL: pass(q, "--cell", args->value); break;
-	case OPT_SCRIBE: pass(q, "--scribe", args->value); break;
-	case OPT_SCRIBE_USER: pass(q, "--scribe-user", args->value); break;
-	case OPT_OPENER: pass(q, "--opener", args->value); break;
-	case OPT_OPENER_USER: pass(q, "--opener-user", args->value); break;
 	case OPT_ORIGINS: q->origins = true; break;
 	case OPT_OUTPUT: (void)cli_format(args, &q->json); break;
 	default:
@@ -328,7 +331,8 @@ static void on_option(struct cli_args *args, int option, struct request *q)
 	}
 }
 
-static void check(struct cli_args *args, const struct request *q)
+/* False: that cannot be done, which is said. */
+static bool check(struct cli_args *args, const struct request *q)
 {
 	static const char *const actions[] = { "check", "show" };
 	const char *near = q->action != NULL ? words_nearest(q->action, actions, 2) : NULL;
@@ -341,6 +345,9 @@ static void check(struct cli_args *args, const struct request *q)
 				      near != NULL ? near : "");
 	else if (q->origins && (q->action[0] == 'c' || !q->json))
 		(void)cli_usage_error(args, "--origins is for show -o json: the text has them");
+	else
+		return true;
+	return false;
 }
 
 int cmd_config(int argc, char **argv)
@@ -348,6 +355,7 @@ int cmd_config(int argc, char **argv)
 	static char name[] = "chtd";
 	struct cli_args args = cli_args_init(argc, argv, options);
 	struct request q = { .argv = calloc((size_t)argc * 2 + 8, sizeof(char *)), .argc = 1 };
+	bool is_good;
 	int o, status;
 
 	if (q.argv == NULL) {
@@ -357,17 +365,12 @@ int cmd_config(int argc, char **argv)
 	q.argv[0] = name;
 	while ((o = cli_next(&args)) != CLI_END)
 		on_option(&args, o, &q);
-	if (args.status < 0)
-		check(&args, &q);
+	is_good = args.status < 0 && check(&args, &q);
 	if (q.file == NULL && !q.has_state)
 		q.file = CLI_CONFIG_FILE;
 	if (q.file != NULL)
 		pass(&q, "--config", q.file);
-	status = args.status;
-	if (status < 0 && q.action == NULL)
-		status = CLI_USAGE; /* check() has said so */
-	if (status < 0)
-		status = run(&q);
+	status = is_good ? run(&q) : args.status;
 	free(q.argv);
 	return status;
 }
