@@ -81,7 +81,7 @@ static int look(struct top *t)
 	order = r == 0 ? calloc(next.n + 1, sizeof(struct sample_cell *)) : NULL;
 	if (r == 0 && order == NULL)
 		r = cht_fail(&t->err, CHT_E_NOMEM, 0, "no memory for %zu cells", next.n);
-	if (r < 0) {
+	if (order == NULL) {
 		sample_free(&next);
 		return r;
 	}
