@@ -35,6 +35,20 @@ int cli_usage_error(struct cli_args *args, const char *fmt, ...)
 	return CLI_USAGE;
 }
 
+int cli_unknown_word(struct cli_args *args, const char *word, const char *const *words, size_t n,
+		     const char *fmt, ...)
+{
+	const char *near = words_nearest(word, words, n);
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return cli_usage_error(args, "%s%s%s", text, near != NULL ? "; did you mean " : "",
+			       near != NULL ? near : "");
+}
+
 static int unknown_long(struct cli_args *args, const char *word)
 {
 	const char *words[OPTIONS_MAX + 1] = { "help" }, *near;

@@ -104,6 +104,9 @@ bool cli_format(struct cli_args *args, bool *json);
 
 /* "cht CMD: error: ..." and a pointer to --help, on stderr. Returns CLI_USAGE. */
 int cli_usage_error(struct cli_args *args, const char *fmt, ...) CHT_PRINTF(2, 3);
+/* The same where word is none of n words; what is meant, if one of them is near, is said too. */
+int cli_unknown_word(struct cli_args *args, const char *word, const char *const *words, size_t n,
+		     const char *fmt, ...) CHT_PRINTF(5, 6);
 
 /* out.c: standard output, one buffer. Nothing fails here; a reader that went away or a full
  * disk is remembered, and what follows is dropped. */

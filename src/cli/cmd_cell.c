@@ -7,7 +7,6 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/text.h"
-#include "base/words.h"
 #include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/newfile.h"
@@ -251,7 +250,7 @@ static void on_option(struct cli_args *args, int option, struct request *q)
 
 static void find_action(struct cli_args *args, struct request *q)
 {
-	const char *names[N_ACTIONS], *near;
+	const char *names[N_ACTIONS];
 
 	for (size_t i = 0; i < N_ACTIONS; i++) {
 		names[i] = actions[i].name;
@@ -261,10 +260,8 @@ static void find_action(struct cli_args *args, struct request *q)
 	if (q->word == NULL) {
 		(void)cli_usage_error(args, "what should it do: " ACTIONS);
 	} else if (q->action == NULL) {
-		near = words_nearest(q->word, names, N_ACTIONS);
-		(void)cli_usage_error(args, "it takes " ACTIONS ", not '%s'%s%s", q->word,
-				      near != NULL ? "; did you mean " : "",
-				      near != NULL ? near : "");
+		(void)cli_unknown_word(args, q->word, names, N_ACTIONS,
+				       "it takes " ACTIONS ", not '%s'", q->word);
 	}
 }
 

@@ -12,7 +12,6 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "base/words.h"
 #include "cli/cli.h"
 #include "cli/visible.h"
 #include "conf/conf.h"
@@ -335,14 +334,12 @@ static void on_option(struct cli_args *args, int option, struct request *q)
 static bool check(struct cli_args *args, const struct request *q)
 {
 	static const char *const actions[] = { "check", "show" };
-	const char *near = q->action != NULL ? words_nearest(q->action, actions, 2) : NULL;
 
 	if (q->action == NULL)
 		(void)cli_usage_error(args, "what should it do: check or show");
 	else if (strcmp(q->action, "check") != 0 && strcmp(q->action, "show") != 0)
-		(void)cli_usage_error(args, "it takes check or show, not '%s'%s%s", q->action,
-				      near != NULL ? "; did you mean " : "",
-				      near != NULL ? near : "");
+		(void)cli_unknown_word(args, q->action, actions, 2,
+				       "it takes check or show, not '%s'", q->action);
 	else if (q->origins && (q->action[0] == 'c' || !q->json))
 		(void)cli_usage_error(args, "--origins is for show -o json: the text has them");
 	else

@@ -10,7 +10,6 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "base/words.h"
 #include "cli/cli.h"
 #include "sign/sign.h"
 #include "tlog/tlog.h"
@@ -129,7 +128,6 @@ static void on_operand(struct cli_args *args, struct request *q)
 static void check(struct cli_args *args, const struct request *q, const char *out)
 {
 	static const char *const actions[] = { "gen", "show" };
-	const char *near;
 
 	if (q->action == NULL) {
 		(void)cli_usage_error(args, "what should it do, gen or show");
@@ -147,10 +145,8 @@ static void check(struct cli_args *args, const struct request *q, const char *ou
 			(void)cli_usage_error(args, "--origin: '%s' can be no log's name",
 					      q->origin);
 	} else {
-		near = words_nearest(q->action, actions, 2);
-		(void)cli_usage_error(args, "it takes gen or show, not '%s'%s%s", q->action,
-				      near != NULL ? "; did you mean " : "",
-				      near != NULL ? near : "");
+		(void)cli_unknown_word(args, q->action, actions, 2,
+				       "it takes gen or show, not '%s'", q->action);
 	}
 }
 

@@ -4,7 +4,6 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "base/text.h"
-#include "base/words.h"
 #include "cli/cli.h"
 #include "cli/ledger_cmd.h"
 
@@ -42,16 +41,15 @@ static void check_reason(struct cli_args *args)
 	static const char *const reasons[] = { "rotation", "compromise", "damage",
 					       "restore",  "lost-state", "format" };
 	const size_t n = sizeof(reasons) / sizeof(reasons[0]);
-	const char *near = words_nearest(args->value, reasons, n);
 
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(args->value, reasons[i]) == 0)
 			return;
-	(void)cli_usage_error(args,
-			      "--reason takes rotation, compromise, damage, restore, lost-state or "
-			      "format, not '%s'%s%s",
-			      args->value, near != NULL ? "; did you mean " : "",
-			      near != NULL ? near : "");
+	(void)cli_unknown_word(
+		args, args->value, reasons, n,
+		"--reason takes rotation, compromise, damage, restore, lost-state or "
+		"format, not '%s'",
+		args->value);
 }
 
 static void on_option(struct cli_args *args, int option, struct ledger_request *q)
@@ -86,14 +84,12 @@ static void on_option(struct cli_args *args, int option, struct ledger_request *
 static void check(struct cli_args *args, const struct ledger_request *q)
 {
 	static const char *const actions[] = { "init", "succeed" };
-	const char *near = q->action != NULL ? words_nearest(q->action, actions, 2) : NULL;
 
 	if (q->action == NULL) {
 		(void)cli_usage_error(args, "what should it do, init or succeed");
 	} else if (strcmp(q->action, "init") != 0 && strcmp(q->action, "succeed") != 0) {
-		(void)cli_usage_error(args, "it takes init or succeed, not '%s'%s%s", q->action,
-				      near != NULL ? "; did you mean " : "",
-				      near != NULL ? near : "");
+		(void)cli_unknown_word(args, q->action, actions, 2,
+				       "it takes init or succeed, not '%s'", q->action);
 	} else if (q->state == NULL || *q->state == '\0') {
 		(void)cli_usage_error(args, "%s needs the state directory", q->action);
 	} else if (strcmp(q->action, "init") == 0) {

@@ -12,7 +12,6 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/text.h"
-#include "base/words.h"
 #include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/screen.h"
@@ -369,15 +368,13 @@ static void set_interval(struct cli_args *args, struct top *t)
 
 static void set_sort(struct cli_args *args, struct top *t)
 {
-	const char *near = words_nearest(args->value, top_sorts, TOP_N_SORTS);
-
 	for (int i = 0; i < TOP_N_SORTS; i++)
 		if (strcmp(args->value, top_sorts[i]) == 0) {
 			t->sort = (enum top_sort)i;
 			return;
 		}
-	(void)cli_usage_error(args, "%s does not sort by '%s'%s%s", args->name, args->value,
-			      near != NULL ? "; did you mean " : "", near != NULL ? near : "");
+	(void)cli_unknown_word(args, args->value, top_sorts, TOP_N_SORTS,
+			       "%s does not sort by '%s'", args->name, args->value);
 }
 
 int cmd_top(int argc, char **argv)
