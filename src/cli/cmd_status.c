@@ -192,13 +192,12 @@ static int run(const char *socket, uint64_t interval_ns, bool json)
 	struct sample now = { .n = 0 }, before = { .n = 0 };
 	struct cht_err err = { 0 };
 	bool has_rates = interval_ns > 0;
-	int r = sample_take(&now, socket, &err);
+	int r = has_rates ? sample_take_totals(&before, socket, &err) : 0;
 
-	if (r == 0 && has_rates) {
-		before = now;
+	if (r == 0 && has_rates)
 		wait_for(interval_ns);
+	if (r == 0)
 		r = sample_take(&now, socket, &err);
-	}
 	if (r == 0) {
 		sample_compare(&now, has_rates ? &before : NULL);
 		if (json)

@@ -153,7 +153,8 @@ static void compare_cell(struct sample_cell *now, const struct sample_cell *befo
 void sample_compare(struct sample *now, const struct sample *before)
 {
 	static const struct sample none;
-	uint64_t ns = before != NULL ? now->at_ns - before->at_ns : 0;
+	uint64_t ns = before != NULL ? now->totals_at_ns - before->totals_at_ns : 0;
+	uint64_t cells_ns = before != NULL ? now->at_ns - before->at_ns : 0;
 	size_t j = 0;
 
 	before = before != NULL ? before : &none;
@@ -173,7 +174,7 @@ void sample_compare(struct sample *now, const struct sample *before)
 			     j < before->n && strcmp(before->cells[j].id, now->cells[i].id) == 0
 				     ? &before->cells[j]
 				     : NULL,
-			     ns);
+			     cells_ns);
 	}
 }
 
@@ -195,6 +196,7 @@ static int ask_metrics(struct sample *out, const char *socket, struct cht_err *e
 	struct ask_reply reply;
 	int r = ask(socket, "GET", "/metrics", NULL, &reply, err);
 
+	out->totals_at_ns = clk_monotonic_ns();
 	if (r == 0 && reply.status != 200)
 		r = cht_fail(err, CHT_E_STATE, 0, "chtd gave no metrics: status %u", reply.status);
 	if (r == 0)
@@ -227,7 +229,7 @@ static int ask_cells(struct sample *out, const char *socket, struct cht_err *err
 	return r;
 }
 
-int sample_take(struct sample *out, const char *socket, struct cht_err *err)
+int sample_take_totals(struct sample *out, const char *socket, struct cht_err *err)
 {
 	int r;
 
@@ -237,8 +239,13 @@ int sample_take(struct sample *out, const char *socket, struct cht_err *err)
 		r = ask_status(socket, "/readyz", &out->is_ready, err);
 	if (r == 0)
 		r = ask_status(socket, "/healthz", &out->is_written, err);
-	if (r == 0)
-		r = ask_metrics(out, socket, err);
+	return r < 0 ? r : ask_metrics(out, socket, err);
+}
+
+int sample_take(struct sample *out, const char *socket, struct cht_err *err)
+{
+	int r = sample_take_totals(out, socket, err);
+
 	return r < 0 ? r : ask_cells(out, socket, err);
 }
 

@@ -33,7 +33,8 @@ struct sample_cell {
 };
 
 struct sample {
-	uint64_t at_ns; /* monotonic */
+	uint64_t at_ns;        /* monotonic, of the cells */
+	uint64_t totals_at_ns; /* of what is of all of them together */
 	char version[SAMPLE_VERSION_MAX + 1];
 	bool is_ready, is_written; /* readyz and healthz said 204 */
 	uint64_t registered, connections, entries;
@@ -46,6 +47,8 @@ struct sample {
 
 /* Asks chtd. Safe to free whatever the result. CHT_E_PEER, CHT_E_STATE, CHT_E_NOMEM, CHT_E_IO. */
 int sample_take(struct sample *out, const char *socket, struct cht_err *err) CHT_CHECKED;
+/* The same without the cells: enough to compare totals with. */
+int sample_take_totals(struct sample *out, const char *socket, struct cht_err *err) CHT_CHECKED;
 void sample_free(struct sample *s);
 
 /* The answer to GET /cells. CHT_E_PEER: it is none. CHT_E_NOMEM. */

@@ -54,7 +54,8 @@ static void check_order(const struct sample *s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct cht_str text = { (const char *)data, size };
-	struct sample now = { .at_ns = 2 }, before = { .at_ns = 1 };
+	struct sample now = { .at_ns = 2, .totals_at_ns = 2 };
+	struct sample before = { .at_ns = 1, .totals_at_ns = 1 };
 	json_t *json;
 
 	if (size > 65536)

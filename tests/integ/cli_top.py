@@ -4,6 +4,7 @@
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import pty
@@ -36,12 +37,13 @@ def hub(d, n=2):
 
 @contextlib.contextmanager
 def serving(path, answers):
-    """What is not chtd, or a chtd that is not well: an answer for each target; None is no answer at all."""
+    """What is not chtd, or a chtd that is not well: an answer for each target, or what gives one; None is no answer at
+    all. Gives the targets that were asked for."""
     stop = threading.Event()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
         s.bind(path)
         s.listen()
-        kept = []
+        kept, asked = [], []
 
         def serve():
             while not stop.is_set():
@@ -49,7 +51,9 @@ def serving(path, answers):
                     continue
                 c, _ = s.accept()
                 target = c.recv(4096).split()[1].decode()
-                status, body = answers.get(target, (404, "{}")) or (None, None)
+                asked.append(target)
+                answer = answers.get(target, (404, "{}"))
+                status, body = (answer() if callable(answer) else answer) or (None, None)
                 if status is None:
                     kept.append(c)
                     continue
@@ -59,7 +63,7 @@ def serving(path, answers):
         t = threading.Thread(target=serve)
         t.start()
         try:
-            yield
+            yield asked
         finally:
             stop.set()
             t.join()
@@ -142,6 +146,24 @@ def test_statuses_of_status_tell_apart_what_a_script_asks(d):
         os.unlink(d + "/control")
     for args in (("x",), ("-d", "1"), ("-d", "2h"), ("-o", "xml")):
         run(d, "status", *args, want=2)
+
+
+def test_rates_of_status_are_those_of_the_time_between_its_looks(d):
+    received = itertools.count(0, 100)
+
+    def metrics():
+        return 200, f"cht_ledger_paused 0\ncht_frames_received_total {next(received)}\n"
+
+    def slow_cells():
+        time.sleep(2)
+        return 200, "[]"
+
+    with serving(d + "/control", {**WELL, "/metrics": metrics, "/cells": slow_cells}) as asked:
+        told = json.loads(run(d, "status", "-d", "500ms", "-o", "json").stdout)
+    totals = ["/version", "/readyz", "/healthz", "/metrics"]
+    equal(asked, [*totals, *totals, "/cells"], "what is asked for")
+    equal(told["frames"]["received"], 100, "the last look")
+    check(100 <= told["perSecond"]["frames"] <= 200, f"100 frames in half a second: {told}")
 
 
 def test_one_that_does_not_answer_is_not_waited_for(d):
