@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "cell/value.h"
+#include "conf/cells.h"
 #include "conf/keys.h"
 
 static const char *const expected[] = {
@@ -137,33 +138,6 @@ static bool store(const struct key *key, void *base, struct cht_str s)
 		return false;
 	memcpy(at, &v, sizeof(v));
 	return true;
-}
-
-static struct conf_cell *new_cell(struct conf *conf)
-{
-	struct conf_cell *cell;
-
-	if (conf->n_cells == conf->cells_cap) {
-		size_t cap = conf->cells_cap == 0 ? 16 : conf->cells_cap * 2;
-		struct conf_cell *grown = reallocarray(conf->cells, cap, sizeof(*grown));
-
-		if (grown == NULL)
-			return NULL;
-		conf->cells = grown;
-		conf->cells_cap = cap;
-	}
-	cell = &conf->cells[conf->n_cells++];
-	*cell = (struct conf_cell){ .uid = -1, .owner = -1, .group = -1 };
-	return cell;
-}
-
-/* The cell of this id; null: there is none. */
-static struct conf_cell *find_cell(const struct conf *conf, struct cht_str id)
-{
-	for (size_t i = 0; i < conf->n_cells; i++)
-		if (str_eq(str_of(conf->cells[i].id), id))
-			return &conf->cells[i];
-	return NULL;
 }
 
 static void bad_twice(struct reading *r, const struct conf_cell *first)
@@ -298,14 +272,13 @@ static void on_section(struct reading *r, struct cht_str name)
 	name.len -= 5;
 	if (!value_is_cell_id(name)) {
 		bad(r, r->line, "a cell id is 1 to 64 of A-Z a-z 0-9 . _ -", "");
-	} else if ((cell = find_cell(r->conf, name)) != NULL) {
+	} else if ((cell = conf_find_cell(r->conf, name)) != NULL) {
 		bad_twice(r, cell);
 	} else if (r->conf->n_cells == CELLS_MAX) {
 		bad(r, r->line, "too many cells", "");
-	} else if ((cell = new_cell(r->conf)) == NULL) {
+	} else if ((cell = conf_new_cell(r->conf, name)) == NULL) {
 		r->result = cht_fail(r->err, CHT_E_NOMEM, 0, "no memory for the configuration");
 	} else {
-		memcpy(cell->id, name.ptr, name.len);
 		cell->line = r->line;
 		cell->file = r->file;
 		r->seen_cell = 0;
@@ -451,12 +424,11 @@ int conf_add_cell(struct conf *conf, const char *text, struct cht_err *err)
 				"of 1 to 64 of "
 				"A-Z a-z 0-9 . _ -",
 				text);
-	if (find_cell(conf, id) != NULL)
+	if (conf_find_cell(conf, id) != NULL)
 		return cht_fail(err, CHT_E_RANGE, 0, "--cell %s: this cell is there already", text);
-	if (conf->n_cells == CELLS_MAX || (cell = new_cell(conf)) == NULL)
+	if (conf->n_cells == CELLS_MAX || (cell = conf_new_cell(conf, id)) == NULL)
 		return cht_fail(err, CHT_E_LIMIT, 0, "--cell %s: at most %d cells", text,
 				CELLS_MAX);
-	memcpy(cell->id, id.ptr, id.len);
 	rest = str_of(eq + 1);
 	for (bool first = true; first || rest.len > 0; first = false) {
 		const char *comma = memchr(rest.ptr, ',', rest.len);

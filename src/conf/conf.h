@@ -11,6 +11,7 @@
 #include <cht/stamp.h>
 
 #include "base/buf.h"
+#include "base/ids.h"
 
 enum { CONF_TEXT_MAX = 4095, CONF_KEYS_MAX = 64 };
 
@@ -63,7 +64,8 @@ struct conf {
 	char *opener_read;          /* as these; null: none */
 	struct conf_cell *cells;
 	size_t n_cells, cells_cap;
-	int argc; /* the command line, borrowed */
+	struct ids ids; /* which cell has an id, while they are read */
+	int argc;       /* the command line, borrowed */
 	char **argv;
 	char *config; /* the file that --config names, or null */
 	char **files; /* names of what was read */

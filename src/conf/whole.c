@@ -9,11 +9,6 @@
 #include "cell/cell.h"
 #include "conf/conf.h"
 
-static bool is_same(const char *a, const char *b)
-{
-	return a != NULL && b != NULL && strcmp(a, b) == 0;
-}
-
 /* There is no socket file, and nobody whose user id the kernel could tell. */
 static int check_cid(const struct conf_cell *c, struct cht_err *err)
 {
@@ -25,13 +20,18 @@ static int check_cid(const struct conf_cell *c, struct cht_err *err)
 	return 0;
 }
 
+static int n_channels(const struct conf_cell *c)
+{
+	return (c->base != NULL) + (c->path != NULL) + (c->cid != 0);
+}
+
 /* What an event must be able to say of a cell's channel. */
 static int check_channel(const struct conf_cell *c, struct cht_err *err)
 {
 	const char *path = c->base != NULL ? c->base : c->path;
 	size_t suffix = c->base != NULL ? strlen("_9001") : 0;
 
-	if ((c->base != NULL) + (c->path != NULL) + (c->cid != 0) != 1)
+	if (n_channels(c) != 1)
 		return cht_fail_value(err, c->line == 0 ? CHT_E_RANGE : CHT_E_CONFIG, c->line,
 				      "cell %s: give one of base (the VMM's uds_path), path and "
 				      "cid",
@@ -172,24 +172,80 @@ static int check_roots(const char *key, const char *roots, struct cht_err *err)
 	return 0;
 }
 
+static int by_text(const char *a, const char *b)
+{
+	if (a == NULL || b == NULL)
+		return (a != NULL) - (b != NULL);
+	return strcmp(a, b);
+}
+
+static int by_channel(const struct conf_cell *a, const struct conf_cell *b)
+{
+	int r = by_text(a->base, b->base);
+
+	if (r == 0)
+		r = by_text(a->path, b->path);
+	return r != 0 ? r : (a->cid > b->cid) - (a->cid < b->cid);
+}
+
+/* A cell with one channel, to be put in order. */
+struct with_channel {
+	const struct conf_cell *cell;
+};
+
+/* For qsort: those with the same channel in the order of the configuration. */
+static int by_channel_and_place(const void *a, const void *b)
+{
+	const struct with_channel *x = a, *y = b;
+	int r = by_channel(x->cell, y->cell);
+
+	return r != 0 ? r : (x->cell > y->cell) - (x->cell < y->cell);
+}
+
+/* Two cells with the same channel; null: there are none. */
+struct same {
+	const struct conf_cell *first, *second;
+};
+
+/* Of all such the pair that is met first when each cell is held against those before it. All cells
+ * are sorted for it, which is n log n: the line serves others meanwhile. */
+static int find_same(const struct conf *conf, struct same *out, struct cht_err *err)
+{
+	struct with_channel *sorted;
+	size_t n = 0;
+
+	*out = (struct same){ NULL, NULL };
+	if (conf->n_cells == 0)
+		return 0;
+	sorted = malloc(conf->n_cells * sizeof(*sorted));
+	if (sorted == NULL)
+		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for the configuration");
+	for (size_t i = 0; i < conf->n_cells; i++)
+		if (n_channels(&conf->cells[i]) == 1)
+			sorted[n++].cell = &conf->cells[i];
+	qsort(sorted, n, sizeof(*sorted), by_channel_and_place);
+	for (size_t i = 1; i < n; i++) {
+		const struct conf_cell *first = sorted[i - 1].cell, *second = sorted[i].cell;
+
+		if (by_channel(first, second) == 0 && (out->second == NULL || second < out->second))
+			*out = (struct same){ first, second };
+	}
+	free(sorted);
+	return 0;
+}
+
 static int check_cells(const struct conf *conf, struct cht_err *err)
 {
-	int r = 0;
+	struct same same;
+	int r = find_same(conf, &same, err);
 
 	for (size_t i = 0; i < conf->n_cells && r == 0; i++) {
-		const struct conf_cell *a = &conf->cells[i];
+		const struct conf_cell *c = &conf->cells[i];
 
-		r = check_channel(a, err);
-		for (size_t j = 0; j < i && r == 0; j++) {
-			const struct conf_cell *b = &conf->cells[j];
-
-			if (is_same(a->base, b->base) || is_same(a->path, b->path))
-				r = cht_fail(err, CHT_E_CONFIG, 0,
-					     "cells %s and %s have the same socket", b->id, a->id);
-			else if (a->cid != 0 && a->cid == b->cid)
-				r = cht_fail(err, CHT_E_CONFIG, 0,
-					     "cells %s and %s have the same CID", b->id, a->id);
-		}
+		r = check_channel(c, err);
+		if (r == 0 && c == same.second)
+			r = cht_fail(err, CHT_E_CONFIG, 0, "cells %s and %s have the same %s",
+				     same.first->id, c->id, c->cid != 0 ? "CID" : "socket");
 	}
 	return r;
 }
@@ -263,6 +319,7 @@ void conf_free(struct conf *conf)
 	free(conf->files);
 	conf->files = NULL;
 	conf->n_files = 0;
+	ids_close(&conf->ids);
 	free(conf->cells);
 	conf->cells = NULL;
 	conf->n_cells = conf->cells_cap = 0;

@@ -29,6 +29,7 @@
 #ifndef DAEMON_LINE_H
 #define DAEMON_LINE_H
 
+#include "base/ids.h"
 #include "base/notify.h"
 #include "cell/cell.h"
 #include "cell/step.h"
@@ -39,7 +40,6 @@
 #include "daemon/child.h"
 #include "daemon/conn.h"
 #include "daemon/deadlines.h"
-#include "daemon/ids.h"
 #include "daemon/kept.h"
 #include "daemon/loop.h"
 #include "daemon/reload.h"

@@ -7,7 +7,7 @@
 #ifndef DAEMON_SORTED_H
 #define DAEMON_SORTED_H
 
-#include "daemon/ids.h"
+#include "base/ids.h"
 
 struct sorted {
 	uint32_t *places; /* by name, as strcmp has it */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
 
-#include "daemon/ids.h"
+#include "base/ids.h"
 #include "daemon/sorted.h"
 
 enum { PLACES = 500 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/ids.h"
+#include "base/ids.h"
 
 #include <stdlib.h>
 #include <string.h>

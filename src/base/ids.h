@@ -3,8 +3,8 @@
  * ids.h - which place has a name, an id or a socket's path: a hash table with open addressing over
  * the numbers of places, whose names the caller keeps. Fixed memory, never more than half full.
  */
-#ifndef DAEMON_IDS_H
-#define DAEMON_IDS_H
+#ifndef BASE_IDS_H
+#define BASE_IDS_H
 
 #include <cht/err.h>
 
