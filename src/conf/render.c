@@ -101,11 +101,35 @@ void conf_render(const struct conf *conf, struct buf *b)
 	buf_put_lit(b, "},\"version\":\"" CHT_VERSION "\"}\n");
 }
 
+/* Of a cell without the texts of its channel, whose length is as may be: names and punctuation, an
+ * id, a run and a spec, none of which is ever escaped, and the numbers. */
+enum {
+	CELL_NAMES_LEN =
+		sizeof(",{\"base\":\"\",\"cid\":,\"group\":,\"id\":\"\",\"mode\":,\"owner\":,"
+		       "\"path\":\"\",\"run\":\"\",\"spec\":\"\",\"uid\":}"),
+	CELL_NUMBERS = 5,
+	NUMBER_LEN = 20,
+	CELL_MAX = 1024,
+	ESCAPED_LEN = 6, /* of one byte */
+};
+_Static_assert(CELL_NAMES_LEN + CELL_NUMBERS * NUMBER_LEN + CHT_CELL_ID_MAX +
+			       2 * CHT_ATTRIBUTION_MAX <=
+		       CELL_MAX,
+	       "a cell has room for all but the texts of its channel");
+
+static size_t escaped_max(const char *text)
+{
+	return text != NULL ? ESCAPED_LEN * strlen(text) : 0;
+}
+
 size_t conf_render_max(const struct conf *conf)
 {
-	enum { CONFIG_TEXT_MAX = 64 << 10, CONFIG_CELL_TEXT_MAX = 32 << 10 };
+	enum { CONFIG_TEXT_MAX = 64 << 10 };
+	size_t n = CONFIG_TEXT_MAX;
 
-	return CONFIG_TEXT_MAX + conf->n_cells * (size_t)CONFIG_CELL_TEXT_MAX;
+	for (size_t i = 0; i < conf->n_cells; i++)
+		n += CELL_MAX + escaped_max(conf->cells[i].base) + escaped_max(conf->cells[i].path);
+	return n;
 }
 
 int conf_digest(const struct conf *conf, char out[CONF_DIGEST_LEN + 1], struct cht_err *err)

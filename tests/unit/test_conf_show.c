@@ -130,11 +130,99 @@ static void test_a_slip_in_a_key_is_met_with_the_key(void **state)
 	}
 }
 
+/* As long as they may be, of bytes that take six when they are escaped. */
+static char *escaped_text(size_t len)
+{
+	char *text = malloc(len + 1);
+
+	CHECK(text != NULL);
+	memset(text, 1, len);
+	text[len] = '\0';
+	return text;
+}
+
+static void fill_cell(struct conf_cell *cell, char *base, char *path)
+{
+	memset(cell->run, 'r', CHT_ATTRIBUTION_MAX);
+	memset(cell->spec, '/', CHT_ATTRIBUTION_MAX);
+	free(cell->base);
+	cell->base = base;
+	cell->path = path;
+	cell->cid = base == NULL && path == NULL ? UINT32_MAX - 1 : 0;
+	cell->mode = UINT32_MAX;
+	cell->uid = cell->owner = cell->group = INT64_MAX;
+}
+
+/* Fills it with n cells of the longest id, each with one channel or with two, which is none. */
+static void fill(struct conf *c, unsigned n)
+{
+	struct cht_err err = { 0 };
+	char text[128];
+
+	conf_init(c);
+	c->control = escaped_text(CONF_TEXT_MAX);
+	c->register_socket = escaped_text(CONF_TEXT_MAX);
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(text, sizeof(text), "%0*u=/b", CHT_CELL_ID_MAX, i);
+		CHECK_INT(conf_add_cell(c, text, &err), 0);
+		fill_cell(&c->cells[i], i % 2 == 0 ? escaped_text(CONF_TEXT_MAX - i) : NULL,
+			  i % 3 == 0 ? escaped_text(CONF_TEXT_MAX - i) : NULL);
+	}
+}
+
+static void test_what_is_escaped_has_room(void **state)
+{
+	static const unsigned counts[] = { 0, 1, 2, 3, 4, 200 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		char digest[CONF_DIGEST_LEN + 1];
+		struct cht_err err = { 0 };
+		struct conf c;
+		size_t cap;
+		uint8_t *mem;
+		struct buf b;
+
+		fill(&c, counts[i]);
+		cap = conf_render_max(&c);
+		mem = malloc(cap);
+		CHECK(mem != NULL);
+		b = buf_init(mem, cap);
+		conf_render(&c, &b);
+		CHECK(!b.full);
+		CHECK(memchr(mem, 1, buf_len(&b)) == NULL);
+		/* Of each cell, and of the rest, some is left over. */
+		CHECK(cap - buf_len(&b) >= 512 * (1 + counts[i]));
+		CHECK_INT(conf_digest(&c, digest, &err), 0);
+		free(mem);
+		conf_free(&c);
+	}
+}
+
+/* What is asked for goes by what is there, and not by what could be. */
+static void test_short_cells_need_little(void **state)
+{
+	struct cht_err err = { 0 };
+	char text[32];
+	struct conf c;
+
+	(void)state;
+	conf_init(&c);
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(text, sizeof(text), "c%u=/b/%u", i, i);
+		CHECK_INT(conf_add_cell(&c, text, &err), 0);
+	}
+	CHECK(conf_render_max(&c) < 1200 * 1024);
+	conf_free(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_shown_reads_back_as_the_same),
 		cmocka_unit_test(test_every_value_has_its_origin),
+		cmocka_unit_test(test_what_is_escaped_has_room),
+		cmocka_unit_test(test_short_cells_need_little),
 		cmocka_unit_test(test_a_slip_in_a_key_is_met_with_the_key),
 	};
 
