@@ -30,6 +30,26 @@ enum {
 	LIMIT_REFUSED_PER_MINUTE = 64,
 };
 
+/* The least and the most that may be asked for, in [limits] and of one cell over the control
+ * socket. */
+enum {
+	/* All that such a VMM offers. */
+	LIMIT_CONNECTIONS_MOST = 1023,
+	/* One a microsecond: the line accepts far fewer. */
+	LIMIT_CONNECTS_PER_S_MOST = 1000000,
+	/* One a nanosecond, in which they are counted. */
+	LIMIT_FRAMES_PER_S_MOST = 1000000000,
+	LIMIT_FRAMES_BURST_MOST = 1000000000,
+	/* One frame of the largest size; and 4 MiB of memory for one cell. */
+	LIMIT_PARTIAL_BLOCKS_LEAST = 16,
+	LIMIT_PARTIAL_BLOCKS_MOST = 1024,
+	/* The body of one frame of the largest size. */
+	LIMIT_LEDGER_BYTES_LEAST = 65536,
+};
+/* A day: later than that, nobody waits for what is told. [limits] stall, [silence], and of one cell
+ * its keep-alive window. */
+#define LIMIT_WINDOW_MOST_NS (86400 * NS_PER_S)
+
 /* Ledger bytes of one run. [limits] ledger_bytes_per_run */
 #define LIMIT_LEDGER_BYTES_PER_RUN (UINT64_C(1) << 30)
 /* A frame must be whole this long after its first byte; what we did not read of it does not count.

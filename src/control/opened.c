@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "control/member.h"
 
 enum {
-	DAY_MS = 86400000,
 	PID_MOST = 1 << 22, /* the kernel's own bound */
 	INPUT_MAX = 1023,
 	INPUTS_MAX = 2,
@@ -20,7 +20,7 @@ enum {
 bool member_keepalive(const json_t *value, struct control_request *out, size_t at)
 {
 	(void)at;
-	if (!member_is_integer(value, 1, DAY_MS))
+	if (!member_is_integer(value, 1, (json_int_t)(LIMIT_WINDOW_MOST_NS / NS_PER_MS)))
 		return false;
 	out->keepalive_window_ms = (uint32_t)json_integer_value(value);
 	return true;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "cell/value.h"
 
 enum {
@@ -14,7 +15,6 @@ enum {
 	TYPE_MAX = 128,
 	EXCEPTION_MAX = 1024,
 	LIFECYCLE_MAX = 16,
-	BOUND_PARTIAL_BLOCKS = 16, /* of one frame of the largest size */
 };
 
 struct cht_str member_text(const json_t *value)
@@ -69,12 +69,13 @@ bool member_limits(const json_t *value, struct control_request *out, size_t at)
 		size_t at;
 		json_int_t least, most;
 	} limits[] = {
-		LIMIT("connections", connections, 1, 1023),
-		LIMIT("connectsPerSecond", connects_per_s, 1, 1000000),
-		LIMIT("framesPerSecond", frames_per_s, 1, 1000000000),
-		LIMIT("framesBurst", frames_burst, 1, 1000000000),
-		LIMIT("partialBlocks", partial_blocks, BOUND_PARTIAL_BLOCKS, 1024),
-		LIMIT("ledgerBytes", ledger_bytes, 65536, INT64_MAX),
+		LIMIT("connections", connections, 1, LIMIT_CONNECTIONS_MOST),
+		LIMIT("connectsPerSecond", connects_per_s, 1, LIMIT_CONNECTS_PER_S_MOST),
+		LIMIT("framesPerSecond", frames_per_s, 1, LIMIT_FRAMES_PER_S_MOST),
+		LIMIT("framesBurst", frames_burst, 1, LIMIT_FRAMES_BURST_MOST),
+		LIMIT("partialBlocks", partial_blocks, LIMIT_PARTIAL_BLOCKS_LEAST,
+		      LIMIT_PARTIAL_BLOCKS_MOST),
+		LIMIT("ledgerBytes", ledger_bytes, LIMIT_LEDGER_BYTES_LEAST, INT64_MAX),
 	};
 	size_t n = 0;
 
