@@ -87,7 +87,7 @@ int channel_accept(int listen_fd, struct channel_spare *spare, int *fd, struct c
  * has ended, it is not known (another pid namespace, no Unix socket), or there are no descriptors.
  */
 int channel_peer_pidfd(int fd);
-/* Of the process that has the number now; -1: there is none. */
+/* Of the process that has the number now, close-on-exec; -1 and errno: there is none. */
 int channel_pidfd(uint32_t pid);
 
 #endif

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/program.h"
+#include "channel/channel.h"
 
 /* chtd never reads a value: which of them are secrets, and whether they are right, is for the
  * scribe to say. */
@@ -230,10 +230,9 @@ static int begin(struct child *child, const struct start *start, struct cht_err 
 	child->sock = pair[0];
 	if (child->pid < 0)
 		return cht_fail(err, CHT_E_IO, errno, "fork");
-	child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+	child->pidfd = channel_pidfd((uint32_t)child->pid);
 	if (child->pidfd < 0)
 		return cht_fail(err, CHT_E_IO, errno, "pidfd_open");
-	/* close-on-exec is what pidfd_open sets. */
 	return 0;
 }
 

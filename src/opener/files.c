@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "channel/channel.h"
 #include "opener/opener.h"
 
 /* What stands under name, as a place. */
@@ -207,7 +207,7 @@ int do_pidfd(struct opener *opener, const struct opening_request *request,
 	(void)answer;
 	if (request->pid == 0 || request->pid > INT32_MAX)
 		return cht_fail(err, CHT_E_RANGE, 0, "no process has such an id");
-	*fd = (int)syscall(SYS_pidfd_open, (pid_t)request->pid, 0);
+	*fd = channel_pidfd((uint32_t)request->pid);
 	if (*fd < 0)
 		return cht_fail(err, CHT_E_IO, errno, "process %llu",
 				(unsigned long long)request->pid);
