@@ -261,6 +261,12 @@ bool cells_on_accept(struct line *line, uint32_t i)
 	return true;
 }
 
+void cells_accept_backlog(struct line *line, uint32_t i)
+{
+	for (int n = 0; n < LISTEN_BACKLOG && cells_on_accept(line, i);)
+		n += ACCEPTS_PER_TURN;
+}
+
 /* Reads of a cell that is over its budget wait; its silence clock stands still. */
 static void pause_slot(struct line *line, uint32_t i)
 {

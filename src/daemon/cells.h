@@ -26,6 +26,8 @@ void cells_leave_listeners(struct line *line);
 void cells_fill_budgets(const struct line *line, struct slot *slot);
 /* Takes who waits, at most ACCEPTS_PER_TURN; true when there may be more. */
 bool cells_on_accept(struct line *line, uint32_t i);
+/* Takes all who could wait when it is called: as many as the backlog holds. */
+void cells_accept_backlog(struct line *line, uint32_t i);
 /* What channel_accept gave of a connection to cell i, and its result: lets it stay, or not. */
 void cells_take(struct line *line, uint32_t i, int result, int fd, const struct channel_peer *peer);
 /* A listener whose accept failed is not heard for a while, and who asks for it is told why. */

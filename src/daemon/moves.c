@@ -113,9 +113,7 @@ void moves_on_unbound(struct line *line, uint32_t i)
 	slot->made = 0;
 	if (slot->is_undone)
 		return;
-
-	for (int n = 0; n < LISTEN_BACKLOG && cells_on_accept(line, i);)
-		n += ACCEPTS_PER_TURN;
+	cells_accept_backlog(line, i);
 	cells_close_listener(line, slot);
 	slot->state = SLOT_DRAINING;
 	/* While we stop nothing would wake us for the rest. */

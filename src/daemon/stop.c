@@ -44,9 +44,8 @@ static void accept_rest(struct line *line)
 {
 	clk_read(&line->now);
 	for (uint32_t i = 0; i < line->slots_used; i++)
-		for (int n = 0; slot_is_open(&line->slots[i]) && n < LISTEN_BACKLOG &&
-				cells_on_accept(line, i);)
-			n += ACCEPTS_PER_TURN;
+		if (slot_is_open(&line->slots[i]))
+			cells_accept_backlog(line, i);
 }
 
 static int drain(struct line *line, struct cht_err *err)
