@@ -413,10 +413,7 @@ void cells_close_listeners(struct line *line)
 
 void cells_leave_listeners(struct line *line)
 {
-	for (uint32_t i = 0; i < line->slots_used; i++) {
-		if (line->slots[i].kept_name == STORE_NONE)
-			continue;
+	for (uint32_t i = 0; i < line->slots_used; i++)
 		line->slots[i].kept_name = STORE_NONE; /* not given up */
-	}
 	cells_close_listeners(line);
 }

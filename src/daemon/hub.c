@@ -28,11 +28,6 @@ static control_ticket ticket_of(const struct line *line, uint32_t i, unsigned wh
 	return (uint64_t)line->slots[i].gen << 32 | (uint64_t)i << 2 | what;
 }
 
-static struct cht_str channel_of(const struct slot *slot)
-{
-	return slot->cell.channel;
-}
-
 /* What a clock that was read before says of what was heard since is: now. */
 static uint64_t silent_ns(const struct line *line, const struct cht_cell *cell)
 {
@@ -49,7 +44,7 @@ static void view(const struct line *line, const struct slot *slot, struct contro
 		.id = str_of(slot->reg.id),
 		.run = str_of(cell->run.run_id),
 		.spec = str_of(cell->run.spec),
-		.socket = channel_of(slot),
+		.socket = cell->channel,
 		.state = str_of(states[slot->state]),
 		.condition = str_of(cell_state_name((enum cell_state)cell->state)),
 		.index = cell->run.first_index,

@@ -115,8 +115,7 @@ void stating_follow(struct line *line, const struct cell_limits *was, uint64_t w
 			slot->cell.ledger_quota = line->conf->ledger_bytes_per_run;
 		if (memcmp(&limits, &slot->limits, sizeof(limits)) != 0)
 			set_limits(line, i, &limits);
-		if (slot->listen_fd >= 0)
-			kept_note_cell(line, i);
+		kept_note_cell(line, i);
 	}
 }
 
