@@ -2,8 +2,10 @@
 #include "base/program.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -38,4 +40,27 @@ int program_find(char *out, size_t cap, const char *name, struct cht_err *err)
 	}
 	return cht_fail(err, CHT_E_CONFIG, errno, "%s is neither beside this program nor in %s",
 			name, CHT_LIBEXECDIR);
+}
+
+int program_raise_files(uint64_t *n, struct cht_err *err)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "getrlimit");
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		return cht_fail(err, CHT_E_IO, errno, "raise the limit of open files");
+	*n = files.rlim_cur;
+	return 0;
+}
+
+int program_ignore_signals(const int *signals, size_t n, struct cht_err *err)
+{
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	for (size_t i = 0; i < n; i++)
+		if (sigaction(signals[i], &ignore, NULL) < 0)
+			return cht_fail(err, CHT_E_IO, errno, "ignore a signal");
+	return 0;
 }

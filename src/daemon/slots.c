@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/program.h"
 #include "control/control.h"
 #include "daemon/cells.h"
 #include "daemon/slots.h"
@@ -37,22 +36,19 @@ static uint32_t reserve_clients(struct line *line, uint64_t left)
  * sets how many cells and connections there can be in all. */
 static int budget_descriptors(struct line *line, struct cht_err *err)
 {
-	uint64_t left, most, fit;
-	struct rlimit limit;
+	uint64_t files, left, most, fit;
+	int r = program_raise_files(&files, err);
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return cht_fail(err, CHT_E_IO, errno, "getrlimit");
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return cht_fail(err, CHT_E_IO, errno, "raise the limit of open files");
-	if (limit.rlim_cur < LINE_FDS + line->conf->n_cells * (LINE_FDS_PER_CELL + 1))
+	if (r < 0)
+		return r;
+	if (files < LINE_FDS + line->conf->n_cells * (LINE_FDS_PER_CELL + 1))
 		return cht_fail(
 			err, CHT_E_LIMIT, 0,
 			"%zu cells need %zu open files and the limit is %llu: raise it (ulimit -n)",
 			line->conf->n_cells,
 			LINE_FDS + line->conf->n_cells * (LINE_FDS_PER_CELL + 1),
-			(unsigned long long)limit.rlim_cur);
-	left = limit.rlim_cur - LINE_FDS;
+			(unsigned long long)files);
+	left = files - LINE_FDS;
 	left -= reserve_clients(line, left - line->conf->n_cells * (LINE_FDS_PER_CELL + 1));
 	fit = left / (LINE_FDS_PER_CELL + 1);
 	if (line->n_slots > fit)

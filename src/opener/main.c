@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/diag.h"
-#include "base/err.h"
 #include "base/fd.h"
+#include "base/program.h"
 #include "opener/opener.h"
 
 enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
@@ -32,20 +30,14 @@ static int status_of(int code)
  * mode is what was asked from birth. */
 static int prepare(struct cht_err *err)
 {
-	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	static const int ignored[] = { SIGHUP, SIGPIPE, SIGTTOU };
-	struct rlimit files;
+	uint64_t files;
+	int r = program_ignore_signals(ignored, sizeof(ignored) / sizeof(ignored[0]), err);
 
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		if (sigaction(ignored[i], &ignore, NULL) < 0)
-			return cht_fail(err, CHT_E_IO, errno, "ignore a signal");
-	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-		return cht_fail(err, CHT_E_IO, errno, "getrlimit");
-	files.rlim_cur = files.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
-		return cht_fail(err, CHT_E_IO, errno, "raise the limit of open files");
+	if (r == 0)
+		r = program_raise_files(&files, err);
 	(void)umask(0);
-	return 0;
+	return r;
 }
 
 struct allowed {
