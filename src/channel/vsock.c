@@ -9,7 +9,6 @@
 #include <linux/vm_sockets.h>
 
 #include "base/err.h"
-#include "base/fd.h"
 #include "base/limits.h"
 
 int channel_vsock_open(struct channel_socket *s, struct cht_err *err)

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/cells.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/bytes.h"
-#include "base/clk.h"
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/fd.h"

@@ -9,7 +9,6 @@
 #include "base/clk.h"
 #include "base/diag.h"
 #include "base/err.h"
-#include "base/text.h"
 #include "daemon/emit.h"
 #include "daemon/host.h"
 

@@ -3,7 +3,6 @@
  * anybody: what waits stands in a list, which is gone through once a turn. */
 #include "daemon/moves.h"
 #include "base/bytes.h"
-#include "base/clk.h"
 #include "base/diag.h"
 #include "base/limits.h"
 #include "daemon/cells.h"

@@ -5,14 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/clk.h"
 #include "base/diag.h"
-#include "base/digest.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/text.h"

@@ -3,7 +3,6 @@
  * so that no VMM waits for us; then what the kernel already holds is read, for at most
  * LIMIT_DRAIN_NS. */
 #include <signal.h>
-#include <string.h>
 
 #include "base/bytes.h"
 #include "base/clk.h"

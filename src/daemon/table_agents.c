@@ -2,7 +2,6 @@
 /* What agents' numbers said, in the run table: by it the next process knows of a frame that was
  * lost between the two. It changes with each frame, before the event of that is noted, and holds
  * from that event's number on: a kill between the two leaves neither or both. */
-#include <string.h>
 
 #include "cell/cell.h"
 #include "daemon/table_file.h"

@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "opener/opener.h"

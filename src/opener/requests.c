@@ -6,7 +6,6 @@
 #include <sys/fsuid.h>
 #include <sys/stat.h>
 
-#include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "opener/opener.h"

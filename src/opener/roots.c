@@ -11,7 +11,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "opener/opener.h"

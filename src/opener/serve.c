@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include "base/bytes.h"
 #include "base/clk.h"
 #include "base/diag.h"
 #include "base/err.h"
