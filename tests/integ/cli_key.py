@@ -19,7 +19,7 @@ import tempfile
 import unittest
 
 import rig
-from cli import CHT, ENV, cht, start
+from cli import ENV, cht, start
 
 try:
     from cryptography.hazmat.primitives import serialization

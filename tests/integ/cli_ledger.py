@@ -14,7 +14,7 @@ import shutil
 import stat
 import subprocess
 
-from rig import BIN, Daemon, check, cht, entries, equal, events, fail, main, short, skip
+from rig import BIN, Daemon, check, cht, entries, equal, events, main, short, skip
 
 SEED = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc"
 VARIABLE = "CELLOS_HOST_TELEMETRY_LOG_ED25519_SK"

@@ -5,9 +5,9 @@
 import os
 import time
 
-from rig import (Daemon, await_count, await_type, check, connect, equal, events, frame, is_gone, main, short, sums,
+from rig import (Daemon, await_count, await_type, check, conf_of, connect, equal, events, frame, is_gone, main, short, sums,
                  wait_for)
-from trouble import conf, cpu_s, fill, small_disk, wake_ups
+from trouble import cpu_s, fill, small_disk, wake_ups
 
 CONF = "[daemon]\non_full = drop\n[limits]\nframes_burst = 1000000\nframes_per_second = 1000000\n"
 
@@ -43,7 +43,7 @@ def check_gap(seen, last):
 
 
 def test_what_a_full_disk_costs_is_told_first(d):
-    c = conf(d, CONF)
+    c = conf_of(d, CONF)
     with small_disk(d, "64m") as disk:
         with Daemon(disk + "/s", "--config", c, "--cell", f"a={d}/a") as daemon:
             with connect(d + "/a_9001") as s:
@@ -68,7 +68,7 @@ def test_what_a_full_disk_costs_is_told_first(d):
 
 
 def test_what_a_killed_line_did_not_tell_the_next_one_does(d):
-    c = conf(d, CONF)
+    c = conf_of(d, CONF)
     with small_disk(d, "64m") as disk:
         with Daemon(disk + "/s", "--config", c, "--cell", f"a={d}/a") as daemon, connect(d + "/a_9001") as s:
             scribe = daemon.scribe_pid()

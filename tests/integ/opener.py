@@ -14,7 +14,6 @@ import stat
 import struct
 import subprocess
 import threading
-import time
 
 from control import Control, hub
 from manager import Manager

@@ -12,7 +12,7 @@ from control import Control
 from counting import Agent, check_count
 from manager import Manager
 from rig import (await_count, await_type, body, check, cht, connect, equal, events, frame, framed, is_gone, main, short,
-                 types, wait_for)
+                 wait_for)
 from restart_count import await_load
 
 

@@ -11,7 +11,7 @@ import sys
 import time
 
 from control import hub, of_cell
-from rig import BIN, LIMIT_S, await_type, check, connect, equal, events, frame, framed, is_gone, main, short, wait_for
+from rig import check, connect, equal, frame, framed, is_gone, main, short, wait_for
 from whole import Agent
 
 WINDOW_MS = 1200

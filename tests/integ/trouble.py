@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 
-from rig import (BIN, LIMIT_S, Daemon, await_count, await_type, check, cht, conf_of, connect, equal, events, frame, is_gone, main,
+from rig import (BIN, LIMIT_S, Daemon, await_count, check, cht, conf_of, connect, equal, events, frame, is_gone, main,
                  short, skip, sums, types, wait_for)
 
 
