@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "event/event.h"
+#include "sample_readings.h"
 
 enum sample_size { SAMPLE_USUAL, SAMPLE_LEAST, SAMPLE_MOST, SAMPLE_SIZES };
 
@@ -19,6 +20,7 @@ struct sample {
 	uint64_t counts[EV_N_KINDS];
 	struct cht_declaration guest;
 	struct cht_stamped s;
+	struct cht_reading reading;
 	uint8_t coverage[CHT_DETAIL_MAX_BYTES];
 	char control[CHT_DETAIL_MAX_BYTES]; /* nothing but U+0001 */
 	char socket[1024];
@@ -73,7 +75,9 @@ static void sample_run(struct sample *x, enum sample_size size)
 	} else if (size == SAMPLE_MOST) {
 		r->bits = (struct run_bits){ 0xfff, (UINT64_C(1) << 62) - 1 };
 		sample_fill(n->cell_id,
-			    x->s.kind < EV_HOST_STARTED ? CHT_CELL_ID_MAX : sizeof(n->cell_id) - 1,
+			    x->s.kind < EV_HOST_STARTED || event_is_reading(x->s.kind)
+				    ? CHT_CELL_ID_MAX
+				    : sizeof(n->cell_id) - 1,
 			    'c');
 		sample_fill(n->run_id, sizeof(n->run_id) - 1, 'r');
 		sample_fill(n->spec, sizeof(n->spec) - 1, 's');
@@ -374,6 +378,39 @@ static void sample_facts(struct sample *x, enum sample_size size)
 	}
 }
 
+static void sample_reading(struct sample *x, enum sample_size size)
+{
+	bool least = size == SAMPLE_LEAST;
+	static const char *const inputs[CHT_N_PROBES] = {
+		[CHT_PROBE_FC_METRICS] = SAMPLE_FC_INPUTS,
+		[CHT_PROBE_CGROUP] = SAMPLE_CGROUP_INPUTS,
+		[CHT_PROBE_NFTABLES] = SAMPLE_NFT_INPUTS,
+		[CHT_PROBE_TAP_LINK] = SAMPLE_TAP_INPUTS,
+		[CHT_PROBE_VMM_PROC] = SAMPLE_VMM_INPUTS,
+	};
+	static const char *const outputs[CHT_N_PROBES] = {
+		[CHT_PROBE_FC_METRICS] = SAMPLE_FC_OUTPUT,
+		[CHT_PROBE_CGROUP] = SAMPLE_CGROUP_OUTPUT,
+		[CHT_PROBE_NFTABLES] = SAMPLE_NFT_OUTPUT,
+		[CHT_PROBE_TAP_LINK] = SAMPLE_TAP_OUTPUT,
+		[CHT_PROBE_VMM_PROC] = SAMPLE_VMM_OUTPUT,
+	};
+	struct cht_reading *r = &x->reading;
+
+	r->kind = (enum cht_probe_kind)(x->s.kind - EV_PROBE_FC_METRICS);
+	r->sampled_ns = least ? 0 : INT64_C(1762348800123456789);
+	r->inputs = str_of(inputs[r->kind]);
+	r->output = str_of(outputs[r->kind]);
+	x->s.facts.reading = r;
+	if (size == SAMPLE_USUAL)
+		return;
+	/* At least a failure; at most a failure beside all that there is. */
+	r->error = STR("not_found");
+	r->error_text = STR("memory.events: No such file or directory");
+	if (least)
+		r->output = STR("");
+}
+
 /* Free it with free(). */
 static struct sample *sample_make(enum event_kind kind, enum sample_size size)
 {
@@ -396,6 +433,8 @@ static struct sample *sample_make(enum event_kind kind, enum sample_size size)
 	}
 	if (event_is_declaration(kind))
 		sample_guest(x, size);
+	else if (event_is_reading(kind))
+		sample_reading(x, size);
 	else
 		sample_facts(x, size);
 	return x;

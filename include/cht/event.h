@@ -39,9 +39,9 @@ struct cht_event_options {
 
 /* Renders into out[0..cap). Returns the number of bytes (no NUL); CHT_E_FULL when cap is too
  * small (CHT_EVENT_MAX_BYTES always suffices); CHT_E_RANGE when an option may not be set for this
- * shape, is too long or is not UTF-8, when the shape is CHT_SHAPE_RUST and the value is not a
- * guest's declaration, or when a declaration that was not decoded is beyond what a frame can
- * hold. options may be null: CHT_SHAPE_FULL. Pure. */
+ * shape, is too long or is not UTF-8, when the shape is CHT_SHAPE_RUST and the value is neither a
+ * guest's declaration nor a reading, or when a declaration that was not decoded is beyond what a
+ * frame can hold. options may be null: CHT_SHAPE_FULL. Pure. */
 CHT_API int cht_event_render(const struct cht_stamped *stamped,
 			     const struct cht_event_options *options, uint8_t *out,
 			     size_t cap) CHT_CHECKED;

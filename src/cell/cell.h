@@ -188,6 +188,15 @@ void cell_note_untold(struct cht_cell *cell, uint64_t over_quota, uint64_t no_sp
 /* The same for what agents' numbers showed it. */
 void cell_note_gaps(struct cht_cell *cell, uint64_t in_guest, uint64_t on_the_way, uint64_t late);
 
+/* reading.c */
+
+/* What a probe's reading says of the VM's getting on: cell_note_witness. */
+void cell_note_reading(struct cht_cell *cell, const struct cht_reading *reading,
+		       const struct cht_now *now);
+/* The reading itself; *out borrows from it. */
+void cell_stamp_reading(struct cht_cell *cell, const struct cht_reading *reading,
+			const struct cht_now *now, struct cht_stamped *out);
+
 /* state.c */
 
 /* An orchestrator states what it does to the VM. From TOLD_PAUSED or TOLD_SNAPSHOTTING on the

@@ -6,7 +6,7 @@
 #ifndef CELL_STAMPED_H
 #define CELL_STAMPED_H
 
-#include <cht/stamp.h>
+#include <cht/probe.h>
 
 /* Every kind of event there is. src/event/types.c has one row for each. */
 enum event_kind {
@@ -41,6 +41,11 @@ enum event_kind {
 	EV_CLOCK_STEPPED,
 	EV_CHANNEL_UNCLAIMED,
 	EV_HOST_RELOADED,
+	EV_PROBE_FC_METRICS, /* readings: in the order of enum cht_probe_kind */
+	EV_PROBE_CGROUP,
+	EV_PROBE_NFTABLES,
+	EV_PROBE_TAP_LINK,
+	EV_PROBE_VMM_PROC,
 	EV_N_KINDS
 };
 
@@ -337,6 +342,7 @@ struct cht_stamped {
 		struct facts_pruned pruned;
 		struct facts_clock_stepped clock_stepped;
 		struct facts_unclaimed unclaimed;
+		const struct cht_reading *reading;
 	} facts;
 };
 

@@ -36,6 +36,11 @@ static inline bool event_is_declaration(enum event_kind kind)
 {
 	return kind >= EV_GUEST_PROCESS_SPAWNED && kind <= EV_GUEST_AGENT_BYE;
 }
+/* Whether events of this kind are readings of probes. */
+static inline bool event_is_reading(enum event_kind kind)
+{
+	return kind >= EV_PROBE_FC_METRICS && kind <= EV_PROBE_VMM_PROC;
+}
 /* "expected", "live"; "clean", "in_length": names used in data. */
 const char *cell_state_name(enum cell_state state);
 const char *close_reason_name(enum close_reason reason);

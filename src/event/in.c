@@ -160,3 +160,40 @@ struct cht_str in_number(struct in *in)
 		in->at = p;
 	return number;
 }
+
+static bool take_digits(struct in *in)
+{
+	const uint8_t *start = in->at;
+
+	while (in->at < in->end && *in->at >= '0' && *in->at <= '9')
+		in->at++;
+	return in->at > start;
+}
+
+static bool take_one_of(struct in *in, char a, char b)
+{
+	if (in->at == in->end || (*in->at != (uint8_t)a && *in->at != (uint8_t)b))
+		return false;
+	in->at++;
+	return true;
+}
+
+struct cht_str in_any_number(struct in *in)
+{
+	const uint8_t *start = in->at;
+	bool ok;
+
+	if (in->bad)
+		return (struct cht_str){ NULL, 0 };
+	(void)take_one_of(in, '-', '-');
+	ok = take_one_of(in, '0', '0') || take_digits(in);
+	if (ok && take_one_of(in, '.', '.'))
+		ok = take_digits(in);
+	if (ok && take_one_of(in, 'e', 'E')) {
+		(void)take_one_of(in, '+', '-');
+		ok = take_digits(in);
+	}
+	if (!ok)
+		in_fail(in, in->at);
+	return (struct cht_str){ (const char *)start, (size_t)(in->at - start) };
+}

@@ -28,5 +28,7 @@ struct cht_str in_string(struct in *in);
 struct cht_str in_key(struct in *in);
 /* An integer from -2^63 to 2^64-1 in its one spelling: as it is written. */
 struct cht_str in_number(struct in *in);
+/* Any number of RFC 8259, section 6: as it is written. */
+struct cht_str in_any_number(struct in *in);
 
 #endif

@@ -61,7 +61,9 @@ static size_t bound_of(const struct cht_stamped *s, const struct rust_names *nam
 static void put_event(struct buf *b, struct event_renderer *r, const struct cht_stamped *s,
 		      const struct rust_names *names)
 {
-	if (!event_is_declaration(s->kind))
+	if (event_is_reading(s->kind))
+		render_reading(b, r, s, names);
+	else if (!event_is_declaration(s->kind))
 		render_host(b, r, s);
 	else if (names != NULL)
 		b->at = render_rust(b->at, r, s, names);
@@ -113,7 +115,8 @@ static bool options_are_ok(const struct cht_stamped *s, const struct cht_event_o
 {
 	if (o->shape == CHT_SHAPE_FULL)
 		return o->id.len == 0 && o->source.len == 0 && o->type.len == 0;
-	return o->shape == CHT_SHAPE_RUST && event_is_declaration(s->kind) && name_is_ok(o->id) &&
+	return o->shape == CHT_SHAPE_RUST &&
+	       (event_is_declaration(s->kind) || event_is_reading(s->kind)) && name_is_ok(o->id) &&
 	       name_is_ok(o->source) && name_is_ok(o->type);
 }
 

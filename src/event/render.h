@@ -37,7 +37,11 @@ size_t render_rust_bound(const struct cht_stamped *s, const struct rust_names *n
 uint8_t *render_rust(uint8_t *p, struct event_renderer *r, const struct cht_stamped *s,
 		     const struct rust_names *names);
 
-/* All kinds that are not declarations, bounded by b. */
+/* A reading, bounded by b; names null: CHT_SHAPE_FULL. */
+void render_reading(struct buf *b, struct event_renderer *r, const struct cht_stamped *s,
+		    const struct rust_names *names);
+
+/* All kinds that are neither declarations nor readings, bounded by b. */
 void render_host(struct buf *b, struct event_renderer *r, const struct cht_stamped *s);
 /* data of one kind, members of every event included. */
 void render_facts(struct buf *b, const struct cht_stamped *s);

@@ -21,6 +21,16 @@
 		noticed_by, inputs                                                                 \
 	}
 
+#define READING(kind, name)                                                                        \
+	[kind] = { kind,                                                                           \
+		   "host." name,                                                                   \
+		   sizeof("host." name) - 1,                                                       \
+		   CHT_PROBE_TYPE_PREFIX name,                                                     \
+		   CHT_SOURCE_PROBES_URI,                                                          \
+		   "observed",                                                                     \
+		   "host." name,                                                                   \
+		   NULL }
+
 const struct event_type event_types[EV_N_KINDS] = {
 	HOST(EV_RUN_OPENED, "run.opened", "observed", "host.run", "[\"registration\"]"),
 	HOST(EV_RUN_RESUMED, "run.resumed", "derived", "host.run",
@@ -68,33 +78,69 @@ const struct event_type event_types[EV_N_KINDS] = {
 	HOST(EV_CHANNEL_UNCLAIMED, "channel.unclaimed", "observed", "host.channel", "[\"accept\"]"),
 	HOST(EV_HOST_RELOADED, "host.reloaded", "observed", "host.line",
 	     "[\"signal\",\"configuration\"]"),
+	READING(EV_PROBE_FC_METRICS, "fc_metrics"),
+	READING(EV_PROBE_CGROUP, "cgroup"),
+	READING(EV_PROBE_NFTABLES, "nftables"),
+	READING(EV_PROBE_TAP_LINK, "tap_link"),
+	READING(EV_PROBE_VMM_PROC, "vmm_proc"),
 };
+
+/* What a type is called for short: what stands behind the prefix of its family. */
+static struct cht_str short_name(struct cht_str type)
+{
+	static const struct cht_str ours = STR_INIT(PREFIX);
+	static const struct cht_str readings = STR_INIT(CHT_PROBE_TYPE_PREFIX);
+
+	if (str_starts(type, ours))
+		return (struct cht_str){ type.ptr + ours.len, type.len - ours.len };
+	if (str_starts(type, readings))
+		return (struct cht_str){ type.ptr + readings.len, type.len - readings.len };
+	return (struct cht_str){ NULL, 0 };
+}
+
+static bool is_reading(struct cht_str type)
+{
+	return str_starts(type, STR(CHT_PROBE_TYPE_PREFIX));
+}
 
 const struct event_type *event_type_find(struct cht_str type)
 {
-	static const struct cht_str prefix = { PREFIX, sizeof(PREFIX) - 1 };
-	struct cht_str name = { type.ptr + prefix.len, type.len - prefix.len };
+	struct cht_str name = short_name(type);
+	size_t skip = is_reading(type) ? sizeof("host.") - 1 : 0;
 
-	if (!str_starts(type, prefix))
-		return NULL;
-	for (size_t i = 0; i < EV_N_KINDS; i++)
-		if (name.len == event_types[i].name_len &&
-		    memcmp(name.ptr, event_types[i].name, name.len) == 0)
-			return &event_types[i];
+	for (size_t i = 0; i < EV_N_KINDS; i++) {
+		const struct event_type *row = &event_types[i];
+
+		if (name.len > 0 && name.len + skip == row->name_len &&
+		    memcmp(name.ptr, row->name + skip, name.len) == 0 &&
+		    is_reading(str_of(row->type)) == (skip > 0))
+			return row;
+	}
 	return NULL;
+}
+
+/* name is a dotted prefix of whole, or all of it. */
+static bool is_below(struct cht_str whole, struct cht_str name)
+{
+	return str_starts(whole, name) &&
+	       (whole.len == name.len || name.len == 0 || whole.ptr[name.len] == '.' ||
+		name.ptr[name.len - 1] == '.');
 }
 
 bool event_type_is_below(struct cht_str type, struct cht_str name)
 {
-	static const struct cht_str prefix = { PREFIX, sizeof(PREFIX) - 1 };
+	static const struct cht_str host = STR_INIT("host.");
+	struct cht_str shorter = short_name(type);
 
-	if (!str_starts(name, prefix) && str_starts(type, prefix)) {
-		type.ptr += prefix.len;
-		type.len -= prefix.len;
-	}
-	return str_starts(type, name) &&
-	       (type.len == name.len || name.len == 0 || type.ptr[name.len] == '.' ||
-		name.ptr[name.len - 1] == '.');
+	if (is_below(type, name))
+		return true;
+	if (!is_reading(type))
+		return shorter.len > 0 && is_below(shorter, name);
+	/* "host.cgroup", and all of "host". */
+	if (str_eq(name, STR("host")) || str_eq(name, host))
+		return true;
+	return str_starts(name, host) &&
+	       is_below(shorter, (struct cht_str){ name.ptr + host.len, name.len - host.len });
 }
 
 const char *cell_state_name(enum cell_state state)

@@ -33,7 +33,7 @@ int main(int argc, char **argv)
 		for (unsigned size = 0; r == 0 && size < SAMPLE_SIZES; size++) {
 			if (strcmp(what, "--rust") != 0)
 				r = emit(k, size, CHT_SHAPE_FULL);
-			else if (event_is_declaration(k))
+			else if (event_is_declaration(k) || event_is_reading(k))
 				r = emit(k, size, CHT_SHAPE_RUST);
 		}
 	}

@@ -40,6 +40,18 @@ def places(value, path=()):
             yield from places(inner, path + (i,))
 
 
+# What others named: any member is one of theirs.
+OPEN = {"metrics", "totals", "cpu_stat", "memory_events", "pids_events"}
+READINGS = {f"host.{p}" for p in ("fc_metrics", "cgroup", "nftables", "tap_link", "vmm_proc")}
+
+
+def type_of(name):
+    """The CloudEvents type of what is called so for short."""
+    if name in READINGS:
+        return PREFIX.replace(".v1.", ".host.v1.") + name.removeprefix("host.")
+    return PREFIX + name
+
+
 def at(value, path):
     for step in path:
         value = value[step]
@@ -49,9 +61,12 @@ def at(value, path):
 def broken(event):
     """Copies of an event, each with one thing wrong: a member too many, a null, a float."""
     for path in places(event):
+        if "metrics" in path:
+            continue
         wrong = copy.deepcopy(event)
         at(wrong, path)["unheard-of"] = 1
-        yield "/".join(map(str, path)) + ": a member too many", wrong
+        if not OPEN & set(path):
+            yield "/".join(map(str, path)) + ": a member too many", wrong
         for key, value in at(event, path).items():
             if value is None:
                 continue
@@ -64,14 +79,15 @@ def broken(event):
 # Free text: a wrong text is still a text.
 FREE = {"guestComm", "agentVersion", "capability", "destAddr", "exe", "path", "protocol", "reason",
         "socket", "cause", "bootId", "kernel", "version", "mechanism", "source", "cellId", "id",
-        "probeSource"}
+        "probeSource", "endpoint", "cgroupLeaf", "table", "command", "sysfs", "iface", "chain", "ruleRepr",
+        "sampleErrorText"}
 
 
 def check_event(validator, name, line):
     event = json.loads(line)
     errors = [e.message for e in validator.iter_errors(event)]
     check(not errors, f"{name}: {errors[:2]} in {line[:400]}")
-    check(event["type"] == PREFIX + name, f"{name}: its type is {event['type']}")
+    check(event["type"] == type_of(name), f"{name}: its type is {event['type']}")
     check(line == json.dumps(event, separators=(",", ":"), ensure_ascii=False),
           f"{name}: not compact, or an escape that another writer would not make")
     check(json.dumps(event["data"]) == json.dumps(event["data"], sort_keys=True),
@@ -114,7 +130,7 @@ def main():
         if i % 3 < 2:  # the largest would take a minute
             check_refusals(validators[name], name, event)
     for line in rust:
-        name = json.loads(line)["type"][len(PREFIX):]
+        name = next(n for n in names if type_of(n) == json.loads(line)["type"])
         check_event(validators[name], name, line)
     for text in failures[:20]:
         print(text, file=sys.stderr)

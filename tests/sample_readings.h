@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sample_readings.h - inputs and output of a reading of each probe, as docs/EVENTS.md has them.
+ */
+#ifndef TESTS_SAMPLE_READINGS_H
+#define TESTS_SAMPLE_READINGS_H
+
+#define SAMPLE_FC_INPUTS                                                                           \
+	"{\"endpoint\":\"unix:///srv/fc/api.sock/metrics\",\"kind\":\"firecracker.metrics\"}"
+#define SAMPLE_FC_OUTPUT                                                                           \
+	"{\"lineSha256\":\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\","    \
+	"\"metrics\":{\"utc_timestamp_ms\":1762348800123,\"vcpu\":{\"exit_io_in\":7,"              \
+	"\"mean\":1.5}},\"totals\":{\"vcpu.exit_io_in\":7}}"
+#define SAMPLE_CGROUP_INPUTS                                                                       \
+	"{\"cgroupLeaf\":\"/sys/fs/cgroup/fc/a\","                                                 \
+	"\"files\":[\"memory.events\",\"cpu.stat\",\"pids.events\"]}"
+#define SAMPLE_CGROUP_OUTPUT                                                                       \
+	"{\"cpu_stat\":{\"usage_usec\":7},\"memory_events\":{\"oom_kill\":0},"                     \
+	"\"pids_events\":{\"max\":0}}"
+#define SAMPLE_NFT_INPUTS                                                                          \
+	"{\"command\":\"nft -j list table inet cht\",\"family\":\"inet\",\"table\":\"cht\"}"
+#define SAMPLE_NFT_OUTPUT                                                                          \
+	"{\"rows\":[{\"bytes\":84,\"chain\":\"forward\",\"family\":\"inet\",\"handle\":4,"         \
+	"\"packets\":1,\"ruleRepr\":\"counter accept\",\"table\":\"cht\"}]}"
+#define SAMPLE_TAP_INPUTS "{\"iface\":\"tap0\",\"sysfs\":\"/sys/class/net/tap0\"}"
+#define SAMPLE_TAP_OUTPUT                                                                          \
+	"{\"carrier\":\"1\",\"operstate\":\"up\",\"rxBytes\":84,\"rxPackets\":1,\"txBytes\":0,"    \
+	"\"txPackets\":0}"
+#define SAMPLE_VMM_INPUTS "{\"pid\":4242,\"procfs\":\"/proc/4242\"}"
+#define SAMPLE_VMM_OUTPUT                                                                          \
+	"{\"guestTimeMs\":40,\"rssBytes\":4096,\"state\":\"S\",\"systemTimeMs\":10,"               \
+	"\"threads\":3,\"userTimeMs\":50}"
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A cgroup's files become a reading; what is not there, or is something else, is said.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+
+#include "base/bytes.h"
+#include "probe/flat.h"
+
+#include <cht/probe.h>
+
+static char dir[] = "/tmp/cht-cgroup-XXXXXX";
+
+static int setup(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) == NULL ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	return rmdir(dir);
+}
+
+static const char *path_of(const char *name)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return path;
+}
+
+/* As the kernel does it: the same file, other bytes. */
+static void put(const char *name, const char *text)
+{
+	int fd = open(path_of(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_true(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+}
+
+static void drop(const char *name)
+{
+	assert_int_equal(unlink(path_of(name)), 0);
+}
+
+static struct cht_probe *open_it(void)
+{
+	const struct cht_probe_options options = { .kind = CHT_PROBE_CGROUP, .cgroup = dir };
+	struct cht_probe *p = NULL;
+	struct cht_err err = { 0 };
+
+	assert_int_equal(cht_probe_open(&p, &options, &err), 0);
+	return p;
+}
+
+static struct cht_reading read_it(struct cht_probe *p)
+{
+	const struct cht_now now = { .realtime_ns = 1 };
+	struct cht_reading r;
+
+	CHECK_INT(cht_probe_read(p, &now, &r), 1);
+	CHECK_INT(r.kind, CHT_PROBE_CGROUP);
+	CHECK_INT(r.sampled_ns, 1);
+	return r;
+}
+
+static void test_its_files_are_read_each_time(void **state)
+{
+	struct cht_probe *p;
+	struct cht_reading r;
+
+	(void)state;
+	put("memory.events", "low 0\nhigh 2\nmax 0\noom 1\noom_kill 1\n");
+	put("cpu.stat", "usage_usec 70\nuser_usec 40\nthrottled_usec 0\n");
+	put("pids.events", "max 18446744073709551615\n");
+	p = open_it();
+	r = read_it(p);
+	CHECK_STR(r.output,
+		  "{\"cpu_stat\":{\"throttled_usec\":0,\"usage_usec\":70,\"user_usec\":40},"
+		  "\"memory_events\":{\"high\":2,\"low\":0,\"max\":0,\"oom\":1,"
+		  "\"oom_kill\":1},\"pids_events\":{\"max\":18446744073709551615}}");
+	CHECK_STR(r.error, "");
+	CHECK_INT(r.says, CHT_PROBE_SAYS_NOTHING);
+	CHECK_INT(read_it(p).says, CHT_PROBE_SAYS_STILL);
+	put("cpu.stat", "usage_usec 71\n");
+	CHECK_INT(read_it(p).says, CHT_PROBE_SAYS_RUNS);
+	put("cpu.stat", "usage_usec 72\nthrottled_usec 900000\n");
+	CHECK_INT(read_it(p).says, CHT_PROBE_SAYS_STARVED);
+	put("cpu.stat", "usage_usec 1\n");
+	CHECK_INT(read_it(p).says, CHT_PROBE_SAYS_NOTHING);
+	cht_probe_free(p);
+	drop("memory.events");
+	drop("cpu.stat");
+	drop("pids.events");
+}
+
+static void test_what_is_not_there_is_said_and_looked_for_again(void **state)
+{
+	struct cht_probe *p = open_it();
+	struct cht_reading r = read_it(p);
+
+	(void)state;
+	CHECK_STR(r.output, "");
+	CHECK_STR(r.error, "not_found");
+	put("cpu.stat", "usage_usec 70\n");
+	r = read_it(p);
+	CHECK_STR(r.output, "{\"cpu_stat\":{\"usage_usec\":70}}");
+	CHECK_STR(r.error, "not_found");
+	CHECK_STR(r.error_text, "memory.events: No such file or directory");
+	cht_probe_free(p);
+	drop("cpu.stat");
+}
+
+static void test_what_is_no_flat_file_is_malformed(void **state)
+{
+	static const char *const rows[] = { "usage_usec\n",
+					    "usage_usec x\n",
+					    "usage_usec 1\nusage_usec 1\n",
+					    "usage_usec 18446744073709551616\n",
+					    "a\"b 1\n",
+					    " 1\n",
+					    "a\tb 1\n",
+					    "usage_usec -1\n",
+					    "\n" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char mem[256];
+		struct buf b = buf_init(mem, sizeof(mem));
+		const struct cht_bytes text = { (const uint8_t *)rows[i], strlen(rows[i]) };
+
+		check_row = rows[i];
+		CHECK(!flat_put(&b, text));
+		CHECK_STR(((struct cht_str){ mem, buf_len(&b) }), "{}");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_its_files_are_read_each_time),
+		cmocka_unit_test(test_what_is_not_there_is_said_and_looked_for_again),
+		cmocka_unit_test(test_what_is_no_flat_file_is_malformed),
+	};
+
+	return cmocka_run_group_tests_name("probe_cgroup", tests, setup, teardown);
+}
