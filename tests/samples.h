@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "event/event.h"
+#include "sample_bundle.h"
 #include "sample_readings.h"
 
 enum sample_size { SAMPLE_USUAL, SAMPLE_LEAST, SAMPLE_MOST, SAMPLE_SIZES };
@@ -25,6 +26,7 @@ struct sample {
 	char control[CHT_DETAIL_MAX_BYTES]; /* nothing but U+0001 */
 	char socket[1024];
 	char stated[8193], opened[8193];
+	struct sample_bundle bundle;
 };
 
 static const struct cht_str sample_texts[] = {
@@ -317,6 +319,16 @@ static struct cht_str sample_stated_text(const struct sample *x, enum sample_siz
 	return size == SAMPLE_USUAL ? STR(SAMPLE_STATED) : str_of(x->stated);
 }
 
+static void sample_evidence(struct sample *x, enum sample_size size)
+{
+	struct facts_bundle *f = &x->s.facts.bundle;
+
+	sample_bundle(&x->bundle, f, size == SAMPLE_LEAST, size == SAMPLE_MOST);
+	f->counts = x->counts;
+	f->vkey = STR(SAMPLE_VKEY);
+	x->run.is_continued = false; /* then it would have fewer references */
+}
+
 static void sample_facts(struct sample *x, enum sample_size size)
 {
 	bool least = size == SAMPLE_LEAST;
@@ -347,6 +359,7 @@ static void sample_facts(struct sample *x, enum sample_size size)
 		break;
 	case EV_GUEST_AGENT_SILENCED:
 	case EV_CELL_STATE_CHANGED: sample_state(s, size); break;
+	case EV_CELL_EVIDENCE_BUNDLE: sample_evidence(x, size); break;
 	case EV_HOST_STARTED:
 		s->facts.host_started.version = STR("0.1.0");
 		s->facts.host_started.boot_id = STR("6ba7b810-9dad-11d1-80b4-00c04fd430c8");

@@ -31,6 +31,7 @@ enum event_kind {
 	EV_GUEST_AGENT_SILENCED,
 	EV_GUEST_AGENT_RESUMED,
 	EV_CELL_STATE_CHANGED,
+	EV_CELL_EVIDENCE_BUNDLE,
 	EV_HOST_STARTED,
 	EV_HOST_STOPPED,
 	EV_LOG_OPENED,
@@ -239,6 +240,48 @@ struct facts_state_changed {
 	uint32_t epoch;
 	struct witnesses witnesses;
 };
+
+/* Events that an evidence bundle refers to: declarations, silences, readings. */
+enum {
+	BUNDLE_GUEST_KINDS = EV_GUEST_AGENT_BYE - EV_GUEST_PROCESS_SPAWNED + 2,
+	BUNDLE_N_KINDS = BUNDLE_GUEST_KINDS + CHT_N_PROBES,
+	BUNDLE_REFS_MAX = 128,       /* of one run, so that a bundle fits an entry */
+	BUNDLE_LIFECYCLE_MAX = 6144, /* bytes of what is kept of an orchestrator's events */
+	BUNDLE_KIND_SHIFT = 48,
+};
+
+/* Where a kind stands in struct bundle_seen; BUNDLE_N_KINDS: nowhere. */
+static inline unsigned bundle_place(enum event_kind kind)
+{
+	if (kind >= EV_GUEST_PROCESS_SPAWNED && kind <= EV_GUEST_AGENT_BYE)
+		return (unsigned)(kind - EV_GUEST_PROCESS_SPAWNED);
+	if (kind == EV_GUEST_AGENT_SILENCED)
+		return BUNDLE_GUEST_KINDS - 1;
+	if (kind >= EV_PROBE_FC_METRICS && kind <= EV_PROBE_VMM_PROC)
+		return BUNDLE_GUEST_KINDS + (unsigned)(kind - EV_PROBE_FC_METRICS);
+	return BUNDLE_N_KINDS;
+}
+static inline uint64_t bundle_ref(enum event_kind kind, uint64_t sequence)
+{
+	return (uint64_t)kind << BUNDLE_KIND_SHIFT | sequence;
+}
+
+/* Of a run, as far as this process stamped it. Zero-initialise. */
+struct bundle_seen {
+	uint64_t n;                                           /* events of these kinds */
+	uint64_t first[BUNDLE_N_KINDS], last[BUNDLE_N_KINDS]; /* sequences; 0: none */
+	uint64_t refs[BUNDLE_REFS_MAX]; /* the first of all, as bundle_ref makes them */
+};
+
+struct facts_bundle {
+	struct cht_str destroyed; /* the orchestrator's event, as JSON {id, time, type} */
+	struct cht_str lifecycle; /* all of its events that are kept, with commas between */
+	uint64_t omitted;         /* that are not */
+	struct cht_str residue_class, residue_exception; /* JSON strings; empty: not stated */
+	struct cht_str vkey;                             /* of the log that it goes into */
+	const struct bundle_seen *seen;
+	const uint64_t *counts; /* by kind, of the whole run */
+};
 struct facts_agent_resumed {
 	uint64_t episode, silent_ns; /* from the last good frame before to the first after */
 };
@@ -332,6 +375,7 @@ struct cht_stamped {
 		struct facts_silenced silenced;
 		struct facts_agent_resumed agent_resumed;
 		struct facts_state_changed state_changed;
+		struct facts_bundle bundle;
 		struct facts_host_started host_started;
 		struct facts_host_stopped host_stopped;
 		struct facts_host_reloaded host_reloaded;

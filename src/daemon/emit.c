@@ -13,6 +13,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "daemon/asked.h"
+#include "daemon/evidence.h"
 #include "daemon/moves.h"
 #include "daemon/opener.h"
 
@@ -231,6 +232,7 @@ int line_emit(struct line *line, struct slot *slot, const struct cht_stamped *st
 	} else {
 		table_note(&line->table, slot->table_slot, stamped->run, stamped->kind, index);
 		cell_note_stored(&slot->cell, buf_len(&b));
+		evidence_note(line, slot, stamped);
 	}
 	ring_publish(&line->ring, buf_len(&b));
 	return 0;

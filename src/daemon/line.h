@@ -22,6 +22,7 @@
  * store.c   descriptors that the service manager keeps
  * kept.c    what the next process needs to go on with connections; kept_cells.c and
  *           kept_conns.c take it
+ * evidence.c  what a run's evidence bundle refers to
  * runs.c    runs of an earlier process, and those that begin
  * vsock.c   the one listener of cells that are known by a CID
  * stop.c    draining, sealing, the last event
@@ -56,6 +57,8 @@
 #include "wire/framer.h"
 
 #define NOBODY UINT32_MAX
+
+struct evidence;
 
 /* So long may we not read, because the ring is full or nobody lets us run, before the silence
  * clocks stand still. */
@@ -122,15 +125,16 @@ struct slot {
 	int vmm_fd; /* pidfd; -1: not watched */
 	int table_slot;
 	uint16_t kept_name;
-	bool is_static;           /* of the configuration */
-	bool is_unlisted;         /* it was; and is to go for that */
-	uint64_t paused_until_ns; /* over its frame budget: not read before; 0 = read */
-	uint64_t paused_at_ns;    /* since then, by the line's reading time */
-	uint64_t unread_ns;       /* of the line's reading time, not the cell's */
-	bool blocks_short;        /* a connection waits for blocks of this cell */
-	uint32_t finishing;       /* one that may finish its frame on blocks beyond; or NOBODY */
-	bool has_finished;        /* it has, or has gone: another may */
-	bool is_deaf;             /* accept failed: its listener rests */
+	bool is_static;            /* of the configuration */
+	bool is_unlisted;          /* it was; and is to go for that */
+	uint64_t paused_until_ns;  /* over its frame budget: not read before; 0 = read */
+	uint64_t paused_at_ns;     /* since then, by the line's reading time */
+	uint64_t unread_ns;        /* of the line's reading time, not the cell's */
+	bool blocks_short;         /* a connection waits for blocks of this cell */
+	uint32_t finishing;        /* one that may finish its frame on blocks beyond; or NOBODY */
+	struct evidence *evidence; /* what was stated of its end; null: nothing */
+	bool has_finished;         /* it has, or has gone: another may */
+	bool is_deaf;              /* accept failed: its listener rests */
 };
 
 /* What a place needs beside it once somebody connected to its cell. Zeroed before. */
@@ -182,7 +186,8 @@ struct line {
 
 	struct slot *slots;
 	uint8_t *met; /* MET_BYTES a slot: pages that come when somebody connects to its cell */
-	uint32_t n_clients; /* of the control socket: as many as have a descriptor */
+	struct bundle_seen *seen; /* one a slot: pages that come with an event */
+	uint32_t n_clients;       /* of the control socket: as many as have a descriptor */
 	uint32_t n_slots, slots_used, free_slot; /* capacity; ever used; first free */
 	uint32_t n_cells;                        /* registered */
 	struct ids ids, sockets;                 /* their places by id, and by channel */

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "daemon/cells.h"
 #include "daemon/emit.h"
+#include "daemon/evidence.h"
 #include "daemon/hub.h"
 #include "daemon/opener.h"
 #include "daemon/runs.h"
@@ -162,6 +163,8 @@ static int drain_step(struct line *line, uint32_t i, struct cht_err *err)
 	while (slot->conns != NOBODY)
 		conns_close(line, slot->conns, CLOSE_HOST_STOPS);
 	r = cells_flush_one(line, slot, err);
+	if (r == 0)
+		r = evidence_emit(line, slot, err);
 	wait_for_disk(line, slot, SLOT_FLUSHED);
 	return r;
 }

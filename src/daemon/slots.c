@@ -9,6 +9,7 @@
 #include "base/program.h"
 #include "control/control.h"
 #include "daemon/cells.h"
+#include "daemon/evidence.h"
 #include "daemon/slots.h"
 #include "daemon/witness.h"
 
@@ -126,6 +127,8 @@ int slots_open(struct line *line, struct cht_err *err)
 	line->conns_bytes = (line->n_conns + 1) * sizeof(struct conn);
 	line->slots = calloc(line->n_slots + 1, sizeof(*line->slots));
 	r = kept_open(line, err);
+	if (r == 0)
+		r = evidence_open(line, err);
 	if (r < 0)
 		return r;
 	line->met = reserve((line->n_slots + 1) * (size_t)MET_BYTES);
@@ -290,6 +293,7 @@ void slot_drop(struct line *line, uint32_t i)
 	sorted_remove(&line->by_id, i);
 	ids_remove(&line->sockets, i);
 	forget_met(line, i);
+	evidence_forget(line, i);
 	free(slot->texts);
 	slot->texts = NULL;
 	registration_free(&slot->registration);
@@ -309,6 +313,7 @@ void slots_free(struct line *line)
 		registration_free(&line->slots[i].registration);
 	}
 	stating_close(line);
+	evidence_close(line);
 	deadlines_close(&line->deadlines);
 	ids_close(&line->ids);
 	ids_close(&line->sockets);

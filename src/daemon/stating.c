@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "daemon/cells.h"
 #include "daemon/emit.h"
+#include "daemon/evidence.h"
 #include "daemon/hub.h"
 #include "daemon/slots.h"
 #include "daemon/witness.h"
@@ -230,6 +231,7 @@ bool stating_emit(struct line *line, uint32_t i, const struct control_request *r
 		return control_refuse(error, 503, "ledger_full", "%s", why.text);
 	cell_stamp_stated(&slot->cell, &facts, &line->now, &stamped);
 	line->hub_status = line_emit(line, slot, &stamped, &line->hub_err);
+	evidence_note_stated(line, i, facts.text);
 	return true;
 }
 

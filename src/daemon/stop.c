@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "daemon/cells.h"
 #include "daemon/emit.h"
+#include "daemon/evidence.h"
 #include "daemon/host.h"
 #include "daemon/hub.h"
 #include "daemon/moves.h"
@@ -60,8 +61,13 @@ static int drain(struct line *line, struct cht_err *err)
 
 static int seal_all(struct line *line, struct cht_err *err)
 {
-	int r = line_await_durable(line, err);
+	int r = 0;
 
+	for (uint32_t i = 0; i < line->slots_used && r == 0; i++)
+		if (slot_is_open(&line->slots[i]))
+			r = evidence_emit(line, &line->slots[i], err);
+	if (r == 0)
+		r = line_await_durable(line, err);
 	for (uint32_t i = 0; i < line->slots_used && r == 0; i++)
 		if (slot_is_open(&line->slots[i]))
 			r = runs_seal(line, &line->slots[i], STR("requested"), err);

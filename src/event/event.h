@@ -87,6 +87,10 @@ bool event_data_find(struct cht_str data, const char *path, struct cht_str *valu
 /* The same as an unsigned number, from a JSON number or a decimal string; absent: false. */
 bool event_data_u64(struct cht_str data, const char *path, uint64_t *value);
 
+/* The next value of a list that event_data_find gave, or of values with commas between; *rest moves
+ * on behind it. False at the end. */
+bool event_list_next(struct cht_str *rest, struct cht_str *value);
+
 /* A signed envelope taken apart: {"event":…,"signerKid":"…","algorithm":"…","signature":"…"}
  * in exactly this order, then notBefore and notAfter if present. */
 struct envelope_view {

@@ -470,6 +470,7 @@ static const put_facts_fn put_facts[EV_N_KINDS] = {
 	[EV_GUEST_AGENT_SILENCED] = put_silenced,
 	[EV_GUEST_AGENT_RESUMED] = put_agent_resumed,
 	[EV_CELL_STATE_CHANGED] = put_state_changed,
+	[EV_CELL_EVIDENCE_BUNDLE] = render_bundle,
 	[EV_HOST_STARTED] = put_host_started,
 	[EV_HOST_STOPPED] = put_host_stopped,
 	[EV_LOG_OPENED] = put_log_opened,

@@ -81,6 +81,18 @@ bool event_data_u64(struct cht_str data, const char *path, uint64_t *value)
 	return read_u64(text, UINT64_MAX, value);
 }
 
+bool event_list_next(struct cht_str *rest, struct cht_str *value)
+{
+	size_t at = rest->len > 0 && (rest->ptr[0] == '[' || rest->ptr[0] == ','), end;
+
+	if (at >= rest->len || rest->ptr[at] == ']')
+		return false;
+	end = value_end(*rest, at);
+	*value = (struct cht_str){ rest->ptr + at, end - at };
+	*rest = (struct cht_str){ rest->ptr + end, rest->len - end };
+	return true;
+}
+
 bool event_id_read(struct cht_str id, struct run_bits *bits, uint64_t *sequence)
 {
 	static const struct cht_str prefix = STR_INIT("urn:cellos:event:");

@@ -45,5 +45,8 @@ void render_reading(struct buf *b, struct event_renderer *r, const struct cht_st
 void render_host(struct buf *b, struct event_renderer *r, const struct cht_stamped *s);
 /* data of one kind, members of every event included. */
 void render_facts(struct buf *b, const struct cht_stamped *s);
+/* The members of cell.evidence_bundle. */
+struct members;
+void render_bundle(struct members *m, const struct cht_stamped *s);
 
 #endif

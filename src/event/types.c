@@ -21,6 +21,10 @@
 		noticed_by, inputs                                                                 \
 	}
 
+/* One that others named, as it is there. */
+#define BUNDLE_NAME "cell.evidence_bundle"
+#define BUNDLE_TYPE "dev.cellos.events.cell.evidence_bundle.v1.emitted"
+
 #define READING(kind, name)                                                                        \
 	[kind] = { kind,                                                                           \
 		   "host." name,                                                                   \
@@ -63,6 +67,9 @@ const struct event_type event_types[EV_N_KINDS] = {
 	     "[\"frames\",\"clock_monotonic\"]"),
 	HOST(EV_CELL_STATE_CHANGED, "cell.state_changed", "derived", "host.silence",
 	     "[\"frames\",\"connections\",\"statements\",\"witnesses\",\"clock_monotonic\"]"),
+	[EV_CELL_EVIDENCE_BUNDLE] = { EV_CELL_EVIDENCE_BUNDLE, BUNDLE_NAME, sizeof(BUNDLE_NAME) - 1,
+				      BUNDLE_TYPE, CHT_SOURCE_HOST_URI, "derived", "host.run",
+				      "[\"events\",\"statements\"]" },
 	HOST(EV_HOST_STARTED, "host.started", "observed", "host.line",
 	     "[\"boot_id\",\"uname\",\"adjtimex\",\"run_table\",\"ledger\"]"),
 	HOST(EV_HOST_STOPPED, "host.stopped", "observed", "host.line", "[\"signal\"]"),
@@ -95,6 +102,8 @@ static struct cht_str short_name(struct cht_str type)
 		return (struct cht_str){ type.ptr + ours.len, type.len - ours.len };
 	if (str_starts(type, readings))
 		return (struct cht_str){ type.ptr + readings.len, type.len - readings.len };
+	if (str_eq(type, STR(BUNDLE_TYPE)))
+		return STR(BUNDLE_NAME);
 	return (struct cht_str){ NULL, 0 };
 }
 
@@ -114,7 +123,7 @@ const struct event_type *event_type_find(struct cht_str type)
 		if (name.len > 0 && name.len + skip == row->name_len &&
 		    memcmp(name.ptr, row->name + skip, name.len) == 0 &&
 		    is_reading(str_of(row->type)) == (skip > 0))
-			return row;
+			return str_eq(type, str_of(row->type)) ? row : NULL;
 	}
 	return NULL;
 }

@@ -47,6 +47,8 @@ READINGS = {f"host.{p}" for p in ("fc_metrics", "cgroup", "nftables", "tap_link"
 
 def type_of(name):
     """The CloudEvents type of what is called so for short."""
+    if name == "cell.evidence_bundle":
+        return "dev.cellos.events.cell.evidence_bundle.v1.emitted"
     if name in READINGS:
         return PREFIX.replace(".v1.", ".host.v1.") + name.removeprefix("host.")
     return PREFIX + name
@@ -80,7 +82,7 @@ def broken(event):
 FREE = {"guestComm", "agentVersion", "capability", "destAddr", "exe", "path", "protocol", "reason",
         "socket", "cause", "bootId", "kernel", "version", "mechanism", "source", "cellId", "id",
         "probeSource", "endpoint", "cgroupLeaf", "table", "command", "sysfs", "iface", "chain", "ruleRepr",
-        "sampleErrorText"}
+        "sampleErrorText", "specId"}
 
 
 def check_event(validator, name, line):

@@ -26,6 +26,17 @@ static void check_reading(const struct event_type *t)
 	CHECK(!event_type_is_below(str_of(event_types[EV_HOST_STARTED].type), str_of(t->name)));
 }
 
+/* Named as its readers on the Rust side look for it. */
+static void check_bundle(const struct event_type *t)
+{
+	CHECK(strcmp(t->type, "dev.cellos.events.cell.evidence_bundle.v1.emitted") == 0);
+	CHECK(event_type_is_below(str_of(t->type), STR("cell")));
+	CHECK(event_type_is_below(str_of(t->type), STR("cell.evidence_bundle")));
+	CHECK(event_type_is_below(str_of(t->type), str_of(t->type)));
+	CHECK(!event_type_is_below(str_of(t->type), STR("cell.evidence")));
+	CHECK(!event_type_is_below(str_of(t->type), STR("cell.state_changed")));
+}
+
 static void test_each_kind_has_a_whole_row(void **state)
 {
 	(void)state;
@@ -38,6 +49,10 @@ static void test_each_kind_has_a_whole_row(void **state)
 		CHECK((t->noticed_by == NULL) == event_is_declaration(t->kind));
 		if (event_is_reading(t->kind)) {
 			check_reading(t);
+			continue;
+		}
+		if (t->kind == EV_CELL_EVIDENCE_BUNDLE) {
+			check_bundle(t);
 			continue;
 		}
 		CHECK(strncmp(t->type, prefix, sizeof(prefix) - 1) == 0);
@@ -60,6 +75,8 @@ static void test_a_type_finds_its_row_and_nothing_else(void **state)
 		"dev.cellos.events.cell.observability.v1.run.openedx",
 		"dev.cellos.events.cell.observability.v2.run.opened",
 		"run.opened",
+		"dev.cellos.events.cell.observability.v1.cell.evidence_bundle",
+		"dev.cellos.events.cell.evidence_bundle.v1.emitted.",
 	};
 
 	(void)state;

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The evidence bundle of a run: what its orchestrator said of its end, and which events there are."""
+
+import json
+import os
+
+import jsonschema
+
+from control import hub, of_cell
+from rig import check, cht, connect, equal, frame, main, short, wait_for
+
+ROOT = os.environ["CHT_SOURCE_ROOT"]
+TYPE = "dev.cellos.events.cell.evidence_bundle.v1.emitted"
+LIFE = "dev.cellos.events.cell."
+STARTED = {"type": LIFE + "lifecycle.v1.started", "id": "urn:cellos:event:s"}
+COMPLETED = {"type": LIFE + "command.v1.completed", "id": "urn:cellos:event:c", "time": "2026-01-02T03:04:04Z"}
+DESTROYED = {"type": LIFE + "lifecycle.v1.destroyed", "id": "urn:\"\\ü", "time": "2026-01-02T03:04:05.678Z"}
+
+
+def fits_schema(event):
+    with open(f"{ROOT}/docs/schema/cell.evidence_bundle.json", encoding="utf-8") as f:
+        jsonschema.Draft202012Validator(json.load(f)).validate(event)
+
+
+def state(c, cell, *lifecycle):
+    c.ask("PATCH", "/cells/" + cell, {"lifecycle": list(lifecycle)})
+
+
+def send(c, d, cell, n):
+    with connect(f"{d}/{cell}") as s:
+        s.sendall(frame() * n)
+        wait_for("frames", lambda: c.get("/cells/" + cell)["frames"]["stored"] >= n)
+
+
+def test_a_stated_end_gives_a_bundle_before_the_seal(d):
+    with hub(d) as (_, c):
+        c.put("a", {"path": d + "/a", "run": "run-1", "spec": "sha256:ab"})
+        state(c, "a", STARTED)
+        send(c, d, "a", 3)
+        state(c, "a", COMPLETED, DESTROYED)
+        gone = c.ask("DELETE", "/cells/a", {"residueClass": "documented_exception", "residueException": "kept \"x\""})
+        mine = of_cell(d, "a")
+        equal([e["type"] for e in mine].count(TYPE), 1, "bundles")
+        equal([short(e) for e in mine[-2:]], [TYPE, "run.sealed"], "the end")
+        equal(gone["sequence"], len(mine), "it has a number like all others")
+        bundle = mine[-2]
+        fits_schema(bundle)
+        data = bundle["data"]
+        equal(list(data), sorted(data), "its keys are sorted")
+        equal(data["cellDestroyedEventRef"], DESTROYED["id"], "the end")
+        equal(data["lifecycleEventRefs"], {"started": STARTED["id"], "commandCompleted": COMPLETED["id"],
+                                           "destroyed": DESTROYED["id"]}, "references")
+        equal(data["lifecycle"], [{k: v for k, v in e.items() if k != "id"} for e in (STARTED, COMPLETED, DESTROYED)], "life")
+        spawned = [e for e in mine if short(e) == "guest.process_spawned"]
+        equal([r["eventId"] for r in data["guestEventRefs"]], [e["id"] for e in spawned], "events of the guest")
+        equal([r["type"] for r in data["guestEvents"]], [e["type"] for e in spawned], "their types")
+        equal((data["references"], data["residueClass"], data["residueException"]),
+              ("all", "documented_exception", "kept \"x\""), "the rest")
+        check(data["attestations"]["envelopeSignature"].startswith("checkpoint:"), "who signs")
+        equal(mine[-1]["data"]["counts"]["cell.evidence_bundle"], 1, "the seal counts it")
+    report = json.loads(cht("verify", d + "/s", "-o", "json", want=None).stdout)
+    equal((report["integrity"]["findings"], report["completeness"]["answer"]), (0, "incomplete"), "agents do not count")
+
+
+def test_without_a_stated_end_there_is_none(d):
+    near = {**DESTROYED, "type": LIFE + "undestroyed"}
+    with hub(d) as (_, c):
+        for cell, said in (("a", None), ("b", (STARTED, COMPLETED)), ("c", (near,))):
+            c.put(cell, {"path": f"{d}/{cell}"})
+            if said:
+                state(c, cell, *said)
+            c.ask("DELETE", "/cells/" + cell, {"residueClass": "none"})
+            check(TYPE not in [e["type"] for e in of_cell(d, cell)], f"{cell} has a bundle")
+
+
+def test_the_next_tenant_of_a_place_begins_anew(d):
+    with hub(d) as (_, c):
+        for n in (2, 1):
+            c.put("a", {"path": d + "/a", "run": f"run-{n}"})
+            send(c, d, "a", n)
+            state(c, "a", DESTROYED)
+            c.delete("a")
+            mine = [e for e in of_cell(d, "a") if e["data"]["runId"] == f"run-{n}"]
+            equal(len(mine[-2]["data"]["guestEventRefs"]), n, "events of its own")
+            check("residueClass" not in mine[-2]["data"], "nothing was said of what is left")
+        c.put("a", {"path": d + "/a", "run": "run-3"})
+        c.delete("a")
+        mine = [e for e in of_cell(d, "a") if e["data"]["runId"] == "run-3"]
+        equal([short(e) for e in mine], ["run.opened", "run.sealed"], "a tenant that said nothing")
+
+
+def test_a_long_run_is_counted_instead(d):
+    with hub(d) as (_, c):
+        c.put("a", {"path": d + "/a"})
+        send(c, d, "a", 500)
+        state(c, "a", DESTROYED)
+        c.delete("a")
+        mine = of_cell(d, "a")
+        data = mine[-2]["data"]
+        fits_schema(mine[-2])
+        spawned = [e for e in mine if short(e) == "guest.process_spawned"]
+        equal(data["references"], "first_and_last", "what the references are")
+        equal([r["eventId"] for r in data["guestEventRefs"]], [spawned[0]["id"], spawned[-1]["id"]], "references")
+        equal(data["guestEvents"], [{"count": 500, "type": spawned[0]["type"]}], "counts")
+
+
+def test_what_is_stated_is_bounded(d):
+    many = [{"type": "t" * 120, "id": f"{i:0250}"} for i in range(16)]
+    with hub(d) as (_, c):
+        c.put("a", {"path": d + "/a"})
+        for _ in range(3):
+            state(c, "a", *many)
+        state(c, "a", DESTROYED)
+        c.delete("a")
+        bundle = of_cell(d, "a")[-2]
+        fits_schema(bundle)
+        data = bundle["data"]
+        equal(len(data["lifecycle"]) + data["lifecycleOmitted"], 3 * 16 + 1, "all are there or counted")
+        equal(data["cellDestroyedEventRef"], DESTROYED["id"], "the end is never left out")
+
+
+if __name__ == "__main__":
+    main(globals())
