@@ -230,9 +230,8 @@ static void sample_log_opened(struct sample *x, enum sample_size size)
 	"\"platform\":\"ci\",\"tenantId\":\"t\"},\"keepaliveWindowMs\":500,\"limits\":{"           \
 	"\"connections\":1},"                                                                      \
 	"\"probes\":{\"cgroup\":{\"cgroupLeaf\":\"/sys/fs/cgroup/"                                 \
-	"a\"},\"fc_metrics\":{\"endpoint\":"                                                       \
-	"\"/run/"                                                                                  \
-	"m\"},\"nftables\":{\"family\":\"inet\",\"table\":\"f\"},\"tap_link\":{\"iface\":"         \
+	"a\"},\"fc_metrics\":{\"endpoint\":\"/run/m\",\"fifo\":\"/run/m\"},"                       \
+	"\"nftables\":{\"family\":\"inet\",\"table\":\"f\"},\"tap_link\":{\"iface\":"              \
 	"\"tap0\"},"                                                                               \
 	"\"vmm_proc\":{}},\"traceparent\":\"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-" \
 	"01\","                                                                                    \

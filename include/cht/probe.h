@@ -95,6 +95,7 @@ struct cht_reading {
 	struct cht_str error, error_text;
 	enum cht_probe_says says;
 	struct cht_probe_traffic traffic;
+	bool has_more; /* another one may be there already: of metrics, the next line */
 };
 
 struct cht_probe; /* opaque */
@@ -103,10 +104,10 @@ struct cht_probe; /* opaque */
  * CHT_E_RANGE names an option that cannot be; CHT_E_UNSUPPORTED, CHT_E_NOMEM. The caller frees. */
 CHT_API int cht_probe_open(struct cht_probe **out, const struct cht_probe_options *options,
 			   struct cht_err *err) CHT_CHECKED;
-/* A descriptor that becomes readable when there is something to read of, before its time: an
- * out-of-memory kill, a link that goes down, a line of metrics, the VMM's end. -1: this source is
- * only read in its time. May change with each reading. */
-CHT_API int cht_probe_fd(const struct cht_probe *probe);
+/* A descriptor, and what poll(2) is to ask it for, that is ready when there is something to read of
+ * before its time: an out-of-memory kill, a link that goes down, a line of metrics, the VMM's end.
+ * -1: this source is only read in its time. Both may change with each reading. */
+CHT_API int cht_probe_fd(const struct cht_probe *probe, short *events);
 /* One reading. 1: *out is it, failed or not (out->error). 0: there is nothing since the last one:
  * of metrics no line was written. Never fails. */
 CHT_API int cht_probe_read(struct cht_probe *probe, const struct cht_now *now,

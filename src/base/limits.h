@@ -45,6 +45,11 @@ enum {
 	LIMIT_PARTIAL_BLOCKS_MOST = 1024,
 	/* The body of one frame of the largest size. */
 	LIMIT_LEDGER_BYTES_LEAST = 65536,
+	/* Between two readings of a probe, in ms: more often is polling; and a day. */
+	LIMIT_PROBE_MS_LEAST = 100,
+	LIMIT_PROBE_MS_MOST = 86400000,
+	/* The kernel's own. */
+	LIMIT_PID_MOST = 1 << 22,
 };
 /* A day: later than that, nobody waits for what is told. [limits] stall, [silence], and of one cell
  * its keep-alive window. */
@@ -59,6 +64,10 @@ enum {
 #define LIMIT_PROVOKED_EVENT_NS NS_PER_S
 /* Over the ledger quota: one gap event a minute. */
 #define LIMIT_QUOTA_EVENT_NS (60 * NS_PER_S)
+/* Between two readings of a probe that is not asked for otherwise; and of one whose source calls.
+ */
+#define LIMIT_PROBE_NS     (10 * NS_PER_S)
+#define LIMIT_PROBE_GAP_NS NS_PER_S
 /* From registration to the first frame. [limits] boot_window */
 #define LIMIT_BOOT_WINDOW_NS (60 * NS_PER_S)
 /* So often the host says that it is there: what a clock or a host did in between has these bounds.

@@ -124,8 +124,10 @@ static const struct member members[] = {
 	{ "keepaliveWindowMs", PUT | PASS, true, 0, "1 to 86400000", member_keepalive },
 	{ "vmmPid", PUT | PASS, true, 0, "a process id", member_vmm_pid },
 	{ "probes", PUT | PASS, true, 0,
-	  "an object of fc_metrics {endpoint}, cgroup {cgroupLeaf}, nftables {family, table}, "
-	  "tap_link {iface}, vmm_proc {}",
+	  "an object of fc_metrics {fifo|file, endpoint?, apiSocket?, flush?}, cgroup "
+	  "{cgroupLeaf}, "
+	  "nftables {family, table, netns?}, tap_link {iface, netns?}, vmm_proc {}, each with "
+	  "intervalMs?",
 	  member_probes },
 	{ "authorised", PUT | PASS, true, 0,
 	  "a list of 1 to 16 probe sources such as \"guest.process.spawned\" or \"host.cgroup\"",

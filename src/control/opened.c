@@ -7,9 +7,6 @@
 #include "control/member.h"
 
 enum {
-	PID_MOST = 1 << 22, /* the kernel's own bound */
-	INPUT_MAX = 1023,
-	INPUTS_MAX = 2,
 	AUTHORISED_MAX = 16,
 	NAME_MAX_LEN = 256,
 	LABELS_MAX = 16,
@@ -29,61 +26,10 @@ bool member_keepalive(const json_t *value, struct control_request *out, size_t a
 bool member_vmm_pid(const json_t *value, struct control_request *out, size_t at)
 {
 	(void)at;
-	if (!member_is_integer(value, 1, PID_MOST))
+	if (!member_is_integer(value, 1, LIMIT_PID_MOST))
 		return false;
 	out->vmm_pid = (uint32_t)json_integer_value(value);
 	return true;
-}
-
-/* Each with the inputs that its readings name. */
-static const struct probe {
-	const char *name;
-	const char *inputs[INPUTS_MAX + 1];
-} probes[] = {
-	{ "fc_metrics", { "endpoint" } },
-	{ "cgroup", { "cgroupLeaf" } },
-	{ "nftables", { "family", "table" } },
-	{ "tap_link", { "iface" } },
-	{ "vmm_proc", { NULL } },
-};
-
-static const struct probe *find_probe(struct cht_str name)
-{
-	for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++)
-		if (str_eq(name, str_of(probes[i].name)))
-			return &probes[i];
-	return NULL;
-}
-
-static bool has_inputs(const struct probe *probe, const json_t *value)
-{
-	size_t n = 0;
-
-	while (probe->inputs[n] != NULL) {
-		struct cht_str s = member_text(json_object_get(value, probe->inputs[n]));
-
-		if (!member_is_plain(s, INPUT_MAX))
-			return false;
-		n++;
-	}
-	return json_is_object(value) && json_object_size(value) == n;
-}
-
-bool member_probes(const json_t *value, struct control_request *out, size_t at)
-{
-	json_t *object = (json_t *)(uintptr_t)value, *inputs;
-	const char *name;
-
-	(void)out;
-	(void)at;
-	json_object_foreach(object, name, inputs)
-	{
-		const struct probe *probe = find_probe(str_of(name));
-
-		if (probe == NULL || !has_inputs(probe, inputs))
-			return false;
-	}
-	return json_object_size(value) > 0;
 }
 
 /* As probeSource has it in data. */
@@ -92,7 +38,7 @@ static bool is_probe_source(struct cht_str s)
 	static const struct cht_str guest = STR_INIT("guest."), host = STR_INIT("host.");
 
 	if (str_starts(s, host))
-		return find_probe((struct cht_str){ s.ptr + host.len, s.len - host.len }) != NULL;
+		return member_is_probe(s);
 	return str_starts(s, guest) &&
 	       cht_source_is_known((struct cht_str){ s.ptr + guest.len, s.len - guest.len });
 }

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "daemon/emit.h"
+#include "daemon/probes.h"
 #include "daemon/slots.h"
 
 enum {
@@ -327,7 +328,11 @@ static int serve(struct line *line, uint32_t i, struct cht_err *err)
 		return 0;
 	}
 	r = line->is_short ? 0 : cells_emit_due(line, slot, err);
+	if (r == 0 && !line->is_short)
+		r = probes_turn(line, i, err);
 	at = line->is_short ? UINT64_MAX : cell_deadline(&slot->cell);
+	if (!line->is_short && probes_deadline(slot) < at)
+		at = probes_deadline(slot);
 	if (slot->paused_until_ns != 0 && slot->paused_until_ns < at)
 		at = slot->paused_until_ns;
 	deadlines_set(&line->deadlines, i, at);

@@ -9,6 +9,7 @@
 #include "daemon/agents.h"
 #include "daemon/cells.h"
 #include "daemon/emit.h"
+#include "daemon/probes.h"
 #include "daemon/witness.h"
 
 static void leave_alone(struct line *line, uint32_t at)
@@ -117,6 +118,7 @@ void conns_open(struct line *line, uint32_t i, uint32_t at, int fd, const struct
 	c->facts.peer_uid = peer->uid;
 	kept_note_conn(line, at);
 	conns_link(line, i, at);
+	probes_meet(line, i, peer->pid);
 }
 
 /* A body that does not decode. True when the connection has sent too many of them. */

@@ -17,8 +17,8 @@ _Static_assert((size_t)CONTROL_RECEIPT_MAX >= (size_t)HANDOFF_RECEIPT_MAX,
 static const char *const states[] = {
 	[SLOT_BINDING] = "opening",  [SLOT_BOUND] = "opening",      [SLOT_OPENING] = "opening",
 	[SLOT_OPEN] = "open",        [SLOT_UNBINDING] = "draining", [SLOT_DRAINING] = "draining",
-	[SLOT_FLUSHED] = "draining", [SLOT_SEALING] = "sealing",    [SLOT_SEALED] = "sealed",
-	[SLOT_FREE] = "free",
+	[SLOT_PROBING] = "draining", [SLOT_FLUSHED] = "draining",   [SLOT_SEALING] = "sealing",
+	[SLOT_SEALED] = "sealed",    [SLOT_FREE] = "free",
 };
 
 /* Who waits for a cell to come is not who waits for it to go. */

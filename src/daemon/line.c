@@ -14,6 +14,7 @@
 #include "daemon/hub.h"
 #include "daemon/moves.h"
 #include "daemon/opener.h"
+#include "daemon/probes.h"
 #include "daemon/reload.h"
 #include "daemon/witness.h"
 
@@ -136,6 +137,8 @@ static int turn_events(struct line *line, const struct epoll_event *events, int 
 		case FD_VMM: witness_on_end(line, ref.slot, ref.gen); break;
 		case FD_CONNECTIONS: *connections = true; break;
 		case FD_CONNECTION: break; /* only in the second set */
+		case FD_PROBE:
+		default: probes_on_ready(line, ref.slot, ref.gen, ref.kind - FD_PROBE); break;
 		}
 	}
 	return r;

@@ -11,6 +11,7 @@
  * stating.c what is stated there of a cell
  * cells.c   accept, limits, deadlines
  * witness.c what is known of a VM beside its frames
+ * probes.c  readings of the host's own sources
  * conns.c   connections: one's turn, from bytes to events
  * start.c   the scribe, the sockets
  * asked.c   signals
@@ -85,6 +86,7 @@ enum slot_state {
 	SLOT_OPEN,      /* registered: its VM may boot */
 	SLOT_UNBINDING, /* to go: its socket's name is to be removed */
 	SLOT_DRAINING,  /* what the kernel holds of it is read */
+	SLOT_PROBING,   /* nobody is connected; its probes are read once more */
 	SLOT_FLUSHED,   /* all is told, and not durable yet */
 	SLOT_SEALING,   /* run.sealed is not durable yet */
 	SLOT_SEALED,    /* it is */
@@ -122,7 +124,8 @@ struct slot {
 	struct frame_quota quota;
 	uint32_t conns; /* first of its connections, or NOBODY */
 	uint32_t n_conns;
-	int vmm_fd; /* pidfd; -1: not watched */
+	int vmm_fd;              /* pidfd; -1: not watched */
+	struct watches *watches; /* its probes; null: it has none */
 	int table_slot;
 	uint16_t kept_name;
 	bool is_static;            /* of the configuration */
@@ -198,11 +201,13 @@ struct line {
 	struct conn *conns;
 	uint32_t n_conns, conns_used, free_conn; /* capacity; ever used; first free */
 	uint32_t conns_open, vmms_watched;
-	uint32_t n_spare;        /* descriptors for both */
-	uint32_t give_up_at;     /* whose VMM is no longer watched first */
-	uint32_t partial;        /* connections in the middle of a frame */
-	struct control *control; /* null: nobody may ask */
-	struct passing *passing; /* null: no listener is passed in */
+	uint32_t probes_asked, probes_waiting; /* of the opener; that could not ask it yet */
+	uint32_t probes_at;                    /* whose turn it is among these */
+	uint32_t n_spare;                      /* descriptors for both */
+	uint32_t give_up_at;                   /* whose VMM is no longer watched first */
+	uint32_t partial;                      /* connections in the middle of a frame */
+	struct control *control;               /* null: nobody may ask */
+	struct passing *passing;               /* null: no listener is passed in */
 	struct stating stating;
 	struct reload reload;
 	struct control_access writers, readers;

@@ -88,18 +88,24 @@ static int set_of(const struct loop *loop, enum fd_kind kind)
 	return kind == FD_CONNECTION ? loop->conn_fd : loop->main_fd;
 }
 
+int loop_add_for(struct loop *loop, int fd, enum fd_kind kind, uint32_t slot, uint32_t gen,
+		 uint32_t events)
+{
+	union fd_ref ref = { .slot = slot };
+	struct epoll_event event = { .events = events };
+
+	ref.gen = gen & 0xffffff;
+	ref.kind = (uint32_t)kind & 0xff;
+	event.data.u64 = ref.u64;
+	return epoll_ctl(set_of(loop, kind), EPOLL_CTL_ADD, fd, &event) < 0 ? CHT_E_IO : 0;
+}
+
 int loop_add(struct loop *loop, int fd, enum fd_kind kind, uint32_t slot, uint32_t gen,
 	     struct cht_err *err)
 {
-	union fd_ref ref = { .slot = slot };
-	struct epoll_event event = { .events = EPOLLIN };
+	int r = loop_add_for(loop, fd, kind, slot, gen, EPOLLIN);
 
-	ref.gen = gen & 0xffffff;
-	ref.kind = kind;
-	event.data.u64 = ref.u64;
-	if (epoll_ctl(set_of(loop, kind), EPOLL_CTL_ADD, fd, &event) < 0)
-		return cht_fail(err, CHT_E_IO, errno, "epoll_ctl");
-	return 0;
+	return r < 0 ? cht_fail(err, r, errno, "epoll_ctl") : 0;
 }
 
 void loop_remove(struct loop *loop, int fd, enum fd_kind kind)

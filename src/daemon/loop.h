@@ -23,6 +23,7 @@ enum fd_kind {
 	FD_VSOCK,       /* the listener of all cells with a CID */
 	FD_VMM,         /* slot: a cell; a pidfd of its VMM */
 	FD_CONNECTION,  /* slot: a connection; only in the second set */
+	FD_PROBE,       /* and as many more as there are kinds of probe. slot: a cell */
 };
 
 /* A stale event cannot reach a reused slot: gen tells it from its last tenant. */
@@ -60,6 +61,9 @@ void loop_close(struct loop *loop);
 /* Adds fd for reading. Connections go to the second set, all else to the first. */
 int loop_add(struct loop *loop, int fd, enum fd_kind kind, uint32_t slot, uint32_t gen,
 	     struct cht_err *err) CHT_CHECKED;
+/* The same in the first set, for what poll(2) calls events. */
+int loop_add_for(struct loop *loop, int fd, enum fd_kind kind, uint32_t slot, uint32_t gen,
+		 uint32_t events) CHT_CHECKED;
 /* Removes it again; must come before the close. */
 void loop_remove(struct loop *loop, int fd, enum fd_kind kind);
 /* Reads no connection, or all again. */

@@ -10,6 +10,7 @@
 #include "daemon/evidence.h"
 #include "daemon/hub.h"
 #include "daemon/opener.h"
+#include "daemon/probes.h"
 #include "daemon/runs.h"
 #include "daemon/slots.h"
 #include "daemon/witness.h"
@@ -96,7 +97,7 @@ static int open_step(struct line *line, uint32_t i, struct cht_err *err)
 		witness_watch(line, i, slot->registration.vmm_pid);
 	deadlines_set(&line->deadlines, i, cell_deadline(&slot->cell));
 	wait_for_disk(line, slot, SLOT_OPENING);
-	return r;
+	return r < 0 ? r : probes_open(line, i, err);
 }
 
 static void begin_leave(struct line *line, uint32_t i)
@@ -162,6 +163,24 @@ static int drain_step(struct line *line, uint32_t i, struct cht_err *err)
 		return r;
 	while (slot->conns != NOBODY)
 		conns_close(line, slot->conns, CLOSE_HOST_STOPS);
+	slot->state = SLOT_PROBING;
+	if (line->stop_signal == 0)
+		probes_begin_last(line, i);
+	slot->until_ns = line->now.monotonic_ns + LIMIT_PROBE_GAP_NS;
+	deadlines_set(&line->deadlines, i, slot->until_ns);
+	return 0;
+}
+
+/* The opener may be long about it, or gone. */
+static int probe_step(struct line *line, uint32_t i, struct cht_err *err)
+{
+	struct slot *slot = &line->slots[i];
+	int r = line->stop_signal == 0 ? probes_turn(line, i, err) : 0;
+
+	if (r < 0 || !line_has_room(line) ||
+	    (!probes_have_ended(slot) && line->now.monotonic_ns < slot->until_ns &&
+	     line->stop_signal == 0))
+		return r;
 	r = cells_flush_one(line, slot, err);
 	if (r == 0)
 		r = evidence_emit(line, slot, err);
@@ -234,6 +253,7 @@ static int step(struct line *line, uint32_t i, bool *stays, struct cht_err *err)
 		slot_drop(line, i);
 		break;
 	case SLOT_DRAINING: return drain_step(line, i, err);
+	case SLOT_PROBING: return probe_step(line, i, err);
 	case SLOT_FLUSHED:
 		return is_durable && line_has_room_for_one(line) ? seal_step(line, slot, err) : 0;
 	case SLOT_SEALING: return is_durable ? ask_receipt(line, slot, slot->sealed_index, err) : 0;
@@ -279,7 +299,9 @@ bool moves_have_work(const struct line *line)
 
 		if (((state == SLOT_BINDING || state == SLOT_UNBINDING) && may_ask) ||
 		    state == SLOT_OPEN || state == SLOT_SEALED ||
-		    (state == SLOT_DRAINING && !line->is_full && !line->is_short))
+		    ((state == SLOT_DRAINING ||
+		      (state == SLOT_PROBING && probes_have_ended(slot))) &&
+		     !line->is_full && !line->is_short))
 			return true;
 	}
 	return false;

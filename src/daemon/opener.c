@@ -20,6 +20,7 @@
 #include "daemon/join.h"
 #include "daemon/moves.h"
 #include "daemon/opener.h"
+#include "daemon/probes.h"
 #include "daemon/reload.h"
 
 /* No place's: what the start waits for, one at a time. */
@@ -38,7 +39,7 @@ static int on_gone(struct line *line, struct cht_err *err)
 	loop_remove(&line->loop, line->opener.sock, FD_OPENER);
 	fd_close(&line->opener.sock);
 	line->opener_is_gone = true;
-	line->n_asked = 0;
+	line->n_asked = line->probes_asked = 0;
 	if (!line->is_ready)
 		return cht_fail(err, CHT_E_PEER, 0, "cht-opener ended without a word");
 	diag(DIAG_ERROR, "cht-opener ended: stopping, and sockets are left behind");
@@ -72,6 +73,12 @@ static int on_bound(struct line *line, uint32_t i, const struct opening_answer *
 	return moves_on_bound(line, i, fd, &why, err);
 }
 
+/* What only probes ask for. */
+static bool is_for_probe(uint32_t kind)
+{
+	return kind == OPENING_READ || kind == OPENING_FIFO;
+}
+
 static int on_answer(struct line *line, const struct opening_answer *answer, int fd,
 		     struct cht_err *err)
 {
@@ -79,6 +86,8 @@ static int on_answer(struct line *line, const struct opening_answer *answer, int
 	struct slot *slot = i < line->slots_used ? &line->slots[i] : NULL;
 	enum slot_state state = answer->kind == OPENING_BIND ? SLOT_BINDING : SLOT_UNBINDING;
 
+	if (is_for_probe(answer->kind))
+		return probes_on_answer(line, answer, fd, err);
 	if (fd >= 0 && answer->kind == OPENING_BIND && check_listener(fd, err) < 0) {
 		fd_close(&fd);
 		return CHT_E_PEER;
@@ -414,6 +423,14 @@ int opener_ask_unlink(struct line *line, uint32_t i, struct cht_err *err)
 		return 0;
 	request.made = line->slots[i].made;
 	return ask(line, i, &request, err);
+}
+
+int opener_ask_for_probe(struct line *line, const struct opening_request *request,
+			 struct cht_err *err)
+{
+	struct opening_request copy = *request;
+
+	return ask(line, NOBODY, &copy, err);
 }
 
 int opener_ask_conf(struct line *line, const char *path, struct cht_err *err)

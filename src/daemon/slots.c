@@ -10,6 +10,7 @@
 #include "control/control.h"
 #include "daemon/cells.h"
 #include "daemon/evidence.h"
+#include "daemon/probes.h"
 #include "daemon/slots.h"
 #include "daemon/witness.h"
 
@@ -289,6 +290,7 @@ void slot_drop(struct line *line, uint32_t i)
 
 	cells_close_listener(line, slot);
 	witness_drop(line, slot);
+	probes_close(line, slot);
 	ids_remove(&line->ids, i);
 	sorted_remove(&line->by_id, i);
 	ids_remove(&line->sockets, i);
@@ -309,6 +311,7 @@ void slots_free(struct line *line)
 {
 	for (uint32_t i = 0; line->slots != NULL && i < line->slots_used; i++) {
 		fd_close(&line->slots[i].vmm_fd);
+		probes_close(line, &line->slots[i]);
 		free(line->slots[i].texts);
 		registration_free(&line->slots[i].registration);
 	}

@@ -19,6 +19,7 @@
 #include "daemon/hub.h"
 #include "daemon/join.h"
 #include "daemon/opener.h"
+#include "daemon/probes.h"
 #include "daemon/reload.h"
 #include "daemon/runs.h"
 #include "daemon/slots.h"
@@ -271,14 +272,20 @@ static int begin_cells(struct line *line, const struct table_found *found, struc
 	return r < 0 ? r : kept_take_conns(line, err);
 }
 
-static void be_ready(struct line *line)
+static int be_ready(struct line *line, struct cht_err *err)
 {
-	for (uint32_t i = 0; i < line->slots_used; i++)
-		if (line->slots[i].state != SLOT_FREE)
-			line->slots[i].state = SLOT_OPEN;
-	line->is_ready = true;
+	int r = 0;
+
+	for (uint32_t i = 0; i < line->slots_used && r == 0; i++) {
+		if (line->slots[i].state == SLOT_FREE)
+			continue;
+		line->slots[i].state = SLOT_OPEN;
+		r = probes_open(line, i, err);
+	}
+	line->is_ready = r == 0;
 	line->told_ns = line->now.monotonic_ns;
 	line->told_put = ring_put_count(&line->ring);
+	return r;
 }
 
 int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct cht_err *err)
@@ -323,9 +330,7 @@ int line_open(struct line *line, const struct conf *conf, int secrets_fd, struct
 		r = line_await_durable(line, err);
 	if (r == 0)
 		r = hub_open(line, err);
-	if (r == 0)
-		be_ready(line);
-	return r;
+	return r < 0 ? r : be_ready(line, err);
 }
 
 /* What is kept stays, unless we were told to stop for good. */

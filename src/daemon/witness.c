@@ -7,6 +7,7 @@
 #include "base/diag.h"
 #include "base/fd.h"
 #include "daemon/cells.h"
+#include "daemon/probes.h"
 #include "daemon/slots.h"
 #include "daemon/witness.h"
 
@@ -126,6 +127,10 @@ void witness_told(struct line *line, uint32_t i, enum cell_told what)
 	cell_note_told(&slot->cell, what, &line->now);
 	cells_note_left(line, slot);
 	cells_hurry(line, i);
+	if (what == TOLD_RESTORED)
+		probes_restored(line, i);
+	else
+		probes_hurry(line, i);
 }
 
 void witness_take_over(struct line *line, struct slot *slot, const struct frames_left *left)

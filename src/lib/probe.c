@@ -67,9 +67,9 @@ int cht_probe_open(struct cht_probe **out, const struct cht_probe_options *optio
 	return 0;
 }
 
-int cht_probe_fd(const struct cht_probe *probe)
+int cht_probe_fd(const struct cht_probe *probe, short *events)
 {
-	return probe_fd(probe->probe);
+	return probe_fd(probe->probe, events);
 }
 
 int cht_probe_read(struct cht_probe *probe, const struct cht_now *now, struct cht_reading *out)

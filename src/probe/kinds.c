@@ -70,9 +70,10 @@ int probe_read(struct probe *p, const struct cht_now *now, struct probe_room *ro
 	return p->kind->read(p, now, room, out);
 }
 
-int probe_fd(const struct probe *p)
+int probe_fd(const struct probe *p, short *events)
 {
-	return p->kind->fd != NULL ? p->kind->fd(p) : -1;
+	*events = 0;
+	return p->kind->fd != NULL ? p->kind->fd(p, events) : -1;
 }
 
 void probe_free(struct probe *p)

@@ -77,7 +77,7 @@ struct probe_kind {
 	void (*give)(struct probe *p, const struct probe_given *given);
 	int (*read)(struct probe *p, const struct cht_now *now, struct probe_room *room,
 		    struct cht_reading *out);
-	int (*fd)(const struct probe *p); /* null: none */
+	int (*fd)(const struct probe *p, short *events); /* null: none */
 	void (*free)(struct probe *p);
 };
 
@@ -97,7 +97,7 @@ void probe_give(struct probe *p, const struct probe_given *given);
 int probe_read(struct probe *p, const struct cht_now *now, struct probe_room *room,
 	       struct cht_reading *out) CHT_CHECKED;
 /* As cht_probe_fd. */
-int probe_fd(const struct probe *p);
+int probe_fd(const struct probe *p, short *events);
 /* Closes and frees; null is fine. */
 void probe_free(struct probe *p);
 

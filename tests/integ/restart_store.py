@@ -84,11 +84,13 @@ def test_a_kill_ends_no_connection(d):
 def test_a_frame_cut_anywhere_goes_on(d):
     raws = [framed(body(pid=7)), framed(body(pid=8, padding=b"x" * 60000))]
     with managed(d) as m:
-        n = 0
+        n, rest = 0, len(m.names())
         for end in (upgrade, killed):
             for raw in raws:
                 for cut in (1, 3, 4, 5, len(raw) // 2, len(raw) - 1):
+                    wait_for("the last one to go", lambda: len(m.names()) == rest)
                     with connect(d + "/a_9001") as s:
+                        wait_for("it to be kept", lambda: len(m.names()) > rest)
                         s.sendall(raw[:cut])
                         s_before = connect(d + "/a_9001")
                         s_before.close()

@@ -53,7 +53,7 @@ def test_each_statement_is_stored_when_it_is_answered(d):
 
 WHOLE = {
     "keepaliveWindowMs": 300, "limits": {"connections": 2, "framesBurst": 7}, "vmmPid": 4242,
-    "probes": {"fc_metrics": {"endpoint": "/run/m"}, "cgroup": {"cgroupLeaf": "/sys/fs/cgroup/x"}, "vmm_proc": {},
+    "probes": {"fc_metrics": {"endpoint": "/run/m", "fifo": "/run/m"}, "cgroup": {"cgroupLeaf": "/sys/fs/cgroup/x"}, "vmm_proc": {},
                "nftables": {"family": "inet", "table": "f"}, "tap_link": {"iface": "tap0"}},
     "authorised": ["guest.process.spawned", "host.cgroup"],
     "correlation": {"platform": "ci", "externalRunId": "1", "externalJobId": "2", "tenantId": "t", "correlationId": "ü",

@@ -134,6 +134,25 @@ static const struct {
 	  "probes:", CONTROL_PUT },
 	{ "{\"path\":\"/a\",\"probes\":{\"vmm_proc\":{\"pid\":\"1\"}}}", "probes:", CONTROL_PUT },
 	{ "{\"path\":\"/a\",\"probes\":{\"vmm_proc\":[]}}", "probes:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"probes\":{\"host.vmm_proc\":{}}}", "probes:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"probes\":{\"vmm_proc\":{\"intervalMs\":99}}}",
+	  "probes:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"probes\":{\"fc_metrics\":{\"endpoint\":\"/m\"}}}",
+	  "probes:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"probes\":{\"fc_metrics\":{\"fifo\":\"/m\",\"file\":\"/n\"}}}",
+	  "probes:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"probes\":{\"fc_metrics\":{\"fifo\":\"m\"}}}",
+	  "probes:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"probes\":{\"fc_metrics\":{\"fifo\":\"/m\",\"flush\":true}}}",
+	  "probes:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"probes\":{\"nftables\":{\"family\":\"ipx\",\"table\":\"t\"}}}",
+	  "probes:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"probes\":{\"tap_link\":{\"iface\":\"a/b\"}}}",
+	  "probes:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"probes\":{\"tap_link\":{\"iface\":\"t\",\"netns\":\"..\"}}}",
+	  "probes:", CONTROL_PUT },
+	{ "{\"path\":\"/a\",\"probes\":{\"tap_link\":{\"iface\":\"t\",\"netns\":0}}}",
+	  "probes:", CONTROL_PUT },
 	{ "{\"path\":\"/a\",\"probes\":{\"nftables\":{\"family\":\"inet\"}}}",
 	  "probes:", CONTROL_PUT },
 	{ "{\"path\":\"/a\",\"probes\":{\"tap_link\":{\"iface\":\"a\\n\"}}}",
@@ -266,13 +285,13 @@ static void test_what_is_stated_is_kept_in_one_form(void **state)
 		{ "{\"vmmPid\":9,\"path\":\"/"
 		  "a\",\"correlation\":{\"tenantId\":\"t\",\"labels\":{\"b\":"
 		  "\"2\",\"a/"
-		  "1\":\"x\"}},\"probes\":{\"vmm_proc\":{},\"fc_metrics\":{\"endpoint\":\"/m\"}},"
+		  "1\":\"x\"}},\"probes\":{\"vmm_proc\":{},\"fc_metrics\":{\"fifo\":\"/m\"}},"
 		  "\"authorised\":[\"host.tap_link\",\"guest.fs.inotify_fired\"],"
 		  "\"keepaliveWindowMs\":86400000,\"run\":\"r\"}",
 		  "{\"authorised\":[\"host.tap_link\",\"guest.fs.inotify_fired\"],\"correlation\":"
 		  "{\"labels\":{\"a/"
 		  "1\":\"x\",\"b\":\"2\"},\"tenantId\":\"t\"},\"keepaliveWindowMs\":86400000,"
-		  "\"probes\":{\"fc_metrics\":{\"endpoint\":\"/m\"},\"vmm_proc\":{}},\"vmmPid\":9}",
+		  "\"probes\":{\"fc_metrics\":{\"fifo\":\"/m\"},\"vmm_proc\":{}},\"vmmPid\":9}",
 		  CONTROL_PUT },
 		{ "{}", "", CONTROL_DELETE },
 		{ "", "", CONTROL_DELETE },
@@ -321,9 +340,43 @@ static void test_the_longest_view_fits(void **state)
 	CHECK(!b.full);
 }
 
+/* The same when it is read as when it is read again, by the next process. */
+static void test_probes_are_read_from_what_was_stated(void **state)
+{
+	static const char stated[] = "{\"correlation\":{\"platform\":\"x\"},\"probes\":{\"fc_"
+				     "metrics\":{\"apiSocket\":\"/api\","
+				     "\"endpoint\":\"e\",\"fifo\":\"/"
+				     "f\",\"flush\":true,\"intervalMs\":100},\"nftables\":"
+				     "{\"family\":\"inet\",\"netns\":7,\"table\":\"t\"},\"tap_"
+				     "link\":{\"iface\":\"tap0\","
+				     "\"netns\":\"ns\"}}}";
+	const struct cht_bytes bytes = { (const uint8_t *)stated, sizeof(stated) - 1 };
+	struct control_probes probes;
+
+	(void)state;
+	CHECK(control_read_probes(bytes, &probes));
+	CHECK_INT(probes.n, 3);
+	CHECK_INT(probes.list[0].options.kind, CHT_PROBE_FC_METRICS);
+	CHECK(strcmp(probes.list[0].options.fifo, "/f") == 0);
+	CHECK(probes.list[0].options.file == NULL);
+	CHECK(strcmp(probes.list[0].options.endpoint, "e") == 0);
+	CHECK(strcmp(probes.list[0].options.api, "/api") == 0);
+	CHECK(probes.list[0].options.flush);
+	CHECK_INT(probes.list[0].interval_ms, 100);
+	CHECK(strcmp(probes.list[1].options.family, "inet") == 0);
+	CHECK(strcmp(probes.list[1].options.table, "t") == 0);
+	CHECK_INT(probes.list[1].options.netns_pid, 7);
+	CHECK_INT(probes.list[1].interval_ms, 0);
+	CHECK(strcmp(probes.list[2].options.iface, "tap0") == 0);
+	CHECK(strcmp(probes.list[2].options.netns, "ns") == 0);
+	CHECK(!control_read_probes((struct cht_bytes){ (const uint8_t *)"{}", 2 }, &probes));
+	CHECK(!control_read_probes((struct cht_bytes){ (const uint8_t *)"{", 1 }, &probes));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_probes_are_read_from_what_was_stated),
 		cmocka_unit_test(test_methods_and_targets),
 		cmocka_unit_test(test_a_body_is_taken_apart),
 		cmocka_unit_test(test_what_a_member_does_not_take_is_named),

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Readings of the host's own sources, through chtd: when they are taken, and what a missing source costs."""
+
+import os
+
+from control import hub
+from rig import LIMIT_S, check, conf_of, connect, equal, events, frame, main, short, wait_for
+
+FILES = {"memory.events": "oom 0\noom_kill 0\n", "cpu.stat": "usage_usec 10\n", "pids.events": "max 0\n"}
+
+
+def leaf(d, name="leaf"):
+    """A directory with the files of a cgroup: the kernel's own are in tests/vm."""
+    path = os.path.join(d, name)
+    os.mkdir(path)
+    for f, text in FILES.items():
+        put(path, f, text)
+    return path
+
+
+def put(path, name, text):
+    with open(os.path.join(path, name), "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def conf(d):
+    return conf_of(d, f"[opener]\nread = {d}\n")
+
+
+def readings(d, kind="host.cgroup", cell="a"):
+    return [e for e in events(d + "/s") if short(e).endswith(kind.removeprefix("host.")) and "host.v1" in e["type"]
+            and e["data"]["cellId"] == cell]
+
+
+def await_readings(d, n, **kw):
+    wait_for(f"{n} readings", lambda: len(readings(d, **kw)) >= n)
+    return readings(d, **kw)
+
+
+def sequences(d, cell="a"):
+    return [e["data"]["sequence"] for e in events(d + "/s") if e["data"]["cellId"] == cell]
+
+
+def test_one_at_registration_pause_resume_and_seal(d):
+    path = leaf(d)
+    with hub(d, "--config", conf(d)) as (daemon, control):
+        control.put("a", {"path": d + "/a", "probes": {"cgroup": {"cgroupLeaf": path, "intervalMs": 86400000}}})
+        one = await_readings(d, 1)[0]["data"]
+        equal(one["inputs"], {"cgroupLeaf": path, "files": ["memory.events", "cpu.stat", "pids.events"]}, "inputs")
+        equal(one["output"], {"cpu_stat": {"usage_usec": 10}, "memory_events": {"oom": 0, "oom_kill": 0},
+                              "pids_events": {"max": 0}}, "output")
+        check("sampleError" not in one, "it failed")
+        put(path, "cpu.stat", "usage_usec 11\n")
+        control.ask("PATCH", "/cells/a", {"state": "paused"}, 200)
+        equal(await_readings(d, 2)[1]["data"]["output"]["cpu_stat"], {"usage_usec": 11}, "at the pause")
+        control.ask("PATCH", "/cells/a", {"state": "resumed"}, 200)
+        await_readings(d, 3)
+        put(path, "cpu.stat", "usage_usec 12\n")
+        control.delete("a")
+        equal(len(readings(d)), 4, "readings at the end")
+        equal(readings(d)[3]["data"]["output"]["cpu_stat"], {"usage_usec": 12}, "at the seal")
+        last = list(events(d + "/s"))[-1]
+        equal(short(last), "run.sealed", "the last of all")
+        equal(sequences(d), list(range(1, len(sequences(d)) + 1)), "numbers")
+        counts = last["data"]["counts"]
+        equal(counts["host.cgroup"], 4, "as run.sealed counts them")
+        daemon.stop()
+
+
+def test_they_come_in_their_time(d):
+    path = leaf(d)
+    with hub(d, "--config", conf(d)) as (daemon, control):
+        control.put("a", {"path": d + "/a", "probes": {"cgroup": {"cgroupLeaf": path, "intervalMs": 200}}})
+        times = [e["data"]["sampledAtUnixMs"] for e in await_readings(d, 8)]
+        check(times[-1] - times[1] >= 6 * 200 - 5, f"sooner than each 200 ms: {times}")
+        daemon.stop()
+
+
+def test_a_source_that_goes_and_comes_is_a_counted_absence(d):
+    path = leaf(d)
+    with hub(d, "--config", conf(d)) as (daemon, control):
+        control.put("a", {"path": d + "/a", "probes": {"cgroup": {"cgroupLeaf": path, "intervalMs": 86400000}}})
+        control.put("none", {"path": d + "/n", "probes": {"cgroup": {"cgroupLeaf": d + "/nowhere"}}})
+        control.put("out", {"path": d + "/o", "probes": {"cgroup": {"cgroupLeaf": "/etc"}}})
+        await_readings(d, 1)
+        none = await_readings(d, 1, cell="none")[0]["data"]
+        equal(none["sampleError"], "not_found", "of a directory that is not there")
+        check("output" not in none, "something was seen in it")
+        out = await_readings(d, 1, cell="out")[0]["data"]
+        check(out["sampleError"] in ("refused", "io"), f"beyond the roots: {out}")
+        check("output" not in out, "something was seen beyond the roots")
+        os.unlink(path + "/memory.events")
+        os.mkfifo(path + "/memory.events")
+        control.ask("PATCH", "/cells/a", {"state": "paused"}, 200)
+        await_readings(d, 2)  # by the descriptor that it has
+        with connect(d + "/a") as s:
+            s.sendall(frame(pid=7))
+            wait_for("the frame", lambda: any(short(e) == "guest.process_spawned" for e in events(d + "/s")))
+        daemon.stop()
+
+
+def test_many_cells_ask_at_once_and_cells_come_meanwhile(d):
+    path = leaf(d)
+    n = 150
+    with hub(d, "--config", conf(d)) as (daemon, control):
+        for k in range(n):
+            control.put(f"c{k}", {"path": f"{d}/c{k}",
+                                  "probes": {"cgroup": {"cgroupLeaf": path, "intervalMs": 86400000}}})
+        wait_for("one of each", lambda: sum("host.v1.cgroup" in e["type"] for e in events(d + "/s")) == n, 4 * LIMIT_S)
+        for k in range(n):
+            control.delete(f"c{k}")
+        equal(sum("host.v1.cgroup" in e["type"] for e in events(d + "/s")), 2 * n, "and one more of each")
+        descriptors = len(os.listdir(f"/proc/{daemon.proc.pid}/fd"))
+        check(descriptors < 40, f"{descriptors} descriptors are left")
+        daemon.stop()
+
+
+if __name__ == "__main__":
+    main(globals())
