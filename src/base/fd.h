@@ -53,6 +53,11 @@ struct msghdr;
  * how many there were. */
 unsigned fd_take_passed(struct msghdr *mh, int *fds, unsigned cap);
 
+/* An eventfd, non-blocking, that counts how often a v1 cgroup ran out of memory, and its end;
+ * oom_fd is its memory.oom_control, control_fd its cgroup.event_control, open for writing: neither
+ * is needed afterwards. CHT_E_IO. */
+int fd_oom_event(int oom_fd, int control_fd, struct cht_err *err) CHT_CHECKED;
+
 /* A signalfd of SIGTERM and SIGINT, which are blocked from here on. CHT_E_IO. */
 int fd_stop_signals(struct cht_err *err) CHT_CHECKED;
 

@@ -74,6 +74,8 @@ static uint64_t allowed_by(unsigned rights)
 		fs |= FS_MAKE_SOCK | FS_REMOVE_FILE;
 	if ((rights & LOCKDOWN_FIFOS) != 0)
 		fs |= FS_MAKE_FIFO | FS_READ_FILE | FS_REMOVE_FILE;
+	if ((rights & LOCKDOWN_WRITE) != 0)
+		fs |= FS_WRITE_FILE;
 	return fs;
 }
 

@@ -30,6 +30,7 @@ enum lockdown_rights {
 	LOCKDOWN_STORE = 4,   /* make and open files and directories, rename and unlink files */
 	LOCKDOWN_SOCKETS = 8, /* make sockets; unlink */
 	LOCKDOWN_FIFOS = 16,  /* make FIFOs and read from them; unlink */
+	LOCKDOWN_WRITE = 32,  /* write into files that are there */
 };
 
 struct lockdown_path {

@@ -25,14 +25,14 @@ static int look(int dir_fd, const char *name, struct stat *st, struct cht_err *e
 	return CHT_E_IO;
 }
 
-/* Opens the place for reading; *fd. */
-static int open_place(int place_fd, int *fd, struct cht_err *err)
+/* Opens the place; *fd. */
+static int open_place(int place_fd, int flags, int *fd, struct cht_err *err)
 {
 	char path[32];
 
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", place_fd);
-	*fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	return *fd < 0 ? cht_fail(err, CHT_E_IO, errno, "open for reading") : 0;
+	*fd = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return *fd < 0 ? cht_fail(err, CHT_E_IO, errno, "open") : 0;
 }
 
 /* ---- FIFO */
@@ -48,7 +48,7 @@ static int make_fifo(struct made_one *one, mode_t mode, int *fd, struct cht_err 
 	if (place < 0)
 		return place;
 	if (S_ISFIFO(st.st_mode))
-		r = open_place(place, fd, err);
+		r = open_place(place, O_RDONLY, fd, err);
 	else
 		r = cht_fail(err, CHT_E_BIND, 0, "the FIFO just made is gone: %s", one->name);
 	fd_close(&place);
@@ -109,22 +109,41 @@ static const char *skip_number(const char *path)
 	return n > 0 ? path + n : NULL;
 }
 
+/* Behind "/proc/PID"; null: it is none such. */
+static const char *skip_process(const char *path)
+{
+	static const char proc[] = "/proc/";
+
+	return strncmp(path, proc, sizeof(proc) - 1) == 0 ? skip_number(path + sizeof(proc) - 1)
+							  : NULL;
+}
+
 /* /proc/PID/stat, /proc/PID/schedstat, and of a thread, /proc/PID/task/TID/...: anybody may read
  * them. */
 static bool is_process_file(const char *path)
 {
-	static const char proc[] = "/proc/", task[] = "/task/";
+	static const char task[] = "/task/";
 
-	if (strncmp(path, proc, sizeof(proc) - 1) != 0)
-		return false;
-	path = skip_number(path + sizeof(proc) - 1);
+	path = skip_process(path);
 	if (path != NULL && strncmp(path, task, sizeof(task) - 1) == 0)
 		path = skip_number(path + sizeof(task) - 1);
 	return path != NULL && (strcmp(path, "/stat") == 0 || strcmp(path, "/schedstat") == 0);
 }
 
-/* A plain file that has this one name: a second one could be of what its maker may not read. */
-static int open_file(int dir_fd, const char *name, int *fd, struct cht_err *err)
+/* /proc/PID/task: its threads' numbers. */
+static bool is_task_list(const char *path)
+{
+	path = skip_process(path);
+	return path != NULL && strcmp(path, "/task") == 0;
+}
+
+static int open_list(int dir_fd, const char *name, int *fd, struct cht_err *err)
+{
+	*fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *fd < 0 ? cht_fail(err, CHT_E_IO, errno, "%s", name) : 0;
+}
+
+int open_plain(int dir_fd, const char *name, int flags, int *fd, struct cht_err *err)
 {
 	struct stat st;
 	int r, place = look(dir_fd, name, &st, err);
@@ -132,7 +151,7 @@ static int open_file(int dir_fd, const char *name, int *fd, struct cht_err *err)
 	if (place < 0)
 		return place;
 	if (S_ISREG(st.st_mode) && st.st_nlink == 1)
-		r = open_place(place, fd, err);
+		r = open_place(place, flags, fd, err);
 	else
 		r = cht_fail(err, CHT_E_IO, 0, "not a plain file of one name: %s", name);
 	fd_close(&place);
@@ -147,11 +166,13 @@ int do_read(struct opener *opener, const struct opening_request *request,
 
 	(void)answer;
 	if (is_process_file(request->path))
-		return open_file(AT_FDCWD, name, fd, err);
+		return open_plain(AT_FDCWD, name, O_RDONLY, fd, err);
+	if (is_task_list(request->path))
+		return open_list(AT_FDCWD, name, fd, err);
 	dir_fd = roots_find(&opener->reads, request->path, &name, err);
 	if (dir_fd < 0)
 		return dir_fd;
-	r = open_file(dir_fd, name, fd, err);
+	r = open_plain(dir_fd, name, O_RDONLY, fd, err);
 	fd_close(&dir_fd);
 	return r;
 }
@@ -192,9 +213,8 @@ int do_conf(struct opener *opener, const struct opening_request *request,
 		return cht_fail(err, CHT_E_IO, 0, "no file of the configuration: %s",
 				request->path);
 	if (*name != '\0')
-		return open_file(root->fd, name, fd, err);
-	*fd = openat(root->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return *fd < 0 ? cht_fail(err, CHT_E_IO, errno, "%s", request->path) : 0;
+		return open_plain(root->fd, name, O_RDONLY, fd, err);
+	return open_list(root->fd, ".", fd, err);
 }
 
 /* ---- processes */

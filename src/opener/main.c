@@ -40,8 +40,11 @@ static int prepare(struct cht_err *err)
 	return r;
 }
 
+/* Anybody may read what is there. */
+static const char CGROUPS[] = "/sys/fs/cgroup";
+
 struct allowed {
-	struct lockdown_path paths[3 * (OPENER_ROOTS_MAX + OPENER_ALSO_MAX) + 1];
+	struct lockdown_path paths[3 * (OPENER_ROOTS_MAX + OPENER_ALSO_MAX) + 2];
 	unsigned n;
 };
 
@@ -55,8 +58,12 @@ static void allow(struct allowed *allowed, const struct roots *roots, unsigned r
 /* Sockets below the roots, and what may be read: the kernel holds us to it too. */
 static int close_up(const struct opener *opener, struct cht_err *err)
 {
-	struct allowed allowed = { .n = 1,
-				   .paths = { { .path = "/proc", .rights = LOCKDOWN_READ } } };
+	struct allowed allowed = {
+		.n = 2,
+		.paths = { { .path = "/proc", .rights = LOCKDOWN_READ | LOCKDOWN_LIST },
+			   /* cgroup.event_control of v1 */
+			   { .path = "/sys/fs/cgroup/memory", .rights = LOCKDOWN_WRITE } },
+	};
 	struct lockdown asked = { .mode = opener->options->lockdown,
 				  .program = LOCKDOWN_OPENER,
 				  .paths = allowed.paths,
@@ -79,6 +86,8 @@ static int open_roots(struct opener *opener, struct cht_err *err)
 		r = roots_also(&opener->roots, o->also[i], err);
 	if (r == 0)
 		r = roots_open(&opener->reads, o->reads, o->n_reads, err);
+	if (r == 0)
+		roots_if_there(&opener->reads, CGROUPS);
 	for (unsigned i = 0; i < o->n_confs && r == 0; i++)
 		r = roots_conf(&opener->confs, o->confs[i], err);
 	return r;

@@ -10,6 +10,7 @@
  * owner.c     doing a thing as somebody else
  * requests.c  the table; sockets
  * files.c     FIFOs, files, processes
+ * cgroup.c    word of a v1 cgroup that is out of memory
  * serve.c     one line after the other
  */
 #ifndef OPENER_OPENER_H
@@ -46,7 +47,7 @@ struct roots {
 		size_t len;
 		const char *only; /* of all that is below it, this name; null: everything */
 		int fd;
-	} list[OPENER_ROOTS_MAX + OPENER_ALSO_MAX];
+	} list[OPENER_ROOTS_MAX + OPENER_ALSO_MAX]; /* and cgroups, of what is read */
 	unsigned n;
 	const char *key; /* where they are configured */
 };
@@ -57,6 +58,8 @@ int roots_open(struct roots *roots, const char *const *paths, unsigned n,
 	       struct cht_err *err) CHT_CHECKED;
 /* The directory of one path more, for that path alone. As roots_open. */
 int roots_also(struct roots *roots, const char *path, struct cht_err *err) CHT_CHECKED;
+/* One more, where it is there. */
+void roots_if_there(struct roots *roots, const char *path);
 /* One more that is a directory, or else as roots_also. */
 int roots_conf(struct roots *roots, const char *path, struct cht_err *err) CHT_CHECKED;
 void roots_close(struct roots *roots);
@@ -121,6 +124,14 @@ int do_conf(struct opener *opener, const struct opening_request *request,
 	    struct opening_answer *answer, int *fd, struct cht_err *err) CHT_CHECKED;
 int do_pidfd(struct opener *opener, const struct opening_request *request,
 	     struct opening_answer *answer, int *fd, struct cht_err *err) CHT_CHECKED;
+
+/* A plain file that has this one name, opened with flags: a second name could be of a file that its
+ * maker may not open. */
+int open_plain(int dir_fd, const char *name, int flags, int *fd, struct cht_err *err) CHT_CHECKED;
+
+/* cgroup.c */
+int do_oom(struct opener *opener, const struct opening_request *request,
+	   struct opening_answer *answer, int *fd, struct cht_err *err) CHT_CHECKED;
 
 /* Whether somebody may have this id; -1: it is not said. */
 static inline bool is_id(int64_t id)

@@ -145,6 +145,7 @@ static const request_fn table[OPENING_N_KINDS] = {
 	[OPENING_BIND] = do_bind, [OPENING_UNLINK] = do_unlink,   [OPENING_ADOPT] = do_adopt,
 	[OPENING_KEEP] = do_keep, [OPENING_SETTLED] = do_settled, [OPENING_FIFO] = do_fifo,
 	[OPENING_READ] = do_read, [OPENING_CONF] = do_conf,       [OPENING_PIDFD] = do_pidfd,
+	[OPENING_OOM] = do_oom,
 };
 
 void requests_do(struct opener *opener, const struct opening_request *request,

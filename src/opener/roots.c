@@ -57,6 +57,11 @@ int roots_also(struct roots *roots, const char *path, struct cht_err *err)
 	return r;
 }
 
+void roots_if_there(struct roots *roots, const char *path)
+{
+	(void)!open_root(roots, path, strlen(path), NULL);
+}
+
 int roots_conf(struct roots *roots, const char *path, struct cht_err *err)
 {
 	struct stat st;

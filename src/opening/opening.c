@@ -46,6 +46,7 @@ enum { FD = 1, NUMBER = 2 };
 static const uint8_t brings[OPENING_N_KINDS] = {
 	[OPENING_BIND] = FD | NUMBER, [OPENING_ADOPT] = NUMBER, [OPENING_FIFO] = FD | NUMBER,
 	[OPENING_READ] = FD,          [OPENING_CONF] = FD,      [OPENING_PIDFD] = FD,
+	[OPENING_OOM] = FD,
 };
 
 /* It brings that and nothing else. */

@@ -20,6 +20,7 @@ enum opening_kind {
 	OPENING_READ,
 	OPENING_CONF,
 	OPENING_PIDFD,
+	OPENING_OOM,
 	OPENING_N_KINDS
 };
 
@@ -52,7 +53,7 @@ struct opening_request {
 		uint64_t keep; /* KEEP: 1, or 0 */
 		uint64_t pid;  /* PIDFD */
 	};
-	char path[OPENING_PATH_MAX + 1]; /* BIND, ADOPT, FIFO, READ, CONF */
+	char path[OPENING_PATH_MAX + 1]; /* BIND, ADOPT, FIFO, READ, CONF, OOM */
 };
 
 struct opening_answer {

@@ -20,7 +20,7 @@ from manager import Manager
 from rig import (BIN, LIMIT_S, Daemon, check, connect, equal, events, frame, is_gone, main, put, short, skip, text_of,
                  types, wait_for)
 
-READY, BIND, UNLINK, ADOPT, KEEP, SETTLED, FIFO, READ, CONF, PIDFD = range(1, 11)
+READY, BIND, UNLINK, ADOPT, KEEP, SETTLED, FIFO, READ, CONF, PIDFD, OOM = range(1, 12)
 REQUEST = 1064
 CODES = {"IO": -2, "BIND": -3, "LIMIT": -8, "STATE": -9, "CONFIG": -11, "RANGE": -15}
 NOBODY = 65534
@@ -178,7 +178,7 @@ def test_the_next_line_takes_over_what_is_kept(d):
 def test_what_is_no_request_ends_the_conversation(d):
     good = bind(d + "/v")
     rows = [b"x", good[:-1], good + b"\0", b"\xff" * REQUEST, bytes(REQUEST), os.urandom(REQUEST), os.urandom(60000),
-            message(READY, 1, b""), message(11, 1, b""), message(BIND, 1, b"", version=2)]
+            message(READY, 1, b""), message(99, 1, b""), message(BIND, 1, b"", version=2)]
     for raw in rows:
         with Opener("--root", d) as o:
             o.listener(bind(d + "/a"))
@@ -369,6 +369,7 @@ def test_what_may_be_read_is_opened_and_nothing_else(d):
             (CONF, d + "/chtd.conf"), (CONF, d + "/conf.d/a.conf")]
     bad = [(READ, d + "/read"), (READ, d + "/read/link"), (READ, d + "/read/out"), (READ, d + "/read/two"),
            (READ, d + "/read/fifo"), (READ, d + "/read/../vms/secret"), (READ, d + "/vms/secret"), (READ, "/etc/passwd"),
+           (READ, me + "/fd"), (READ, me + "/task/"), (READ, f"{me}/task/{os.getpid()}"), (READ, me + "/task/1/children"),
            (READ, me + "/environ"), (READ, me + "/maps"), (READ, me + "/task/1x/stat"), (READ, "/proc/self/stat"),
            (READ, "/proc//stat"), (READ, me + "/../1/stat"), (READ, d + "/chtd.conf"), (CONF, d + "/conf.d/a.txt"),
            (CONF, d + "/conf.d/.b.conf"), (CONF, d + "/conf.d/out.conf"), (CONF, d + "/conf.d/../chtd.conf"),
@@ -393,6 +394,67 @@ def test_what_may_be_read_is_opened_and_nothing_else(d):
         fd = o.ask(of_path(CONF, d + "/conf.d"))[5]
         check("a.conf" in os.listdir(fd), "the directory is listed")
         os.close(fd)
+        _, _, _, code, text, fd = o.ask(of_path(READ, me + "/task"))
+        equal(code, 0, text)
+        check(str(os.getpid()) in os.listdir(fd), "the threads of a process are listed")
+        os.close(fd)
+
+
+MEMORY = "/sys/fs/cgroup/memory"
+
+
+@contextlib.contextmanager
+def memory_group():
+    """A cgroup of v1; where none can be made there is nothing to show."""
+    path = f"{MEMORY}/cht-opener-{os.getpid()}"
+    if not os.path.exists(MEMORY + "/cgroup.event_control"):
+        skip("this host has no memory cgroups of version 1")
+    try:
+        os.mkdir(path)
+    except OSError as e:
+        skip(f"no cgroup can be made: {e}")
+    try:
+        yield path
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.rmdir(path)
+
+
+def test_a_cgroup_is_read_without_being_configured(d):
+    tree = next((t for t in ("/sys/fs/cgroup", MEMORY) if os.path.exists(t + "/cgroup.procs")), None)
+    if tree is None:
+        skip("this host has no cgroups")
+    with Opener("--root", d) as o:
+        _, _, _, code, text, fd = o.ask(of_path(READ, tree + "/cgroup.procs"))
+        equal(code, 0, text)
+        check(os.read(fd, 100), "it has what is in it")
+        os.close(fd)
+        for path in (tree, tree + "/../kernel/uevent_seqnum", "/sys/kernel/uevent_seqnum"):
+            _, _, _, code, text, fd = o.ask(of_path(READ, path))
+            check(code < 0 and text and fd is None, f"{path}: {code} {text}")
+
+
+def test_the_end_of_a_cgroups_memory_is_heard(d):
+    with memory_group() as group, Opener("--root", d, "--read", d) as o:
+        _, _, _, code, text, fd = o.ask(of_path(OOM, group + "/memory.oom_control"))
+        equal(code, 0, text)
+        put(group + "/memory.limit_in_bytes", b"16777216")
+        check(not select.select([fd], [], [], 0)[0], "nothing has happened")
+        hog = subprocess.run(["sh", "-c", f"echo 0 >{group}/cgroup.procs && exec python3 -c 'bytearray(1 << 28)'"],
+                             check=False, stderr=subprocess.DEVNULL, timeout=LIMIT_S)
+        equal(hog.returncode, -signal.SIGKILL, "how it ended")
+        check(select.select([fd], [], [], LIMIT_S)[0], "it is heard")
+        equal(len(os.read(fd, 8)), 8, "the count")
+        os.close(fd)
+        # Nothing else is written to, whatever it is called.
+        for name in ("memory.oom_control", "cgroup.event_control"):
+            put(f"{d}/{name}", b"")
+        os.symlink(group, d + "/link")
+        for path in (d + "/memory.oom_control", d + "/link/memory.oom_control", group, group + "/memory.usage_in_bytes",
+                     group + "/../memory.oom_control", "memory.oom_control", ""):
+            _, _, _, code, text, fd = o.ask(of_path(OOM, path))
+            check(code < 0 and text and fd is None, f"{path}: {code} {text}")
+        equal(text_of(d + "/cgroup.event_control"), "", "what was written")
 
 
 def test_a_process_is_watched_by_its_pidfd(d):
