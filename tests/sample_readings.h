@@ -12,11 +12,14 @@
 	"\"metrics\":{\"utc_timestamp_ms\":1762348800123,\"vcpu\":{\"exit_io_in\":7,"              \
 	"\"mean\":1.5}},\"totals\":{\"vcpu.exit_io_in\":7}}"
 #define SAMPLE_CGROUP_INPUTS                                                                       \
-	"{\"cgroupLeaf\":\"/sys/fs/cgroup/fc/a\","                                                 \
+	"{\"alsoFiles\":[\"cgroup.events\",\"cpu.pressure\",\"memory.pressure\"],"                 \
+	"\"cgroupLeaf\":\"/sys/fs/cgroup/fc/a\","                                                  \
 	"\"files\":[\"memory.events\",\"cpu.stat\",\"pids.events\"]}"
 #define SAMPLE_CGROUP_OUTPUT                                                                       \
-	"{\"cpu_stat\":{\"usage_usec\":7},\"memory_events\":{\"oom_kill\":0},"                     \
-	"\"pids_events\":{\"max\":0}}"
+	"{\"cgroup_events\":{\"populated\":1},\"cpu_pressure\":{\"full_usec\":3,\"some_usec\":4}," \
+	"\"cpu_stat\":{\"usage_usec\":7},\"memory_events\":{\"oom_kill\":0},"                      \
+	"\"memory_pressure\":{\"full_usec\":0,\"some_usec\":0},\"pids_events\":{\"max\":0},"       \
+	"\"version\":\"v2\"}"
 #define SAMPLE_NFT_INPUTS                                                                          \
 	"{\"command\":\"nft -j list table inet cht\",\"family\":\"inet\",\"table\":\"cht\"}"
 #define SAMPLE_NFT_OUTPUT                                                                          \

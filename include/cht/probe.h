@@ -53,8 +53,8 @@ struct cht_probe_options {
 	const char *fifo, *file, *endpoint, *api;
 	bool flush; /* ask the VMM for a line before each reading: that resets its counters for
 		     * every other reader. Needs api. */
-	/* cgroup: its directory, or its path below the mounts of a host that has them (v1, hybrid).
-	 */
+	/* cgroup: its directory, or, without a slash before it, its path in the trees of the host,
+	 * of whichever version (docs/EVENTS.md, host.cgroup); at most 960 bytes. */
 	const char *cgroup;
 	/* nftables: "ip", "ip6", "inet", "arp", "bridge", "netdev"; and a table of that family. */
 	const char *family, *table;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "lib/give.h"
 
 struct cht_probe {
 	struct probe *probe;
@@ -27,11 +28,11 @@ static struct probe_given satisfy(const struct probe_want *want)
 	switch (want->kind) {
 	case PROBE_WANT_FILE: return open_file(want->path, 0);
 	case PROBE_WANT_LIST: return open_file(want->path, O_DIRECTORY);
+	case PROBE_WANT_EVENTFD: return give_oom(want);
 	case PROBE_WANT_FIFO:
 	case PROBE_WANT_ROUTE:
 	case PROBE_WANT_NFT:
 	case PROBE_WANT_NFT_DUMP:
-	case PROBE_WANT_EVENTFD:
 	case PROBE_WANT_API:
 	default: return (struct probe_given){ .fd = -1, .code = CHT_E_UNSUPPORTED };
 	}

@@ -5,15 +5,12 @@
 #include "base/json.h"
 #include "base/text.h"
 
-enum { LINES_MAX = 64 };
-
 struct pair {
 	struct cht_str name;
 	uint64_t value;
 };
 
-/* The next line, without its end; *text moves behind it. False: there is none. */
-static bool take_line(struct cht_bytes *text, struct cht_str *line)
+bool take_line(struct cht_bytes *text, struct cht_str *line)
 {
 	const uint8_t *end;
 
@@ -37,7 +34,7 @@ static bool is_name(struct cht_str s)
 	for (size_t i = 0; i < s.len; i++)
 		if (s.ptr[i] <= 0x20 || s.ptr[i] > 0x7e || s.ptr[i] == '"' || s.ptr[i] == '\\')
 			return false;
-	return s.len > 0;
+	return s.len > 0 && s.len <= FLAT_NAME_MAX;
 }
 
 static bool read_pair(struct cht_str line, struct pair *out)
@@ -78,13 +75,13 @@ static bool insert(struct pair *pairs, size_t n, const struct pair *one)
 
 bool flat_put(struct buf *b, struct cht_bytes text)
 {
-	struct pair pairs[LINES_MAX + 1], one;
+	struct pair pairs[FLAT_LINES_MAX + 1], one;
 	struct cht_str line;
 	size_t n = 0;
 	bool ok = true;
 
 	while (ok && take_line(&text, &line))
-		ok = read_pair(line, &one) && n < LINES_MAX && insert(pairs, n++, &one);
+		ok = read_pair(line, &one) && n < FLAT_LINES_MAX && insert(pairs, n++, &one);
 	buf_put_byte(b, '{');
 	for (size_t i = 0; ok && i < n; i++) {
 		if (i > 0)
@@ -109,4 +106,11 @@ bool flat_find(struct cht_bytes text, struct cht_str name, uint64_t *value)
 		return true;
 	}
 	return false;
+}
+
+bool flat_number(struct cht_bytes text, uint64_t *value)
+{
+	struct cht_str line;
+
+	return take_line(&text, &line) && text.len == 0 && read_u64(line, UINT64_MAX, value);
 }

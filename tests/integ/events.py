@@ -41,7 +41,7 @@ def places(value, path=()):
 
 
 # What others named: any member is one of theirs.
-OPEN = {"metrics", "totals", "cpu_stat", "memory_events", "pids_events"}
+OPEN = {"metrics", "totals", "cgroup_events", "cpu_stat", "memory_events", "pids_events"}
 READINGS = {f"host.{p}" for p in ("fc_metrics", "cgroup", "nftables", "tap_link", "vmm_proc")}
 
 

@@ -86,7 +86,8 @@ static void test_its_files_are_read_each_time(void **state)
 	CHECK_STR(r.output,
 		  "{\"cpu_stat\":{\"throttled_usec\":0,\"usage_usec\":70,\"user_usec\":40},"
 		  "\"memory_events\":{\"high\":2,\"low\":0,\"max\":0,\"oom\":1,"
-		  "\"oom_kill\":1},\"pids_events\":{\"max\":18446744073709551615}}");
+		  "\"oom_kill\":1},\"pids_events\":{\"max\":18446744073709551615},"
+		  "\"version\":\"v2\"}");
 	CHECK_STR(r.error, "");
 	CHECK_INT(r.says, CHT_PROBE_SAYS_NOTHING);
 	CHECK_INT(read_it(p).says, CHT_PROBE_SAYS_STILL);
@@ -112,7 +113,7 @@ static void test_what_is_not_there_is_said_and_looked_for_again(void **state)
 	CHECK_STR(r.error, "not_found");
 	put("cpu.stat", "usage_usec 70\n");
 	r = read_it(p);
-	CHECK_STR(r.output, "{\"cpu_stat\":{\"usage_usec\":70}}");
+	CHECK_STR(r.output, "{\"cpu_stat\":{\"usage_usec\":70},\"version\":\"v2\"}");
 	CHECK_STR(r.error, "not_found");
 	CHECK_STR(r.error_text, "memory.events: No such file or directory");
 	cht_probe_free(p);
@@ -143,12 +144,128 @@ static void test_what_is_no_flat_file_is_malformed(void **state)
 	}
 }
 
+static void test_pressure_is_read_exactly(void **state)
+{
+#define AVERAGES "avg10=0.00 avg60=12.34 avg300=100.00"
+	static const struct {
+		const char *text;
+		bool ok, has_full;
+		uint64_t some, full;
+	} rows[] = {
+		{ "some " AVERAGES " total=7\nfull " AVERAGES " total=5\n", true, true, 7, 5 },
+		{ "some " AVERAGES " total=18446744073709551615\n", true, false, UINT64_MAX, 0 },
+		{ "", false, false, 0, 0 },
+		{ "some " AVERAGES " total=\n", false, false, 0, 0 },
+		{ "some " AVERAGES " total=18446744073709551616\n", false, false, 0, 0 },
+		{ "some " AVERAGES " total=07\n", false, false, 0, 0 },
+		{ "some " AVERAGES " total=7 \n", false, false, 0, 0 },
+		{ "full " AVERAGES " total=7\n", false, false, 0, 0 },
+		{ "some avg10=0.0 avg60=0.00 avg300=0.00 total=7\n", false, false, 0, 0 },
+		{ "some avg10=.00 avg60=0.00 avg300=0.00 total=7\n", false, false, 0, 0 },
+		{ "some avg60=0.00 avg300=0.00 total=7\n", false, false, 0, 0 },
+		{ "some " AVERAGES " total=7\nsome " AVERAGES " total=7\n", false, false, 0, 0 },
+		{ "some " AVERAGES " total=7\nfull " AVERAGES " total=5\nx\n", false, false, 0, 0 },
+		{ "some " AVERAGES " total=7\n\n", false, false, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct cht_bytes text = { (const uint8_t *)rows[i].text,
+						strlen(rows[i].text) };
+		struct pressure p = { .some = 0 };
+
+		check_row = rows[i].text;
+		CHECK_INT(pressure_read(text, &p), rows[i].ok);
+		CHECK_INT(p.has_full, rows[i].has_full);
+		CHECK(p.some == rows[i].some && p.full == rows[i].full);
+	}
+}
+
+static void test_more_than_it_must_have_is_told_where_it_is(void **state)
+{
+	struct cht_probe *p;
+	struct cht_reading r;
+
+	(void)state;
+	put("memory.events", "oom_kill 0\n");
+	put("cpu.stat", "usage_usec 70\n");
+	put("pids.events", "max 0\n");
+	put("cgroup.events", "populated 1\nfrozen 0\n");
+	put("cpu.pressure", "some " AVERAGES " total=7\nfull " AVERAGES " total=5\n");
+	put("memory.pressure", "some " AVERAGES " total=3\nfull " AVERAGES " total=\n");
+	p = open_it();
+	r = read_it(p);
+	CHECK_STR(r.output, "{\"cgroup_events\":{\"frozen\":0,\"populated\":1},"
+			    "\"cpu_pressure\":{\"full_usec\":5,\"some_usec\":7},"
+			    "\"cpu_stat\":{\"usage_usec\":70},\"memory_events\":{\"oom_kill\":0},"
+			    "\"memory_pressure\":{},\"pids_events\":{\"max\":0},"
+			    "\"version\":\"v2\"}");
+	CHECK_STR(r.error, "malformed");
+	CHECK_STR(r.error_text, "memory.pressure");
+	CHECK(str_starts(r.inputs, STR("{\"alsoFiles\":[\"cgroup.events\",\"cpu.pressure\","
+				       "\"memory.pressure\"],\"cgroupLeaf\":\"/tmp/")));
+	/* It ran for nothing and waited for 8 microseconds. */
+	put("cpu.pressure", "some " AVERAGES " total=15\n");
+	CHECK_INT(read_it(p).says, CHT_PROBE_SAYS_STARVED);
+	put("cgroup.events", "populated 0\nfrozen 0\n");
+	CHECK_INT(read_it(p).says, CHT_PROBE_SAYS_GONE);
+	CHECK_INT(read_it(p).says, CHT_PROBE_SAYS_GONE);
+	put("cgroup.events", "populated 1\nfrozen 0\n");
+	CHECK_INT(read_it(p).says, CHT_PROBE_SAYS_STILL);
+	cht_probe_free(p);
+	drop("memory.events");
+	drop("cpu.stat");
+	drop("pids.events");
+	drop("cgroup.events");
+	drop("cpu.pressure");
+	drop("memory.pressure");
+}
+
+static void test_of_v1_it_says_the_same_by_other_files(void **state)
+{
+	struct cht_probe *p;
+	struct cht_reading r;
+
+	(void)state;
+	put("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
+	put("cpu.stat", "nr_periods 1\nnr_throttled 1\nthrottled_time 5000\n");
+	put("cpuacct.usage", "70000\n");
+	put("cpuacct.stat", "user 1\nsystem 2\n");
+	put("pids.events", "max 0\n");
+	p = open_it();
+	r = read_it(p);
+	CHECK_STR(r.error, "");
+	CHECK_STR(r.output,
+		  "{\"cpu_stat\":{\"nr_periods\":1,\"nr_throttled\":1,\"throttled_time\":5000},"
+		  "\"cpuacct_stat\":{\"system\":2,\"user\":1},\"cpuacct_usage\":70000,"
+		  "\"memory_events\":{\"oom_kill\":2,\"oom_kill_disable\":0,\"under_oom\":0},"
+		  "\"pids_events\":{\"max\":0},\"version\":\"v1\"}");
+	put("cpuacct.usage", "80000\n");
+	CHECK_INT(read_it(p).says, CHT_PROBE_SAYS_RUNS);
+	put("cpu.stat", "nr_periods 1\nnr_throttled 1\nthrottled_time 9000\n");
+	CHECK_INT(read_it(p).says, CHT_PROBE_SAYS_STARVED);
+	put("cpuacct.usage", "x\n");
+	r = read_it(p);
+	CHECK_STR(r.error, "malformed");
+	CHECK_STR(r.error_text, "cpuacct.usage");
+	CHECK(memmem(r.output.ptr, r.output.len, "usage", 5) == NULL);
+	cht_probe_free(p);
+	drop("memory.oom_control");
+	drop("cpu.stat");
+	drop("cpuacct.usage");
+	drop("cpuacct.stat");
+	drop("pids.events");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_its_files_are_read_each_time),
 		cmocka_unit_test(test_what_is_not_there_is_said_and_looked_for_again),
 		cmocka_unit_test(test_what_is_no_flat_file_is_malformed),
+		cmocka_unit_test(test_pressure_is_read_exactly),
+		cmocka_unit_test(test_more_than_it_must_have_is_told_where_it_is),
+		cmocka_unit_test(test_of_v1_it_says_the_same_by_other_files),
 	};
 
 	return cmocka_run_group_tests_name("probe_cgroup", tests, setup, teardown);

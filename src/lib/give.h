@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * give.h - what a probe wants, done on the spot by a caller who has paths. Of this module alone.
+ */
+#ifndef LIB_GIVE_H
+#define LIB_GIVE_H
+
+#include "probe/probe.h"
+
+/* An eventfd of the v1 cgroup whose memory.oom_control the want names. */
+struct probe_given give_oom(const struct probe_want *want);
+
+#endif
