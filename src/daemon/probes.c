@@ -107,11 +107,11 @@ static bool request_of(const struct probe_want *want, struct opening_request *ou
 	switch (want->kind) {
 	case PROBE_WANT_FILE:
 	case PROBE_WANT_LIST: break;
+	case PROBE_WANT_EVENTFD: out->kind = OPENING_OOM; break;
 	case PROBE_WANT_FIFO:
 	case PROBE_WANT_ROUTE:
 	case PROBE_WANT_NFT:
 	case PROBE_WANT_NFT_DUMP:
-	case PROBE_WANT_EVENTFD:
 	case PROBE_WANT_API:
 	default: return false;
 	}

@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Readings of the host's own sources, through chtd: when they are taken, and what a missing source costs."""
 
+import contextlib
 import os
+import signal
+import subprocess
 
 from control import hub
-from rig import LIMIT_S, check, conf_of, connect, equal, events, frame, main, short, wait_for
+from rig import LIMIT_S, check, conf_of, connect, equal, events, frame, main, short, skip, wait_for
 
 FILES = {"memory.events": "oom 0\noom_kill 0\n", "cpu.stat": "usage_usec 10\n", "pids.events": "max 0\n"}
 
@@ -42,6 +45,36 @@ def sequences(d, cell="a"):
     return [e["data"]["sequence"] for e in events(d + "/s") if e["data"]["cellId"] == cell]
 
 
+def test_of_a_cgroup_of_version_1_the_end_of_its_memory_is_read_when_it_comes(d):
+    memory, leaf_name = "/sys/fs/cgroup/memory", f"cht-probes-{os.getpid()}"
+    if not os.path.exists(memory + "/cgroup.event_control"):
+        skip("this host has no memory cgroups of version 1")
+    try:
+        os.mkdir(f"{memory}/{leaf_name}")
+    except OSError as e:
+        skip(f"no cgroup can be made: {e}")
+    try:
+        put(f"{memory}/{leaf_name}", "memory.limit_in_bytes", "16777216")
+        with hub(d) as (daemon, control):
+            control.put("a", {"path": d + "/a", "probes": {"cgroup": {"cgroupLeaf": leaf_name, "intervalMs": 86400000}}})
+            one = await_readings(d, 1)[0]["data"]
+            equal(one["inputs"], {"cgroupLeaf": leaf_name, "files": ["memory/memory.oom_control"]}, "inputs")
+            equal(one["output"]["version"], "v1", "version")
+            # cpu and pids are other trees, in which it was not made.
+            equal(one["sampleError"], "not_found", "what is missing is said")
+            hog = subprocess.run(["sh", "-c", f"echo 0 >{memory}/{leaf_name}/cgroup.procs && "
+                                  "exec python3 -c 'bytearray(1 << 28)'"], check=False, stderr=subprocess.DEVNULL,
+                                 timeout=LIMIT_S)
+            equal(hog.returncode, -signal.SIGKILL, "how it ended")
+            await_readings(d, 2)
+            os.rmdir(f"{memory}/{leaf_name}")
+            check("output" not in await_readings(d, 3)[2]["data"], "its end is read too")
+            daemon.stop()
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.rmdir(f"{memory}/{leaf_name}")
+
+
 def test_one_at_registration_pause_resume_and_seal(d):
     path = leaf(d)
     with hub(d, "--config", conf(d)) as (daemon, control):
@@ -49,7 +82,7 @@ def test_one_at_registration_pause_resume_and_seal(d):
         one = await_readings(d, 1)[0]["data"]
         equal(one["inputs"], {"cgroupLeaf": path, "files": ["memory.events", "cpu.stat", "pids.events"]}, "inputs")
         equal(one["output"], {"cpu_stat": {"usage_usec": 10}, "memory_events": {"oom": 0, "oom_kill": 0},
-                              "pids_events": {"max": 0}}, "output")
+                              "pids_events": {"max": 0}, "version": "v2"}, "output")
         check("sampleError" not in one, "it failed")
         put(path, "cpu.stat", "usage_usec 11\n")
         control.ask("PATCH", "/cells/a", {"state": "paused"}, 200)
