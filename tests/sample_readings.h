@@ -8,9 +8,15 @@
 #define SAMPLE_FC_INPUTS                                                                           \
 	"{\"endpoint\":\"unix:///srv/fc/api.sock/metrics\",\"kind\":\"firecracker.metrics\"}"
 #define SAMPLE_FC_OUTPUT                                                                           \
-	"{\"lineSha256\":\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\","    \
+	"{\"fatal\":[\"signals.sigbus\"],\"fifoBytes\":131072,"                                    \
+	"\"lineSha256\":\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\","     \
+	"\"linesBefore\":3,\"lost\":{\"flushesUnseen\":1,\"malformedLines\":2,"                    \
+	"\"minutesMissed\":1,\"tooLargeLines\":1,\"truncations\":1},"                              \
 	"\"metrics\":{\"utc_timestamp_ms\":1762348800123,\"vcpu\":{\"exit_io_in\":7,"              \
-	"\"mean\":1.5}},\"totals\":{\"vcpu.exit_io_in\":7}}"
+	"\"mean\":1.5,\"none\":null}},\"totals\":{\"vcpu.exit_io_in\":7},"                         \
+	"\"vmm\":{\"configSha256\":"                                                               \
+	"\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\","                    \
+	"\"id\":\"ci-7\",\"state\":\"Running\",\"version\":\"1.16.1\"}}"
 #define SAMPLE_CGROUP_INPUTS                                                                       \
 	"{\"alsoFiles\":[\"cgroup.events\",\"cpu.pressure\",\"memory.pressure\"],"                 \
 	"\"cgroupLeaf\":\"/sys/fs/cgroup/fc/a\","                                                  \

@@ -111,7 +111,7 @@ static bool is_reading(const struct scan *s)
 	return str_starts(s->view.type, STR(CHT_PROBE_TYPE_PREFIX));
 }
 
-/* Inside what a VMM wrote, whose numbers stand as they came. */
+/* Inside what a VMM wrote, whose numbers stand as they came, and whose nulls. */
 static bool is_foreign(const struct scan *s)
 {
 	return s->depth >= 2 && str_eq(s->levels[1].key, STR("metrics")) &&
@@ -136,6 +136,8 @@ static void read_scalar(struct scan *s)
 		in_lit(&s->in, "true");
 	} else if (c == 'f') {
 		in_lit(&s->in, "false");
+	} else if (c == 'n' && is_foreign(s)) {
+		in_lit(&s->in, "null");
 	} else if (is_foreign(s)) {
 		(void)in_any_number(&s->in);
 	} else {

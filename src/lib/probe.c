@@ -29,11 +29,11 @@ static struct probe_given satisfy(const struct probe_want *want)
 	case PROBE_WANT_FILE: return open_file(want->path, 0);
 	case PROBE_WANT_LIST: return open_file(want->path, O_DIRECTORY);
 	case PROBE_WANT_EVENTFD: return give_oom(want);
-	case PROBE_WANT_FIFO:
+	case PROBE_WANT_FIFO: return give_fifo(want);
+	case PROBE_WANT_API: return give_api(want);
 	case PROBE_WANT_ROUTE:
 	case PROBE_WANT_NFT:
 	case PROBE_WANT_NFT_DUMP:
-	case PROBE_WANT_API:
 	default: return (struct probe_given){ .fd = -1, .code = CHT_E_UNSUPPORTED };
 	}
 }

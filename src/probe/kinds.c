@@ -6,6 +6,7 @@
 #include "probe/kinds.h"
 
 const struct probe_kind *const probe_kinds[CHT_N_PROBES] = {
+	[CHT_PROBE_FC_METRICS] = &probe_fc_metrics,
 	[CHT_PROBE_CGROUP] = &probe_cgroup,
 };
 

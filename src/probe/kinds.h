@@ -9,6 +9,7 @@
 #include "probe/probe.h"
 
 extern const struct probe_kind probe_cgroup;
+extern const struct probe_kind probe_fc_metrics;
 
 /* options.c: copies a text of the options. CHT_E_RANGE: it is missing (unless may_miss), empty,
  * longer than cap - 1 or has control characters; name says which it is. */

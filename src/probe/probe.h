@@ -52,12 +52,15 @@ struct probe_given {
 	uint32_t bytes;  /* PROBE_WANT_FIFO: what it holds */
 };
 
+/* A line of 128 KiB, and the 4,096 values that are found in it. */
+enum { PROBE_SCRATCH_BYTES = 131072 + 98304 };
+
 /* Where a reading is written: one for all probes of a thread. */
 struct probe_room {
 	uint8_t inputs[CHT_PROBE_INPUTS_MAX_BYTES];
 	uint8_t output[CHT_PROBE_OUTPUT_MAX_BYTES];
 	char error_text[160];
-	uint8_t scratch[65536]; /* what was read, before it is written */
+	_Alignas(8) uint8_t scratch[PROBE_SCRATCH_BYTES]; /* what was read, before it is written */
 };
 
 /* What all of them begin with. */
@@ -105,6 +108,8 @@ void probe_free(struct probe *p);
 
 /* Begins *out: kind, time, and nothing else. */
 void reading_init(struct cht_reading *out, enum cht_probe_kind kind, const struct cht_now *now);
+/* The name of an errno or code: "not_found" for ENOENT, …; static. */
+const char *reading_error_name(int code, int sys);
 /* It failed: the name of an errno or code ("not_found" for ENOENT, …), and a sentence that names
  * what was looked at. The first failure of a reading stays. */
 void reading_fail(struct cht_reading *out, struct probe_room *room, int code, int sys,

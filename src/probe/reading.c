@@ -11,7 +11,7 @@ void reading_init(struct cht_reading *out, enum cht_probe_kind kind, const struc
 	*out = (struct cht_reading){ .kind = kind, .sampled_ns = now->realtime_ns };
 }
 
-static const char *name_of(int code, int sys)
+const char *reading_error_name(int code, int sys)
 {
 	switch (sys) {
 	case ENOENT:
@@ -58,5 +58,5 @@ void reading_fail(struct cht_reading *out, struct probe_room *room, int code, in
 
 	(void)snprintf(text, sizeof(text), "%.100s%s%s", what, sys != 0 ? ": " : "",
 		       sys != 0 ? diag_errno(sys) : "");
-	reading_fail_named(out, room, name_of(code, sys), text);
+	reading_fail_named(out, room, reading_error_name(code, sys), text);
 }
