@@ -302,6 +302,16 @@ static void sample_state(struct cht_stamped *s, enum sample_size size)
 	f->witnesses = sample_witnesses(size);
 }
 
+static void sample_claim(struct cht_stamped *s, bool least)
+{
+	if (s->kind == EV_GUEST_TRAFFIC_UNDECLARED) {
+		s->facts.undeclared.is_heard = least;
+		return;
+	}
+	s->facts.unwitnessed.claim = least ? CLAIM_BYTES : CLAIM_CONNECT;
+	s->facts.unwitnessed.verdict = least ? VERDICT_UNWITNESSED : VERDICT_CONTRADICTED;
+}
+
 /* Of a run that goes on. */
 static struct cht_str sample_channel(struct sample *x, enum sample_size size)
 {
@@ -359,6 +369,8 @@ static void sample_facts(struct sample *x, enum sample_size size)
 	case EV_GUEST_AGENT_SILENCED:
 	case EV_CELL_STATE_CHANGED: sample_state(s, size); break;
 	case EV_CELL_EVIDENCE_BUNDLE: sample_evidence(x, size); break;
+	case EV_GUEST_DECLARATION_UNWITNESSED:
+	case EV_GUEST_TRAFFIC_UNDECLARED: sample_claim(s, least); break;
 	case EV_HOST_STARTED:
 		s->facts.host_started.version = STR("0.1.0");
 		s->facts.host_started.boot_id = STR("6ba7b810-9dad-11d1-80b4-00c04fd430c8");

@@ -79,6 +79,7 @@ enum cht_probe_says {
  * opened. Seen from the guest: out is what it sent. */
 struct cht_probe_traffic {
 	bool has_packets, has_vsock;
+	bool is_down; /* nothing could pass when it was read: the link is down, or not there */
 	uint64_t packets_out, packets_in, bytes_out, bytes_in;
 	uint64_t vsock_bytes_out; /* of all its ports */
 };

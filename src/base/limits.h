@@ -62,6 +62,8 @@ enum {
 #define LIMIT_STALL_NS (30 * NS_PER_S)
 /* One event a second, cell and kind, for what a guest can provoke. */
 #define LIMIT_PROVOKED_EVENT_NS NS_PER_S
+/* Traffic that nobody declared goes on as long as it does: one event a minute. */
+#define LIMIT_UNDECLARED_EVENT_NS (60 * NS_PER_S)
 /* Over the ledger quota: one gap event a minute. */
 #define LIMIT_QUOTA_EVENT_NS (60 * NS_PER_S)
 /* Between two readings of a probe that is not asked for otherwise; and of one whose source calls.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cell/cell.h"
+#include "cell/claims.h"
 
 #include "base/bytes.h"
 #include "base/err.h"
@@ -7,7 +7,7 @@
 #include "base/text.h"
 
 /* Where a hello does not say: docs/PROTOCOL.wire, section 5. */
-enum { HEARTBEAT_MS = 3000 };
+enum { HEARTBEAT_MS = 3000, LENGTH_BYTES = 4 /* before each body */ };
 
 /* Something was counted. cell_next looks at the clock again; when its turn is, it knows. */
 static void mark(struct cht_cell *cell, struct pending *p)
@@ -111,6 +111,7 @@ void cell_note_refused(struct cht_cell *cell, const struct cht_frame_facts *fact
 {
 	struct facts_refused *f = &cell->met->refused;
 
+	cell->received_bytes += LENGTH_BYTES + facts->frame_bytes;
 	cell->frames.received++;
 	cell->frames.refused++;
 	if (f->count == 0) {
@@ -156,6 +157,7 @@ void cell_note_frame(struct cht_cell *cell, const struct cht_declaration *declar
 	struct gap gap;
 
 	cell->is_met = true;
+	cell->received_bytes += LENGTH_BYTES + facts->frame_bytes;
 	if (cell->state == CELL_LIVE && facts->epoch >= cell->epoch)
 		cht_silence_heard(&cell->silence, now->monotonic_ns);
 	else
@@ -245,6 +247,8 @@ static void stamp_frame(struct cht_cell *cell, const struct cht_declaration *dec
 	out->guest = declaration;
 	out->frame = *facts;
 	out->stale = facts->epoch < cell->epoch;
+	if (cell->claims != NULL && !out->stale)
+		claims_note_declared(cell->claims, declaration, out->sequence);
 }
 
 bool cell_stamp(struct cht_cell *cell, const struct cht_declaration *declaration,

@@ -96,6 +96,8 @@ struct cht_cell {
 	unsigned open;
 	uint32_t epoch;
 
+	uint64_t received_bytes; /* of whole frames, good or refused, their lengths with them */
+	struct claims *claims;   /* null: the cell has no probes */
 	struct cell_met *met;
 	struct cht_stamped *last; /* what cht_stamp hands out, or null: then it is not called */
 };
@@ -196,6 +198,15 @@ void cell_note_reading(struct cht_cell *cell, const struct cht_reading *reading,
 /* The reading itself; *out borrows from it. */
 void cell_stamp_reading(struct cht_cell *cell, const struct cht_reading *reading,
 			const struct cht_now *now, struct cht_stamped *out);
+
+/* claims.c */
+
+/* The next event that comes of held claims; when that is; and the run's sums, before its end. */
+bool cell_take_claim(struct cht_cell *cell, bool is_flush, const struct cht_now *now,
+		     struct cht_stamped *out);
+uint64_t cell_claim_deadline(const struct cht_cell *cell);
+void cell_stamp_witnessed(struct cht_cell *cell, const struct cht_now *now,
+			  struct cht_stamped *out);
 
 /* state.c */
 

@@ -135,11 +135,13 @@ static bool take_any(struct cht_cell *cell, bool is_flush, const struct cht_now 
 		     struct cht_stamped *out)
 {
 	if (!cell->is_met)
-		return take_change(cell, is_flush, now, out);
+		return take_change(cell, is_flush, now, out) ||
+		       cell_take_claim(cell, is_flush, now, out);
 	if (cell->met->dropped.no_space > 0 && take_dropped(cell, true, now, out))
 		return true;
 	return take_resumed(cell, now, out) || take_channel(cell, is_flush, now, out) ||
-	       take_change(cell, is_flush, now, out) || take_frames(cell, is_flush, now, out);
+	       take_change(cell, is_flush, now, out) || take_frames(cell, is_flush, now, out) ||
+	       cell_take_claim(cell, is_flush, now, out);
 }
 
 bool cell_next(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out)
@@ -169,6 +171,9 @@ uint64_t cell_deadline(const struct cht_cell *cell)
 	if (state < at)
 		at = state;
 	state = due_ns(&cell->state_p, LIMIT_PROVOKED_EVENT_NS);
+	if (state < at)
+		at = state;
+	state = cell_claim_deadline(cell);
 	if (state < at)
 		at = state;
 	if (!cell->is_met)

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the host's own sources say of a cell: stamped like everything else, and a witness. */
-#include "cell/cell.h"
+#include "cell/claims.h"
 
 void cell_stamp_reading(struct cht_cell *cell, const struct cht_reading *reading,
 			const struct cht_now *now, struct cht_stamped *out)
 {
 	run_stamp(&cell->run, (enum event_kind)(EV_PROBE_FC_METRICS + reading->kind), now, out);
 	out->facts.reading = reading;
+	if (cell->claims == NULL)
+		return;
+	claims_note_reading(cell->claims, reading, out->sequence, cell->received_bytes);
+	cell->next_ns = 0;
 }
 
 const struct cht_stamped *cht_stamp_reading(struct cht_cell *cell,

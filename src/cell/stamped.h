@@ -31,6 +31,9 @@ enum event_kind {
 	EV_GUEST_AGENT_SILENCED,
 	EV_GUEST_AGENT_RESUMED,
 	EV_CELL_STATE_CHANGED,
+	EV_GUEST_DECLARATION_UNWITNESSED,
+	EV_GUEST_TRAFFIC_UNDECLARED,
+	EV_CELL_WITNESSED,
 	EV_CELL_EVIDENCE_BUNDLE,
 	EV_HOST_STARTED,
 	EV_HOST_STOPPED,
@@ -285,6 +288,34 @@ struct facts_bundle {
 struct facts_agent_resumed {
 	uint64_t episode, silent_ns; /* from the last good frame before to the first after */
 };
+/* What a guest says that can be held against what the host counts; and what comes of it. */
+enum claim {
+	CLAIM_CONNECT, /* net.connect_attempted: packets that left the VM */
+	CLAIM_BYTES,   /* bytes of frames: what the VMM says it sent over vsock */
+	N_CLAIMS
+};
+enum verdict {
+	VERDICT_WITNESSED,    /* something was counted that fits it */
+	VERDICT_UNWITNESSED,  /* nothing was, where something could have been */
+	VERDICT_CONTRADICTED, /* it cannot be */
+	VERDICT_NO_WITNESS,   /* nobody counted */
+	N_VERDICTS
+};
+struct claim_counts {
+	uint64_t n[N_CLAIMS][N_VERDICTS];
+	uint64_t undeclared_out; /* packets, while no connect had been declared */
+};
+struct facts_unwitnessed {
+	uint8_t claim, verdict;            /* enum claim, enum verdict */
+	uint64_t count, first, last;       /* declarations; their numbers, 0 for CLAIM_BYTES */
+	uint64_t reading_from, reading_to; /* numbers of the readings */
+	uint64_t received, sent;           /* CLAIM_BYTES: by us; by the VMM, as it says */
+};
+struct facts_undeclared {
+	uint64_t packets_out, packets_in;
+	uint64_t reading_from, reading_to;
+	bool is_heard; /* the agent was */
+};
 /* What adjtimex(2) says of the clock. */
 struct clock_adjust {
 	int64_t offset_ns, freq_ppb;
@@ -387,6 +418,9 @@ struct cht_stamped {
 		struct facts_clock_stepped clock_stepped;
 		struct facts_unclaimed unclaimed;
 		const struct cht_reading *reading;
+		struct facts_unwitnessed unwitnessed;
+		struct facts_undeclared undeclared;
+		struct claim_counts witnessed;
 	} facts;
 };
 

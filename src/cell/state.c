@@ -25,7 +25,7 @@
  * A frame in LIVE stores a time and comes here never. Nothing else is touched by one: deadlines
  * are found to have moved when the old one comes.
  */
-#include "cell/cell.h"
+#include "cell/claims.h"
 
 #include "base/bytes.h"
 #include "base/limits.h"
@@ -164,6 +164,8 @@ void cell_note_told(struct cht_cell *cell, enum cell_told what, const struct cht
 		cell->is_restored = true;
 		cell->is_gone = cell->is_silent = false;
 		memset(cell->said, SAID_NOTHING, sizeof(cell->said));
+		if (cell->claims != NULL)
+			claims_restart(cell->claims);
 		begin_window(cell, cell->boot_window_ns, at);
 		break;
 	case TOLD_NOTHING:

@@ -185,6 +185,13 @@ static void put_vantage(const struct verify_report *r, const char *run)
 	cli_printf(",\"coverage\":{\"active\":%" PRIu64 ",\"degraded\":%" PRIu64
 		   ",\"absent\":%" PRIu64 "}",
 		   r->coverage_active, r->coverage_degraded, r->coverage_absent);
+	cli_printf(",\"readings\":%" PRIu64 ",\"failedReadings\":%" PRIu64
+		   ",\"claims\":{\"witnessed\":%" PRIu64 ",\"unwitnessed\":%" PRIu64
+		   ",\"contradicted\":%" PRIu64 ",\"noWitness\":%" PRIu64
+		   ",\"undeclaredPacketsOut\":%" PRIu64 "}",
+		   sums->readings, sums->failed_readings, sums->verdicts[VERDICT_WITNESSED],
+		   sums->verdicts[VERDICT_UNWITNESSED], sums->verdicts[VERDICT_CONTRADICTED],
+		   sums->verdicts[VERDICT_NO_WITNESS], sums->undeclared_out);
 	cli_printf(",\"silences\":%" PRIu64 ",\"resumed\":%" PRIu64 ",\"forged\":%" PRIu64,
 		   sums->silences, sums->resumed, sums->forged);
 	cli_printf(",\"hostStarts\":%" PRIu64

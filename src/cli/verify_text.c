@@ -261,6 +261,26 @@ static void anchors(const struct verify_report *r)
 	cli_printf("\n");
 }
 
+/* What the host's own sources had to say of what guests declared. */
+static void witnesses(const struct verify_sums *sums)
+{
+	if (sums->readings == 0 && sums->connects == 0)
+		return;
+	cli_printf("  witnesses     %s %s of the host's sources, %s failed\n",
+		   number(sums->readings), plural(sums->readings, "reading", "readings"),
+		   number(sums->failed_readings));
+	cli_printf("  claims        %s witnessed, %s unwitnessed, %s contradicted, %s without a "
+		   "witness\n",
+		   number(sums->verdicts[VERDICT_WITNESSED]),
+		   number(sums->verdicts[VERDICT_UNWITNESSED]),
+		   number(sums->verdicts[VERDICT_CONTRADICTED]),
+		   number(sums->verdicts[VERDICT_NO_WITNESS]));
+	if (sums->undeclared_out > 0)
+		cli_printf("                %s %s left while no connect had been declared\n",
+			   number(sums->undeclared_out),
+			   plural(sums->undeclared_out, "packet", "packets"));
+}
+
 static void vantage(const struct verify_report *r, const char *run)
 {
 	const struct verify_sums *sums = run != NULL ? &r->run : &r->all;
@@ -280,6 +300,7 @@ static void vantage(const struct verify_report *r, const char *run)
 	cli_printf("  agents say    %s sources active, %s degraded, %s absent\n",
 		   number(r->coverage_active), number(r->coverage_degraded),
 		   number(r->coverage_absent));
+	witnesses(sums);
 	cli_printf("  silence       %s %s, %s ended\n", number(sums->silences),
 		   plural(sums->silences, "episode", "episodes"), number(sums->resumed));
 	if (sums->forged > 0)

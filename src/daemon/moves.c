@@ -171,6 +171,17 @@ static int drain_step(struct line *line, uint32_t i, struct cht_err *err)
 	return 0;
 }
 
+int moves_tell_end(struct line *line, struct slot *slot, struct cht_err *err)
+{
+	int r;
+
+	probes_end(slot);
+	r = cells_flush_one(line, slot, err);
+	if (r == 0)
+		r = probes_tell(line, slot, err);
+	return r < 0 ? r : evidence_emit(line, slot, err);
+}
+
 /* The opener may be long about it, or gone. */
 static int probe_step(struct line *line, uint32_t i, struct cht_err *err)
 {
@@ -181,9 +192,7 @@ static int probe_step(struct line *line, uint32_t i, struct cht_err *err)
 	    (!probes_have_ended(slot) && line->now.monotonic_ns < slot->until_ns &&
 	     line->stop_signal == 0))
 		return r;
-	r = cells_flush_one(line, slot, err);
-	if (r == 0)
-		r = evidence_emit(line, slot, err);
+	r = moves_tell_end(line, slot, err);
 	wait_for_disk(line, slot, SLOT_FLUSHED);
 	return r;
 }

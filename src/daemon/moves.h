@@ -29,4 +29,7 @@ void moves_on_unbound(struct line *line, uint32_t i);
 /* All of it, and what was stated, waiting for the disk. As line_await_durable. */
 int moves_finish(struct line *line, struct cht_err *err) CHT_CHECKED;
 
+/* What is left to be said of a run before its seal. As line_emit. */
+int moves_tell_end(struct line *line, struct slot *slot, struct cht_err *err) CHT_CHECKED;
+
 #endif

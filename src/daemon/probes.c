@@ -11,6 +11,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "cell/claims.h"
 #include "control/request.h"
 #include "daemon/cells.h"
 #include "daemon/emit.h"
@@ -38,6 +39,7 @@ struct watch {
 
 struct watches {
 	struct watch list[CHT_N_PROBES];
+	struct claims claims;
 };
 
 /* One at a time is read. */
@@ -304,7 +306,9 @@ static int add(struct line *line, uint32_t i, const struct control_probe *asked,
 			return cht_fail(err, CHT_E_NOMEM, 0, "no memory for probes");
 		for (unsigned kind = 0; kind < CHT_N_PROBES; kind++)
 			slot->watches->list[kind].fd = -1;
+		slot->cell.claims = &slot->watches->claims;
 	}
+	claims_expect(&slot->watches->claims, options.kind);
 	w = &slot->watches->list[options.kind];
 	w->interval_ns = asked->interval_ms != 0 ? asked->interval_ms * NS_PER_MS : LIMIT_PROBE_NS;
 	w->due_ns = line->now.monotonic_ns;
@@ -346,6 +350,17 @@ void probes_close(struct line *line, struct slot *slot)
 		drop(line, &slot->watches->list[kind], kind);
 	free(slot->watches);
 	slot->watches = NULL;
+	slot->cell.claims = NULL;
+}
+
+int probes_tell(struct line *line, struct slot *slot, struct cht_err *err)
+{
+	struct cht_stamped stamped;
+
+	if (slot->cell.claims == NULL)
+		return 0;
+	cell_stamp_witnessed(&slot->cell, &line->now, &stamped);
+	return line_emit(line, slot, &stamped, err);
 }
 
 void probes_hurry(struct line *line, uint32_t i)
@@ -384,6 +399,12 @@ void probes_begin_last(struct line *line, uint32_t i)
 	for (unsigned kind = 0; all != NULL && kind < CHT_N_PROBES; kind++)
 		all->list[kind].is_last = true;
 	probes_hurry(line, i);
+}
+
+void probes_end(struct slot *slot)
+{
+	if (slot->cell.claims != NULL)
+		claims_finish(slot->cell.claims);
 }
 
 bool probes_have_ended(const struct slot *slot)

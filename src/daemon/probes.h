@@ -25,6 +25,10 @@ void probes_meet(struct line *line, uint32_t i, uint32_t pid);
 /* One reading more of each, the last; whether they were taken. */
 void probes_begin_last(struct line *line, uint32_t i);
 bool probes_have_ended(const struct slot *slot);
+/* They were, or cannot be any more: what is left of claims is judged, to be told. */
+void probes_end(struct slot *slot);
+/* The run's verdicts: nothing comes after them but the bundle and the seal. As line_emit. */
+int probes_tell(struct line *line, struct slot *slot, struct cht_err *err) CHT_CHECKED;
 /* The loop found FD_PROBE + kind ready, of the tenant gen. */
 void probes_on_ready(struct line *line, uint32_t i, uint32_t gen, unsigned kind);
 /* An answer of the opener to what was asked here. CHT_E_PEER: it was not. */

@@ -10,7 +10,6 @@
 #include "base/limits.h"
 #include "daemon/cells.h"
 #include "daemon/emit.h"
-#include "daemon/evidence.h"
 #include "daemon/host.h"
 #include "daemon/hub.h"
 #include "daemon/moves.h"
@@ -65,7 +64,7 @@ static int seal_all(struct line *line, struct cht_err *err)
 
 	for (uint32_t i = 0; i < line->slots_used && r == 0; i++)
 		if (slot_is_open(&line->slots[i]))
-			r = evidence_emit(line, &line->slots[i], err);
+			r = moves_tell_end(line, &line->slots[i], err);
 	if (r == 0)
 		r = line_await_durable(line, err);
 	for (uint32_t i = 0; i < line->slots_used && r == 0; i++)

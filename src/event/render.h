@@ -48,5 +48,9 @@ void render_facts(struct buf *b, const struct cht_stamped *s);
 /* The members of cell.evidence_bundle. */
 struct members;
 void render_bundle(struct members *m, const struct cht_stamped *s);
+/* Of guest.declaration_unwitnessed, guest.traffic_undeclared, cell.witnessed. */
+void render_unwitnessed(struct members *m, const struct cht_stamped *s);
+void render_undeclared(struct members *m, const struct cht_stamped *s);
+void render_witnessed(struct members *m, const struct cht_stamped *s);
 
 #endif

@@ -137,6 +137,37 @@ static void sums_flag(struct both both, enum event_kind kind)
 	}
 }
 
+/* A reading, or what readings came to. */
+static void sums_witnessed(struct both both, enum event_kind kind, const struct event_view *view)
+{
+	static const char *const claims[] = { "claims.channel.bytes",
+					      "claims.net.connect_attempted" };
+	static const char *const keys[N_VERDICTS] = { "witnessed", "unwitnessed", "contradicted",
+						      "noWitness" };
+	struct cht_str error;
+	bool is_failed =
+		event_is_reading(kind) && event_data_find(view->data, "sampleError", &error);
+
+	for (size_t i = 0; i < both.n; i++) {
+		struct verify_sums *sums = both.sums[i];
+
+		sums->connects += kind == EV_GUEST_NET_CONNECT_ATTEMPTED;
+		sums->readings += event_is_reading(kind);
+		sums->failed_readings += is_failed;
+		if (kind != EV_CELL_WITNESSED)
+			continue;
+		for (size_t c = 0; c < 2; c++)
+			for (int k = 0; k < N_VERDICTS; k++) {
+				char path[64];
+
+				(void)snprintf(path, sizeof(path), "%s.%s", claims[c], keys[k]);
+				sums->verdicts[k] = u64_sum(sums->verdicts[k], number(view, path));
+			}
+		sums->undeclared_out =
+			u64_sum(sums->undeclared_out, number(view, "undeclaredPacketsOut"));
+	}
+}
+
 static bool is_declaration(const struct event_view *view)
 {
 	return view->known != NULL && event_is_declaration(view->known->kind);
@@ -160,6 +191,9 @@ void sums_event(struct walk *walk, struct run_state *run, const struct event_vie
 		sums_resumed(walk, run, view);
 	run->counts[kind]++;
 	sums_flag(both, kind);
+	if (event_is_reading(kind) || kind == EV_CELL_WITNESSED ||
+	    kind == EV_GUEST_NET_CONNECT_ATTEMPTED)
+		sums_witnessed(both, kind, view);
 	if (is_declaration(view))
 		sums_declared(both, run, view);
 	if (kind == EV_GUEST_AGENT_HELLO)

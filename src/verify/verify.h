@@ -162,6 +162,10 @@ struct verify_sums {
 	uint64_t provenances[VERIFY_N_PROVENANCES], other_provenance;
 	uint64_t runs_opened, runs_sealed, runs_unsealed;
 	uint64_t silences, resumed, forged;
+	uint64_t readings, failed_readings; /* of the host's own sources */
+	/* What runs came to that ended with their verdicts: by enum verdict, of both claims; and
+	 * packets while nothing had been declared. connects: declarations of one, judged or not. */
+	uint64_t verdicts[N_VERDICTS], undeclared_out, connects;
 	uint64_t received, stored, heartbeats, refused, dropped; /* of sealed runs' frames */
 };
 
