@@ -37,7 +37,8 @@
 	"\"txPackets\":0}"
 #define SAMPLE_VMM_INPUTS "{\"pid\":4242,\"procfs\":\"/proc/4242\"}"
 #define SAMPLE_VMM_OUTPUT                                                                          \
-	"{\"guestTimeMs\":40,\"rssBytes\":4096,\"state\":\"S\",\"systemTimeMs\":10,"               \
-	"\"threads\":3,\"userTimeMs\":50}"
+	"{\"guestTimeMs\":40,\"rssBytes\":4096,\"runDelayMs\":2,\"startTicks\":555,"               \
+	"\"state\":\"S\",\"systemTimeMs\":10,\"threads\":3,\"userTimeMs\":50,"                     \
+	"\"vcpus\":{\"count\":1,\"guestTimeMs\":40}}"
 
 #endif

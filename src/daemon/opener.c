@@ -76,7 +76,8 @@ static int on_bound(struct line *line, uint32_t i, const struct opening_answer *
 /* What only probes ask for. */
 static bool is_for_probe(uint32_t kind)
 {
-	return kind == OPENING_READ || kind == OPENING_FIFO || kind == OPENING_OOM;
+	return kind == OPENING_READ || kind == OPENING_FIFO || kind == OPENING_OOM ||
+	       kind == OPENING_PIDFD;
 }
 
 static int on_answer(struct line *line, const struct opening_answer *answer, int fd,

@@ -110,6 +110,10 @@ static bool request_of(const struct probe_want *want, struct opening_request *ou
 	case PROBE_WANT_FILE:
 	case PROBE_WANT_LIST: break;
 	case PROBE_WANT_EVENTFD: out->kind = OPENING_OOM; break;
+	case PROBE_WANT_PIDFD:
+		out->kind = OPENING_PIDFD;
+		out->pid = want->pid;
+		return true;
 	case PROBE_WANT_FIFO:
 	case PROBE_WANT_ROUTE:
 	case PROBE_WANT_NFT:

@@ -28,6 +28,7 @@ static struct probe_given satisfy(const struct probe_want *want)
 	switch (want->kind) {
 	case PROBE_WANT_FILE: return open_file(want->path, 0);
 	case PROBE_WANT_LIST: return open_file(want->path, O_DIRECTORY);
+	case PROBE_WANT_PIDFD: return give_pidfd(want);
 	case PROBE_WANT_EVENTFD: return give_oom(want);
 	case PROBE_WANT_FIFO: return give_fifo(want);
 	case PROBE_WANT_API: return give_api(want);

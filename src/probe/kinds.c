@@ -8,6 +8,7 @@
 const struct probe_kind *const probe_kinds[CHT_N_PROBES] = {
 	[CHT_PROBE_FC_METRICS] = &probe_fc_metrics,
 	[CHT_PROBE_CGROUP] = &probe_cgroup,
+	[CHT_PROBE_VMM_PROC] = &probe_vmm_proc,
 };
 
 const char *cht_probe_name(enum cht_probe_kind kind)

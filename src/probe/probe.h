@@ -29,6 +29,7 @@ enum probe_want_kind {
 	PROBE_WANT_NFT_DUMP, /* on that one: the dump of all rules of .family and .table is sent */
 	PROBE_WANT_EVENTFD,  /* of a v1 cgroup's .path (memory.oom_control): armed */
 	PROBE_WANT_API,      /* .path, an API socket: .request done; what came back, to be read */
+	PROBE_WANT_PIDFD,    /* of .pid */
 };
 
 enum probe_api { PROBE_API_STATE, PROBE_API_CONFIG, PROBE_API_FLUSH };

@@ -8,7 +8,7 @@ import signal
 import subprocess
 
 from control import hub
-from rig import LIMIT_S, check, conf_of, connect, equal, events, frame, main, short, skip, wait_for
+from rig import LIMIT_S, check, conf_of, connect, equal, events, frame, main, short, skip, text_of, wait_for
 
 FILES = {"memory.events": "oom 0\noom_kill 0\n", "cpu.stat": "usage_usec 10\n", "pids.events": "max 0\n"}
 
@@ -43,6 +43,33 @@ def await_readings(d, n, **kw):
 
 def sequences(d, cell="a"):
     return [e["data"]["sequence"] for e in events(d + "/s") if e["data"]["cellId"] == cell]
+
+
+def test_a_stopped_vmm_is_told_from_its_end_at_once(d):
+    vmm = subprocess.Popen(["sleep", "1000"])
+    try:
+        with hub(d) as (daemon, control):
+            control.put("a", {"path": d + "/a", "vmmPid": vmm.pid, "probes": {"vmm_proc": {"intervalMs": 86400000}}})
+            one = await_readings(d, 1, kind="host.vmm_proc")[0]["data"]
+            check("sampleError" not in one, f"it failed: {one}")
+            equal(one["inputs"], {"pid": vmm.pid, "procfs": f"/proc/{vmm.pid}"}, "inputs")
+            equal(one["output"]["threads"], 1, "its threads")
+            check("runDelayMs" in one["output"], "its thread's schedstat was read")
+            vmm.send_signal(signal.SIGSTOP)
+            wait_for("it to be stopped", lambda: text_of(f"/proc/{vmm.pid}/stat").split()[2] == "T")
+            control.ask("PATCH", "/cells/a", {"state": "paused"}, 200)
+            equal(await_readings(d, 2, kind="host.vmm_proc")[1]["data"]["output"]["state"], "T", "stopped")
+            vmm.kill()
+            end = await_readings(d, 3, kind="host.vmm_proc")[2]["data"]
+            equal(end["output"]["state"], "Z", "ended, and read when it was")
+            vmm.wait()
+            control.ask("PATCH", "/cells/a", {"state": "resumed"}, 200)
+            end = await_readings(d, 4, kind="host.vmm_proc")[3]["data"]
+            equal((end["sampleError"], "output" in end), ("gone", False), "afterwards")
+            daemon.stop()
+    finally:
+        vmm.kill()
+        vmm.wait()
 
 
 def test_of_a_cgroup_of_version_1_the_end_of_its_memory_is_read_when_it_comes(d):

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "channel/channel.h"
 #include "lib/give.h"
 
 static int open_file(const char *path, int flags, struct cht_err *err)
@@ -33,4 +34,13 @@ struct probe_given give_oom(const struct probe_want *want)
 	fd_close(&control_fd);
 	fd_close(&oom_fd);
 	return (struct probe_given){ .fd = fd < 0 ? -1 : fd, .code = err.code, .sys = err.sys };
+}
+
+struct probe_given give_pidfd(const struct probe_want *want)
+{
+	int fd = channel_pidfd(want->pid);
+
+	return (struct probe_given){ .fd = fd,
+				     .code = fd < 0 ? CHT_E_IO : 0,
+				     .sys = fd < 0 ? errno : 0 };
 }
