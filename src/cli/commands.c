@@ -352,6 +352,7 @@ const struct cli_command cli_commands[] = {
 	{ "cat", "everything stored, one JSON object a line", cat_usage, cmd_cat },
 	{ "tail", "watch events as they are stored, a line each", tail_usage, cmd_tail },
 	{ "ps", "what runs in a cell, as its guest declared", ps_usage, cmd_ps },
+	{ "probe", "a reading of the host's own sources of a VM, now", probe_usage, cmd_probe },
 	{ "show", "one event in full, and the checkpoint it is under", show_usage, cmd_show },
 	{ "prove", "the proof that an event is in the ledger", prove_usage, cmd_prove },
 	{ "export", "a run or a whole ledger as a bundle, or as tiles", export_usage, cmd_export },

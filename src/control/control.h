@@ -25,7 +25,8 @@ struct control_view {
 	bool is_silent, is_sealed, is_stated;
 	uint64_t silent_ns; /* since the last good frame, when it is silent */
 	uint64_t sealed_index, stated_index;
-	struct cht_str receipt; /* of the event that was waited for; empty: none */
+	struct cht_str registered; /* what was stated then, a JSON object; empty: nothing */
+	struct cht_str receipt;    /* of the event that was waited for; empty: none */
 };
 
 struct control_metrics {

@@ -33,9 +33,6 @@ bool member_vmm_pid(const json_t *value, struct control_request *out, size_t at)
 bool member_authorised(const json_t *value, struct control_request *out, size_t at);
 bool member_correlation(const json_t *value, struct control_request *out, size_t at);
 bool member_traceparent(const json_t *value, struct control_request *out, size_t at);
-
-/* probes.c: of a PUT; and whether a text names a probe. */
 bool member_probes(const json_t *value, struct control_request *out, size_t at);
-bool member_is_probe(struct cht_str name);
 
 #endif

@@ -2,6 +2,7 @@
 /* Members that state something of a cell when it is registered. */
 #include <string.h>
 
+#include "asked/asked.h"
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "control/member.h"
@@ -32,13 +33,23 @@ bool member_vmm_pid(const json_t *value, struct control_request *out, size_t at)
 	return true;
 }
 
+bool member_probes(const json_t *value, struct control_request *out, size_t at)
+{
+	struct probes_asked asked;
+
+	(void)out;
+	(void)at;
+	return probes_asked_take(value, &asked);
+}
+
 /* As probeSource has it in data. */
 static bool is_probe_source(struct cht_str s)
 {
 	static const struct cht_str guest = STR_INIT("guest."), host = STR_INIT("host.");
+	enum cht_probe_kind kind;
 
 	if (str_starts(s, host))
-		return member_is_probe(s);
+		return cht_probe_find(s, &kind);
 	return str_starts(s, guest) &&
 	       cht_source_is_known((struct cht_str){ s.ptr + guest.len, s.len - guest.len });
 }

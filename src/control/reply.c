@@ -53,6 +53,10 @@ void reply_put_view(struct buf *b, const struct control_view *view)
 		put_number(b, STR("stated"), view->stated_index);
 	if (view->is_sealed)
 		put_number(b, STR("sealed"), view->sealed_index);
+	if (view->registered.len > 0) {
+		put_name(b, STR("registered"));
+		buf_put_str(b, view->registered);
+	}
 	if (view->receipt.len > 0)
 		put_text(b, STR("receipt"), view->receipt);
 	buf_put_byte(b, '}');

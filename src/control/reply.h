@@ -10,7 +10,9 @@
 
 /* More than any cell takes: a path of 1,023 bytes, each escaped; a receipt, its newlines escaped;
  * and the rest. */
-enum { CONTROL_VIEW_MAX = 6 * CONTROL_PATH_MAX + 2 * CONTROL_RECEIPT_MAX + 1024 };
+enum {
+	CONTROL_VIEW_MAX = 6 * CONTROL_PATH_MAX + 2 * CONTROL_RECEIPT_MAX + CONTROL_BODY_MAX + 1024
+};
 
 void reply_put_view(struct buf *b, const struct control_view *view);
 void reply_put_error(struct buf *b, const struct control_error *error);

@@ -10,7 +10,6 @@
 #define CONTROL_REQUEST_H
 
 #include <cht/err.h>
-#include <cht/probe.h>
 #include <cht/stamp.h>
 
 #include "cell/cell.h"
@@ -53,18 +52,6 @@ struct control_cell {
 	uint32_t mode;             /* 0: not given */
 };
 
-/* What the host is to ask of a VM: options point into .texts. */
-struct control_probe {
-	struct cht_probe_options options;
-	uint32_t interval_ms; /* 0: not given */
-};
-struct control_probes {
-	unsigned n;
-	struct control_probe list[CHT_N_PROBES];
-	size_t used;
-	char texts[CONTROL_BODY_MAX];
-};
-
 struct control_request {
 	enum control_method method;
 	enum control_what what;
@@ -96,10 +83,6 @@ bool control_read_target(const char *method, const char *target, struct control_
  * says why. Allocates while it runs. */
 bool control_read_body(struct cht_bytes body, struct control_request *out,
 		       struct control_error *error) CHT_CHECKED;
-
-/* The probes of what was stated when a cell was registered: control_request's .stated, then or
- * later. False: it states none. */
-bool control_read_probes(struct cht_bytes stated, struct control_probes *out) CHT_CHECKED;
 
 /* Fills an error; returns false, for the caller to hand on. */
 bool control_refuse(struct control_error *error, unsigned status, const char *code,

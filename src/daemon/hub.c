@@ -196,6 +196,9 @@ static bool on_cell(void *context, const struct control_request *request,
 	}
 	if (request->method == CONTROL_GET) {
 		view(line, &line->slots[i], &answer->view);
+		answer->view.registered =
+			(struct cht_str){ line->slots[i].registration.stated,
+					  line->slots[i].registration.stated_len };
 		return true;
 	}
 	if (request->method == CONTROL_PATCH)

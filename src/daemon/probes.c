@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "asked/asked.h"
 #include "base/bytes.h"
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "cell/claims.h"
-#include "control/request.h"
 #include "daemon/cells.h"
 #include "daemon/emit.h"
 #include "daemon/opener.h"
@@ -297,8 +297,7 @@ static void make(struct watch *w, const struct cht_probe_options *options, const
 	diag(DIAG_WARNING, "cell %s: no probe %s: %s", id, cht_probe_name(options->kind), why.text);
 }
 
-static int add(struct line *line, uint32_t i, const struct control_probe *asked,
-	       struct cht_err *err)
+static int add(struct line *line, uint32_t i, const struct probe_asked *asked, struct cht_err *err)
 {
 	struct slot *slot = &line->slots[i];
 	struct cht_probe_options options = asked->options;
@@ -328,10 +327,10 @@ int probes_open(struct line *line, uint32_t i, struct cht_err *err)
 {
 	const struct registration *asked = &line->slots[i].registration;
 	const struct cht_bytes stated = { (const uint8_t *)asked->stated, asked->stated_len };
-	struct control_probes probes;
+	struct probes_asked probes;
 	int r = 0;
 
-	if (stated.len == 0 || !control_read_probes(stated, &probes))
+	if (stated.len == 0 || !probes_asked_read(stated, &probes))
 		return 0;
 	for (unsigned n = 0; n < probes.n && r == 0; n++)
 		r = add(line, i, &probes.list[n], err);

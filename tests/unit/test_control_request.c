@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
 
+#include "asked/asked.h"
 #include "control/reply.h"
 
 static void test_methods_and_targets(void **state)
@@ -312,7 +313,8 @@ static void test_what_is_stated_is_kept_in_one_form(void **state)
 static void test_the_longest_view_fits(void **state)
 {
 	static char path[CONTROL_PATH_MAX + 1], name[CHT_ATTRIBUTION_MAX + 1];
-	static char text[CONTROL_VIEW_MAX], receipt[CONTROL_RECEIPT_MAX + 1];
+	static char text[CONTROL_VIEW_MAX], stated[CONTROL_BODY_MAX + 1],
+		receipt[CONTROL_RECEIPT_MAX + 1];
 	struct control_view view = { .index = UINT64_MAX,
 				     .sequence = UINT64_MAX,
 				     .connections = UINT64_MAX,
@@ -336,6 +338,8 @@ static void test_the_longest_view_fits(void **state)
 	view.condition = STR("restored");
 	memset(receipt, '\n', sizeof(receipt) - 1);
 	view.receipt = str_of(receipt);
+	memset(stated, '1', sizeof(stated) - 1);
+	view.registered = str_of(stated);
 	reply_put_view(&b, &view);
 	CHECK(!b.full);
 }
@@ -351,10 +355,10 @@ static void test_probes_are_read_from_what_was_stated(void **state)
 				     "link\":{\"iface\":\"tap0\","
 				     "\"netns\":\"ns\"}}}";
 	const struct cht_bytes bytes = { (const uint8_t *)stated, sizeof(stated) - 1 };
-	struct control_probes probes;
+	struct probes_asked probes;
 
 	(void)state;
-	CHECK(control_read_probes(bytes, &probes));
+	CHECK(probes_asked_read(bytes, &probes));
 	CHECK_INT(probes.n, 3);
 	CHECK_INT(probes.list[0].options.kind, CHT_PROBE_FC_METRICS);
 	CHECK(strcmp(probes.list[0].options.fifo, "/f") == 0);
@@ -369,8 +373,8 @@ static void test_probes_are_read_from_what_was_stated(void **state)
 	CHECK_INT(probes.list[1].interval_ms, 0);
 	CHECK(strcmp(probes.list[2].options.iface, "tap0") == 0);
 	CHECK(strcmp(probes.list[2].options.netns, "ns") == 0);
-	CHECK(!control_read_probes((struct cht_bytes){ (const uint8_t *)"{}", 2 }, &probes));
-	CHECK(!control_read_probes((struct cht_bytes){ (const uint8_t *)"{", 1 }, &probes));
+	CHECK(!probes_asked_read((struct cht_bytes){ (const uint8_t *)"{}", 2 }, &probes));
+	CHECK(!probes_asked_read((struct cht_bytes){ (const uint8_t *)"{", 1 }, &probes));
 }
 
 int main(void)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the host is to ask of a VM, as it is registered. */
+#include "asked/asked.h"
+
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/limits.h"
-#include "control/member.h"
 
 enum { NETNS_MAX = 255, IFACE_MAX = 15 };
 
@@ -44,15 +44,32 @@ static const struct input *const inputs_of[CHT_N_PROBES] = {
 	[CHT_PROBE_VMM_PROC] = vmm_proc,
 };
 
-bool member_is_probe(struct cht_str name)
+/* Empty when it is no text. */
+static struct cht_str text_of(const json_t *value)
 {
-	enum cht_probe_kind kind;
+	return json_is_string(value)
+		       ? (struct cht_str){ json_string_value(value), json_string_length(value) }
+		       : (struct cht_str){ "", 0 };
+}
 
-	return cht_probe_find(name, &kind);
+/* UTF-8 it is already. */
+static bool is_plain(struct cht_str s, size_t most)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((uint8_t)s.ptr[i] < ' ')
+			return false;
+	return s.len > 0 && s.len <= most;
+}
+
+static bool is_integer(const json_t *value, json_int_t least, json_int_t most)
+{
+	json_int_t v = json_integer_value(value);
+
+	return json_is_integer(value) && v >= least && v <= most;
 }
 
 /* What stays of a text when the body is gone; null: no room, which a body cannot bring about. */
-static const char *keep(struct control_probes *probes, struct cht_str s)
+static const char *keep(struct probes_asked *probes, struct cht_str s)
 {
 	char *to = probes->texts + probes->used;
 
@@ -77,26 +94,26 @@ static bool is_family(struct cht_str s)
 /* One component of a path. */
 static bool is_name(struct cht_str s, size_t most)
 {
-	return member_is_plain(s, most) && memchr(s.ptr, '/', s.len) == NULL &&
-	       !str_eq(s, STR(".")) && !str_eq(s, STR(".."));
+	return is_plain(s, most) && memchr(s.ptr, '/', s.len) == NULL && !str_eq(s, STR(".")) &&
+	       !str_eq(s, STR(".."));
 }
 
 static bool is_good(const struct input *input, struct cht_str s)
 {
 	switch (input->kind) {
-	case INPUT_PATH: return member_is_plain(s, CHT_PROBE_TEXT_MAX) && s.ptr[0] == '/';
+	case INPUT_PATH: return is_plain(s, CHT_PROBE_TEXT_MAX) && s.ptr[0] == '/';
 	case INPUT_NAME:
 		return is_name(s, strcmp(input->name, "iface") == 0 ? IFACE_MAX : NETNS_MAX);
 	case INPUT_NETNS: return is_name(s, NETNS_MAX);
 	case INPUT_FAMILY: return is_family(s);
-	case INPUT_TEXT: return member_is_plain(s, CHT_PROBE_TEXT_MAX);
+	case INPUT_TEXT: return is_plain(s, CHT_PROBE_TEXT_MAX);
 	case INPUT_BOOL:
 	default: return false;
 	}
 }
 
-static bool take_input(const struct input *input, const json_t *value,
-		       struct control_probes *probes, struct cht_probe_options *options)
+static bool take_input(const struct input *input, const json_t *value, struct probes_asked *probes,
+		       struct cht_probe_options *options)
 {
 	char *to = (char *)options + input->at;
 	const char *kept;
@@ -108,11 +125,11 @@ static bool take_input(const struct input *input, const json_t *value,
 	/* Whose namespace, by a process instead of by a name. */
 	if (input->kind == INPUT_NETNS && json_is_integer(value)) {
 		options->netns_pid = (uint32_t)json_integer_value(value);
-		return member_is_integer(value, 1, LIMIT_PID_MOST);
+		return is_integer(value, 1, LIMIT_PID_MOST);
 	}
-	if (!is_good(input, member_text(value)))
+	if (!is_good(input, text_of(value)))
 		return false;
-	kept = keep(probes, member_text(value));
+	kept = keep(probes, text_of(value));
 	*(const char **)(void *)to = kept;
 	return kept != NULL;
 }
@@ -141,15 +158,15 @@ static bool fit(const struct cht_probe_options *o)
 	return (o->fifo != NULL) != (o->file != NULL) && (!o->flush || o->api != NULL);
 }
 
-static bool take_probe(const char *name, json_t *value, struct control_probes *probes)
+static bool take_probe(const char *name, json_t *value, struct probes_asked *probes)
 {
-	struct control_probe *one = &probes->list[probes->n];
+	struct probe_asked *one = &probes->list[probes->n];
 	const char *key;
 	json_t *inner;
 
 	if (probes->n == CHT_N_PROBES || !json_is_object(value))
 		return false;
-	*one = (struct control_probe){ .interval_ms = 0 };
+	*one = (struct probe_asked){ .interval_ms = 0 };
 	if (strchr(name, '.') != NULL || !cht_probe_find(str_of(name), &one->options.kind))
 		return false;
 	json_object_foreach(value, key, inner)
@@ -157,7 +174,7 @@ static bool take_probe(const char *name, json_t *value, struct control_probes *p
 		const struct input *input = find_input(inputs_of[one->options.kind], key);
 
 		if (strcmp(key, "intervalMs") == 0) {
-			if (!member_is_integer(inner, LIMIT_PROBE_MS_LEAST, LIMIT_PROBE_MS_MOST))
+			if (!is_integer(inner, LIMIT_PROBE_MS_LEAST, LIMIT_PROBE_MS_MOST))
 				return false;
 			one->interval_ms = (uint32_t)json_integer_value(inner);
 		} else if (input == NULL || !take_input(input, inner, probes, &one->options)) {
@@ -168,14 +185,14 @@ static bool take_probe(const char *name, json_t *value, struct control_probes *p
 	return has_all(inputs_of[one->options.kind], value) && fit(&one->options);
 }
 
-static bool take_all(json_t *object, struct control_probes *out)
+bool probes_asked_take(const json_t *object, struct probes_asked *out)
 {
+	json_t *inner = (json_t *)(uintptr_t)object, *inputs;
 	const char *name;
-	json_t *inputs;
 
 	out->n = 0;
 	out->used = 0;
-	json_object_foreach(object, name, inputs)
+	json_object_foreach(inner, name, inputs)
 	{
 		if (!take_probe(name, inputs, out))
 			return false;
@@ -183,19 +200,10 @@ static bool take_all(json_t *object, struct control_probes *out)
 	return out->n > 0;
 }
 
-bool member_probes(const json_t *value, struct control_request *out, size_t at)
-{
-	struct control_probes probes;
-
-	(void)out;
-	(void)at;
-	return take_all((json_t *)(uintptr_t)value, &probes);
-}
-
-bool control_read_probes(struct cht_bytes stated, struct control_probes *out)
+bool probes_asked_read(struct cht_bytes stated, struct probes_asked *out)
 {
 	json_t *object = json_loadb((const char *)stated.ptr, stated.len, 0, NULL);
-	bool is_good = take_all(json_object_get(object, "probes"), out);
+	bool is_good = probes_asked_take(json_object_get(object, "probes"), out);
 
 	json_decref(object);
 	return is_good;
