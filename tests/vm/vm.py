@@ -18,6 +18,8 @@ busybox mount -t proc proc /proc
 busybox mount -t sysfs sysfs /sys
 busybox mount -t devtmpfs devtmpfs /dev
 busybox mount -t tmpfs tmpfs /run
+busybox mount -t cgroup2 cgroup2 /sys/fs/cgroup
+echo "+cpu +memory +pids" >/sys/fs/cgroup/cgroup.subtree_control
 busybox --install -s /bin
 export PATH=/bin:/opt
 ifconfig lo up
@@ -102,7 +104,7 @@ def boot(d, limit_s, megabytes):
     subprocess.run(
         ["qemu-system-x86_64", "-accel", "tcg", "-m", str(megabytes), "-smp", "2", "-nodefaults", "-display", "none",
          "-no-reboot", "-kernel", glob.glob(KERNEL + "/boot/vmlinuz-*")[0], "-initrd", d + "/initrd",
-         "-append", "console=ttyS0 quiet panic=-1", "-serial", f"file:{d}/console", "-serial", f"file:{d}/tar"],
+         "-append", "console=ttyS0 quiet panic=-1 psi=1", "-serial", f"file:{d}/console", "-serial", f"file:{d}/tar"],
         stdin=subprocess.DEVNULL, timeout=limit_s, check=True)
     if os.path.getsize(d + "/tar") == 0:
         with open(d + "/console", encoding="utf-8", errors="replace") as f:
