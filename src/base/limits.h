@@ -98,6 +98,8 @@ enum {
 	CELLS_MAX = 16384,
 	/* Directories below which one opener may reach. [opener] roots */
 	OPENER_ROOTS_MAX = 32,
+	/* A netlink socket's queue: a link's changes between two readings, some 4 KiB each. */
+	NETLINK_RECEIVE_BYTES = 131072,
 	/* The two sockets of control. */
 	OPENER_ALSO_MAX = 2,
 	/* Sockets of one opener that bear their name: the cells', and those of chtd itself. */

@@ -77,7 +77,8 @@ static int on_bound(struct line *line, uint32_t i, const struct opening_answer *
 static bool is_for_probe(uint32_t kind)
 {
 	return kind == OPENING_READ || kind == OPENING_FIFO || kind == OPENING_OOM ||
-	       kind == OPENING_PIDFD;
+	       kind == OPENING_PIDFD || kind == OPENING_ROUTE || kind == OPENING_NFT ||
+	       kind == OPENING_NFT_DUMP;
 }
 
 static int on_answer(struct line *line, const struct opening_answer *answer, int fd,
@@ -268,20 +269,21 @@ void opener_close(struct line *line)
 		if (line->loop.main_fd >= 0)
 			loop_remove(&line->loop, line->opener.sock, FD_OPENER);
 		if (line->kept.is_told && !kept_stays(line))
-			(void)!opening_ask(line->opener.sock, &none, NULL);
+			(void)!opening_ask(line->opener.sock, &none, -1, NULL);
 		await_end(line->opener.sock, line->loop.signal_fd);
 	}
 	(void)child_wait(&line->opener, line->loop.signal_fd);
 }
 
 /* i NOBODY: request->ticket is there. */
-static int ask(struct line *line, uint32_t i, struct opening_request *request, struct cht_err *err)
+static int ask_with(struct line *line, uint32_t i, struct opening_request *request, int fd,
+		    struct cht_err *err)
 {
 	int r;
 
 	if (i != NOBODY)
 		request->ticket = ticket_of(line, i);
-	r = opening_ask(line->opener.sock, request, err);
+	r = opening_ask(line->opener.sock, request, fd, err);
 	if (r == CHT_E_PEER)
 		return opener_hear(line, err);
 	if (r < 0)
@@ -290,6 +292,11 @@ static int ask(struct line *line, uint32_t i, struct opening_request *request, s
 		line->slots[i].is_asked = true;
 	line->n_asked++;
 	return 0;
+}
+
+static int ask(struct line *line, uint32_t i, struct opening_request *request, struct cht_err *err)
+{
+	return ask_with(line, i, request, -1, err);
 }
 
 /* Asks and waits: before we meet a guest. *fd: what came with the answer. */
@@ -426,12 +433,12 @@ int opener_ask_unlink(struct line *line, uint32_t i, struct cht_err *err)
 	return ask(line, i, &request, err);
 }
 
-int opener_ask_for_probe(struct line *line, const struct opening_request *request,
+int opener_ask_for_probe(struct line *line, const struct opening_request *request, int fd,
 			 struct cht_err *err)
 {
 	struct opening_request copy = *request;
 
-	return ask(line, NOBODY, &copy, err);
+	return ask_with(line, NOBODY, &copy, fd, err);
 }
 
 int opener_ask_conf(struct line *line, const char *path, struct cht_err *err)

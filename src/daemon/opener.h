@@ -33,8 +33,9 @@ int opener_ask_unlink(struct line *line, uint32_t i, struct cht_err *err) CHT_CH
  * CHT_E_CONFIG: its path; CHT_E_PEER, CHT_E_IO. */
 int opener_ask_conf(struct line *line, const char *path, struct cht_err *err) CHT_CHECKED;
 
-/* The same for a probe, whose ticket is in it. CHT_E_PEER, CHT_E_IO. */
-int opener_ask_for_probe(struct line *line, const struct opening_request *request,
+/* The same for a probe, whose ticket is in it. fd: what goes with it, and stays the caller's; -1:
+ * nothing. CHT_E_PEER, CHT_E_IO. */
+int opener_ask_for_probe(struct line *line, const struct opening_request *request, int fd,
 			 struct cht_err *err) CHT_CHECKED;
 
 #endif

@@ -102,6 +102,19 @@ static void give(struct watch *w, int fd, int code, int sys)
 	probe_give(w->probe, &given);
 }
 
+static void request_of_net(const struct probe_want *want, struct opening_request *out)
+{
+	if (want->kind == PROBE_WANT_NFT_DUMP) {
+		out->kind = OPENING_NFT_DUMP;
+		memcpy(out->family, want->family, sizeof(out->family));
+		memcpy(out->path, want->table, sizeof(want->table));
+		return;
+	}
+	out->kind = want->kind == PROBE_WANT_NFT ? OPENING_NFT : OPENING_ROUTE;
+	out->pid = want->pid;
+	memcpy(out->path, want->netns, sizeof(want->netns));
+}
+
 /* False: the opener does not do such a thing. */
 static bool request_of(const struct probe_want *want, struct opening_request *out)
 {
@@ -114,10 +127,10 @@ static bool request_of(const struct probe_want *want, struct opening_request *ou
 		out->kind = OPENING_PIDFD;
 		out->pid = want->pid;
 		return true;
-	case PROBE_WANT_FIFO:
 	case PROBE_WANT_ROUTE:
 	case PROBE_WANT_NFT:
-	case PROBE_WANT_NFT_DUMP:
+	case PROBE_WANT_NFT_DUMP: request_of_net(want, out); return true;
+	case PROBE_WANT_FIFO:
 	case PROBE_WANT_API:
 	default: return false;
 	}
@@ -147,7 +160,7 @@ static int go_on(struct line *line, uint32_t i, unsigned kind, struct cht_err *e
 			return 0;
 		}
 		request.ticket = ticket_of(line, i, kind);
-		r = opener_ask_for_probe(line, &request, err);
+		r = opener_ask_for_probe(line, &request, want.fd, err);
 		if (r < 0 || line->opener_is_gone)
 			return r;
 		w->is_asked = true;

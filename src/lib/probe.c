@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "lib/give.h"
+#include "lib/nets.h"
 
 struct cht_probe {
 	struct probe *probe;
@@ -32,9 +33,9 @@ static struct probe_given satisfy(const struct probe_want *want)
 	case PROBE_WANT_EVENTFD: return give_oom(want);
 	case PROBE_WANT_FIFO: return give_fifo(want);
 	case PROBE_WANT_API: return give_api(want);
-	case PROBE_WANT_ROUTE:
-	case PROBE_WANT_NFT:
-	case PROBE_WANT_NFT_DUMP:
+	case PROBE_WANT_ROUTE: return nets_open_route(want);
+	case PROBE_WANT_NFT: return nets_open_rules(want);
+	case PROBE_WANT_NFT_DUMP: return nets_ask_rules(want);
 	default: return (struct probe_given){ .fd = -1, .code = CHT_E_UNSUPPORTED };
 	}
 }

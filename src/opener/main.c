@@ -7,6 +7,7 @@
 #include "base/diag.h"
 #include "base/fd.h"
 #include "base/program.h"
+#include "netlink/netlink.h"
 #include "opener/opener.h"
 
 enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
@@ -26,6 +27,12 @@ static int status_of(int code)
 	 UINT64_C(1) << CAP_DAC_READ_SEARCH | UINT64_C(1) << CAP_DAC_OVERRIDE |                    \
 	 UINT64_C(1) << CAP_FOWNER)
 
+/* Sockets in other network namespaces, also those of processes of others; to ask for the rules of
+ * nf_tables. */
+#define NETWORKS                                                                                   \
+	(UINT64_C(1) << CAP_SYS_ADMIN | UINT64_C(1) << CAP_SYS_PTRACE |                            \
+	 UINT64_C(1) << CAP_NET_ADMIN)
+
 /* As many descriptors as we may have, because each socket keeps its directory; no umask, so that a
  * mode is what was asked from birth. */
 static int prepare(struct cht_err *err)
@@ -44,7 +51,7 @@ static int prepare(struct cht_err *err)
 static const char CGROUPS[] = "/sys/fs/cgroup";
 
 struct allowed {
-	struct lockdown_path paths[3 * (OPENER_ROOTS_MAX + OPENER_ALSO_MAX) + 2];
+	struct lockdown_path paths[3 * (OPENER_ROOTS_MAX + OPENER_ALSO_MAX) + 3];
 	unsigned n;
 };
 
@@ -59,15 +66,16 @@ static void allow(struct allowed *allowed, const struct roots *roots, unsigned r
 static int close_up(const struct opener *opener, struct cht_err *err)
 {
 	struct allowed allowed = {
-		.n = 2,
+		.n = 3,
 		.paths = { { .path = "/proc", .rights = LOCKDOWN_READ | LOCKDOWN_LIST },
+			   { .path = NETLINK_NAMES, .rights = LOCKDOWN_READ },
 			   /* cgroup.event_control of v1 */
 			   { .path = "/sys/fs/cgroup/memory", .rights = LOCKDOWN_WRITE } },
 	};
 	struct lockdown asked = { .mode = opener->options->lockdown,
 				  .program = LOCKDOWN_OPENER,
 				  .paths = allowed.paths,
-				  .keep = BINDING };
+				  .keep = BINDING | NETWORKS };
 	struct lockdown_state state;
 
 	allow(&allowed, &opener->roots, LOCKDOWN_SOCKETS | LOCKDOWN_FIFOS);

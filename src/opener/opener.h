@@ -11,6 +11,7 @@
  * requests.c  the table; sockets
  * files.c     FIFOs, files, processes
  * cgroup.c    word of a v1 cgroup that is out of memory
+ * nets.c      netlink sockets, in other network namespaces too
  * serve.c     one line after the other
  */
 #ifndef OPENER_OPENER_H
@@ -110,6 +111,7 @@ struct opener {
 	struct roots roots, reads, confs; /* for what is made; what is read; configuration */
 	struct notify notify;
 	struct made *made;
+	bool is_lost; /* it could not come back to its network namespace: it ends */
 	/* Of the line that is served: */
 	bool is_settled; /* it has what another had, and meets guests */
 	bool keeps;      /* when it goes, the names stay */
@@ -124,6 +126,13 @@ int do_conf(struct opener *opener, const struct opening_request *request,
 	    struct opening_answer *answer, int *fd, struct cht_err *err) CHT_CHECKED;
 int do_pidfd(struct opener *opener, const struct opening_request *request,
 	     struct opening_answer *answer, int *fd, struct cht_err *err) CHT_CHECKED;
+/* nets.c: the same */
+int do_route(struct opener *opener, const struct opening_request *request,
+	     struct opening_answer *answer, int *fd, struct cht_err *err) CHT_CHECKED;
+int do_nft(struct opener *opener, const struct opening_request *request,
+	   struct opening_answer *answer, int *fd, struct cht_err *err) CHT_CHECKED;
+int do_nft_dump(struct opener *opener, const struct opening_request *request,
+		struct opening_answer *answer, int *fd, struct cht_err *err) CHT_CHECKED;
 
 /* A plain file that has this one name, opened with flags: a second name could be of a file that its
  * maker may not open. */
@@ -145,8 +154,8 @@ int made_place(struct opener *opener, const char *path, struct made_one *one,
 /* Takes it into opener->made and tells of it. */
 void made_take(struct opener *opener, const struct made_one *one, struct opening_answer *answer);
 
-/* Does what is asked and says how it went. *fd: what goes with the answer and is then the
- * caller's to close; -1: nothing. */
+/* Does what is asked and says how it went. *fd: what came with the request, which is taken, or -1;
+ * then what goes with the answer and is the caller's to close, or -1. */
 void requests_do(struct opener *opener, const struct opening_request *request,
 		 struct opening_answer *answer, int *fd);
 

@@ -142,10 +142,13 @@ static int do_settled(struct opener *opener, const struct opening_request *reque
 }
 
 static const request_fn table[OPENING_N_KINDS] = {
-	[OPENING_BIND] = do_bind, [OPENING_UNLINK] = do_unlink,   [OPENING_ADOPT] = do_adopt,
-	[OPENING_KEEP] = do_keep, [OPENING_SETTLED] = do_settled, [OPENING_FIFO] = do_fifo,
-	[OPENING_READ] = do_read, [OPENING_CONF] = do_conf,       [OPENING_PIDFD] = do_pidfd,
-	[OPENING_OOM] = do_oom,
+	[OPENING_BIND] = do_bind,         [OPENING_UNLINK] = do_unlink,
+	[OPENING_ADOPT] = do_adopt,       [OPENING_KEEP] = do_keep,
+	[OPENING_SETTLED] = do_settled,   [OPENING_FIFO] = do_fifo,
+	[OPENING_READ] = do_read,         [OPENING_CONF] = do_conf,
+	[OPENING_PIDFD] = do_pidfd,       [OPENING_OOM] = do_oom,
+	[OPENING_ROUTE] = do_route,       [OPENING_NFT] = do_nft,
+	[OPENING_NFT_DUMP] = do_nft_dump,
 };
 
 void requests_do(struct opener *opener, const struct opening_request *request,
@@ -154,7 +157,6 @@ void requests_do(struct opener *opener, const struct opening_request *request,
 	struct cht_err err = { 0 };
 	int r;
 
-	*fd = -1;
 	*answer = (struct opening_answer){ .kind = request->kind, .ticket = request->ticket };
 	r = table[request->kind](opener, request, answer, fd, &err);
 	if (r == 0)

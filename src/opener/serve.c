@@ -48,13 +48,16 @@ static int answer_one(struct opener *opener, int sock, struct cht_err *err)
 {
 	struct opening_request request;
 	struct opening_answer answer;
-	int fd, r = opening_take_request(sock, &request, err);
+	int fd = -1, r = opening_take_request(sock, &request, &fd, err);
 
 	if (r <= 0)
 		return r;
 	requests_do(opener, &request, &answer, &fd);
 	r = opening_reply(sock, &answer, fd, err);
 	fd_close(&fd);
+	if (opener->is_lost)
+		return cht_fail(err, CHT_E_STATE, 0,
+				"cannot come back to its network namespace: it ends");
 	return r < 0 ? r : 1;
 }
 
@@ -104,7 +107,8 @@ static int serve_each(struct opener *opener, struct cht_err *err)
 	bool stopped = false;
 	int r = 0;
 
-	while (!stopped && (r = await(opener, opener->options->listen_fd, err)) > 0) {
+	while (!stopped && !opener->is_lost &&
+	       (r = await(opener, opener->options->listen_fd, err)) > 0) {
 		struct cht_err why = { 0 };
 		int sock = accept4(opener->options->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
@@ -115,7 +119,7 @@ static int serve_each(struct opener *opener, struct cht_err *err)
 			diag_err(&why);
 		fd_close(&sock);
 	}
-	return r < 0 ? r : 0;
+	return opener->is_lost ? CHT_E_STATE : r < 0 ? r : 0;
 }
 
 int serve(struct opener *opener, struct cht_err *err)

@@ -7,13 +7,13 @@
 #include "base/err.h"
 #include "base/fd.h"
 
-int opening_ask(int sock, const struct opening_request *request, struct cht_err *err)
+int opening_ask(int sock, const struct opening_request *request, int fd, struct cht_err *err)
 {
 	struct opening_request copy = *request;
 
 	copy.version = OPENING_VERSION;
-	return fd_send_msg(sock, (struct cht_bytes){ (const uint8_t *)&copy, sizeof(copy) }, NULL,
-			   0, err);
+	return fd_send_msg(sock, (struct cht_bytes){ (const uint8_t *)&copy, sizeof(copy) }, &fd,
+			   fd >= 0 ? 1 : 0, err);
 }
 
 int opening_reply(int sock, const struct opening_answer *answer, int fd, struct cht_err *err)
@@ -25,17 +25,23 @@ int opening_reply(int sock, const struct opening_answer *answer, int fd, struct 
 			   fd >= 0 ? 1 : 0, err);
 }
 
-int opening_take_request(int sock, struct opening_request *out, struct cht_err *err)
+int opening_take_request(int sock, struct opening_request *out, int *fd, struct cht_err *err)
 {
 	struct opening_request got;
-	ssize_t n = fd_recv_msg(sock, &got, sizeof(got), NULL, 0, err);
+	int with = -1;
+	ssize_t n = fd_recv_msg_opt(sock, &got, sizeof(got), &with, err);
 
 	if (n <= 0)
 		return (int)n;
 	if ((size_t)n != sizeof(got) || got.version != OPENING_VERSION ||
-	    got.kind <= OPENING_READY || got.kind >= OPENING_N_KINDS)
+	    got.kind <= OPENING_READY || got.kind >= OPENING_N_KINDS ||
+	    (with != -1) != (got.kind == OPENING_NFT_DUMP)) {
+		fd_close(&with);
 		return cht_fail(err, CHT_E_PEER, 0,
-				"a request to the opener has a wrong size, kind or version");
+				"a request to the opener has a wrong size, kind or version, or a "
+				"descriptor too many or few");
+	}
+	*fd = with;
 	got.path[OPENING_PATH_MAX] = '\0';
 	*out = got;
 	return 1;
@@ -46,7 +52,7 @@ enum { FD = 1, NUMBER = 2 };
 static const uint8_t brings[OPENING_N_KINDS] = {
 	[OPENING_BIND] = FD | NUMBER, [OPENING_ADOPT] = NUMBER, [OPENING_FIFO] = FD | NUMBER,
 	[OPENING_READ] = FD,          [OPENING_CONF] = FD,      [OPENING_PIDFD] = FD,
-	[OPENING_OOM] = FD,
+	[OPENING_OOM] = FD,           [OPENING_ROUTE] = FD,     [OPENING_NFT] = FD,
 };
 
 /* It brings that and nothing else. */

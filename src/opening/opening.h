@@ -21,6 +21,9 @@ enum opening_kind {
 	OPENING_CONF,
 	OPENING_PIDFD,
 	OPENING_OOM,
+	OPENING_ROUTE,
+	OPENING_NFT,
+	OPENING_NFT_DUMP,
 	OPENING_N_KINDS
 };
 
@@ -49,33 +52,40 @@ struct opening_request {
 		struct { /* ADOPT */
 			uint64_t dev, ino;
 		} file;
-		uint64_t made; /* UNLINK: what the answer to a BIND said */
-		uint64_t keep; /* KEEP: 1, or 0 */
-		uint64_t pid;  /* PIDFD */
+		uint64_t made;  /* UNLINK: what the answer to a BIND said */
+		uint64_t keep;  /* KEEP: 1, or 0 */
+		uint64_t pid;   /* PIDFD; ROUTE, NFT: in whose network namespace, or 0 */
+		char family[8]; /* NFT_DUMP: "ip", "ip6", "inet", "arp", "bridge", "netdev" */
 	};
-	char path[OPENING_PATH_MAX + 1]; /* BIND, ADOPT, FIFO, READ, CONF, OOM */
+	/* BIND, ADOPT, FIFO, READ, CONF, OOM. ROUTE, NFT: a network namespace's name, or "".
+	 * NFT_DUMP: a table's. */
+	char path[OPENING_PATH_MAX + 1];
 };
 
 struct opening_answer {
 	uint32_t kind, version; /* of what was asked */
 	uint64_t ticket;
 	uint64_t made; /* BIND, ADOPT, FIFO: how it is named in an UNLINK; 0: nothing was made */
-	uint64_t dev, ino; /* the same: of the file */
+	uint64_t dev, ino; /* BIND, ADOPT, FIFO: of the file */
 	int32_t code;      /* 0, or enum cht_code */
 	int32_t sys;       /* errno, or 0 */
 	char text[160];    /* below 0: for the operator */
 };
 
 /* Sends one. CHT_E_PEER, CHT_E_IO (also when there is no room now). fd -1: none. */
-int opening_ask(int sock, const struct opening_request *request, struct cht_err *err) CHT_CHECKED;
+int opening_ask(int sock, const struct opening_request *request, int fd,
+		struct cht_err *err) CHT_CHECKED;
 int opening_reply(int sock, const struct opening_answer *answer, int fd,
 		  struct cht_err *err) CHT_CHECKED;
 
 /* Receives one of exactly the right size and version and of a kind that there is. 1: it is out.
  * 0: the other side ended. CHT_E_FULL: nothing waits (non-blocking socket). CHT_E_PEER, CHT_E_IO.
  * Texts in it are NUL-terminated. */
-int opening_take_request(int sock, struct opening_request *out, struct cht_err *err) CHT_CHECKED;
-/* *fd: what came with it, the caller's; -1: nothing did. A listener for which this process has no
+/* *fd: what came with it, the caller's; -1: nothing did. With a request of NFT_DUMP one does
+ * (FD_LOST: this process has none left for it), with any other none. */
+int opening_take_request(int sock, struct opening_request *out, int *fd,
+			 struct cht_err *err) CHT_CHECKED;
+/* *fd as above. A listener for which this process has no
  * descriptor left is an answer of CHT_E_LIMIT, EMFILE, that has its number all the same. */
 int opening_take_answer(int sock, struct opening_answer *out, int *fd,
 			struct cht_err *err) CHT_CHECKED;

@@ -56,6 +56,7 @@ void probe_begin(struct probe *p)
 bool probe_next_want(struct probe *p, struct probe_want *want)
 {
 	memset(want, 0, sizeof(*want));
+	want->fd = -1;
 	return p->is_begun && p->kind->next_want(p, want);
 }
 

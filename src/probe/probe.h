@@ -25,8 +25,9 @@ enum probe_want_kind {
 	PROBE_WANT_LIST,     /* .path, a directory of /proc, to be listed */
 	PROBE_WANT_FIFO,     /* .path: make the FIFO if it is not there; its reading end */
 	PROBE_WANT_ROUTE,    /* a NETLINK_ROUTE socket in .netns or .pid's namespace */
-	PROBE_WANT_NFT,      /* a NETLINK_NETFILTER socket there; who opened it keeps it too */
-	PROBE_WANT_NFT_DUMP, /* on that one: the dump of all rules of .family and .table is sent */
+	PROBE_WANT_NFT,      /* a NETLINK_NETFILTER socket there */
+	PROBE_WANT_NFT_DUMP, /* on that one, .fd: the dump of all rules of .family and .table is
+				sent */
 	PROBE_WANT_EVENTFD,  /* of a v1 cgroup's .path (memory.oom_control): armed */
 	PROBE_WANT_API,      /* .path, an API socket: .request done; what came back, to be read */
 	PROBE_WANT_PIDFD,    /* of .pid */
@@ -41,16 +42,15 @@ struct probe_want {
 	char family[8], table[256];
 	uint32_t pid;
 	enum probe_api request;
-	uint64_t of; /* PROBE_WANT_NFT_DUMP: what probe_give said of the socket (.handle) */
+	int fd; /* PROBE_WANT_NFT_DUMP: the socket, which stays the probe's; else -1 */
 };
 
 /* What was done for a want. */
 struct probe_given {
-	int fd;          /* the probe's from now on; -1: none */
-	int code;        /* 0, or enum cht_code */
-	int sys;         /* errno, or 0 */
-	uint64_t handle; /* PROBE_WANT_NFT: how it is called in a PROBE_WANT_NFT_DUMP */
-	uint32_t bytes;  /* PROBE_WANT_FIFO: what it holds */
+	int fd;         /* the probe's from now on; -1: none */
+	int code;       /* 0, or enum cht_code */
+	int sys;        /* errno, or 0 */
+	uint32_t bytes; /* PROBE_WANT_FIFO: what it holds */
 };
 
 /* A line of 128 KiB, and the 4,096 values that are found in it. */

@@ -57,7 +57,7 @@ static void check_request(int to, int sock)
 {
 	struct opening_request request;
 	struct opening_answer answer;
-	int fd, first = dup(sock), r = opening_take_request(sock, &request, NULL);
+	int fd = -1, first = dup(sock), r = opening_take_request(sock, &request, &fd, NULL);
 
 	(void)close(first);
 	HOLDS(r == 1 || r == CHT_E_PEER);

@@ -52,7 +52,7 @@ static struct opening_answer ask(const char *path, int64_t uid, uint32_t mode)
 		.make = { .uid = uid, .gid = uid, .mode = mode },
 	};
 	struct opening_answer answer;
-	int fd;
+	int fd = -1;
 
 	(void)snprintf(request.path, sizeof(request.path), "%s", path);
 	requests_do(&opener, &request, &answer, &fd);
@@ -77,7 +77,7 @@ static int unlink_number(uint64_t number)
 {
 	const struct opening_request request = { .kind = OPENING_UNLINK, .made = number };
 	struct opening_answer answer;
-	int fd;
+	int fd = -1;
 
 	requests_do(&opener, &request, &answer, &fd);
 	CHECK_INT(fd, -1);
@@ -177,7 +177,7 @@ static void test_of_two_roots_the_longer_is_taken(void **state)
 	struct stat want, got;
 	const char *name;
 	char path[400];
-	int fd;
+	int fd = -1;
 
 	(void)state;
 	CHECK_INT(roots_open(&two, roots, 2, NULL), 0);
@@ -213,7 +213,7 @@ static void test_one_path_more_is_that_path_alone(void **state)
 {
 	const char *name;
 	char also[300], path[300];
-	int fd;
+	int fd = -1;
 
 	(void)state;
 	(void)snprintf(also, sizeof(also), "%s/control", outside);
@@ -275,7 +275,7 @@ static int adopt(const char *name, uint64_t dev, uint64_t ino, uint64_t *number)
 {
 	struct opening_request request = { .kind = OPENING_ADOPT, .file = { dev, ino } };
 	struct opening_answer answer;
-	int fd;
+	int fd = -1;
 
 	(void)snprintf(request.path, sizeof(request.path), "%s/%s", root, name);
 	requests_do(&opener, &request, &answer, &fd);
@@ -291,7 +291,7 @@ static void test_what_another_left_is_adopted_before_a_guest_is_met(void **state
 	uint64_t number, dev = answer.dev, ino = answer.ino;
 	char path[300];
 	struct stat st;
-	int fd;
+	int fd = -1;
 
 	(void)state;
 	(void)snprintf(path, sizeof(path), "%s/v", root);

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "opening/opening.h"
 
+static int with; /* what came with a request */
 static int line, opener;
 
 static int open_pair(void **state)
@@ -55,8 +56,8 @@ static void test_requests_and_answers_arrive_as_they_were_sent(void **state)
 
 	(void)state;
 	CHECK_INT(opening_take_answer(line, &answer, &fd, NULL), CHT_E_FULL);
-	CHECK_INT(opening_ask(line, &bind, NULL), 0);
-	CHECK_INT(opening_take_request(opener, &request, NULL), 1);
+	CHECK_INT(opening_ask(line, &bind, -1, NULL), 0);
+	CHECK_INT(opening_take_request(opener, &request, &with, NULL), 1);
 	CHECK(request.ticket == UINT64_MAX && request.make.uid == 7 && request.make.gid == -1);
 	CHECK_INT(request.make.mode, 0660);
 	CHECK_STR(str_of(request.path), "/run/v_9001");
@@ -71,7 +72,7 @@ static void test_requests_and_answers_arrive_as_they_were_sent(void **state)
 	CHECK_STR(str_of(answer.text), "no");
 	fd_close(&opener);
 	CHECK_INT(opening_take_answer(line, &answer, &fd, NULL), 0);
-	CHECK_INT(opening_ask(line, &bind, NULL), CHT_E_PEER);
+	CHECK_INT(opening_ask(line, &bind, -1, NULL), CHT_E_PEER);
 }
 
 static void test_a_message_of_another_shape_is_refused(void **state)
@@ -101,14 +102,16 @@ static void test_a_message_of_another_shape_is_refused(void **state)
 		memcpy(raw, &rows[i].kind, 4);
 		memcpy(raw + 4, &rows[i].version, 4);
 		CHECK_INT(send(line, raw, asked, 0), asked);
-		CHECK_INT(opening_take_request(opener, &request, NULL), CHT_E_PEER);
+		CHECK_INT(opening_take_request(opener, &request, &with, NULL), CHT_E_PEER);
 		CHECK_INT(send(opener, raw, answered, 0), answered);
 		CHECK_INT(opening_take_answer(line, &answer, &fd, NULL), CHT_E_PEER);
 		CHECK(request.kind == 77 && answer.kind == 77 && fd == 77);
 	}
 	check_row = "READY is no request";
-	CHECK_INT(opening_ask(line, &(struct opening_request){ .kind = OPENING_READY }, NULL), 0);
-	CHECK_INT(opening_take_request(opener, &(struct opening_request){ 0 }, NULL), CHT_E_PEER);
+	CHECK_INT(opening_ask(line, &(struct opening_request){ .kind = OPENING_READY }, -1, NULL),
+		  0);
+	CHECK_INT(opening_take_request(opener, &(struct opening_request){ 0 }, &with, NULL),
+		  CHT_E_PEER);
 }
 
 static void test_a_descriptor_comes_where_one_belongs_and_nowhere_else(void **state)
@@ -148,7 +151,7 @@ static void test_a_descriptor_comes_where_one_belongs_and_nowhere_else(void **st
 	CHECK_INT(fd_send_msg(line, (struct cht_bytes){ (const uint8_t *)&unlink, sizeof(unlink) },
 			      two, 1, NULL),
 		  0);
-	CHECK_INT(opening_take_request(opener, &unlink, NULL), CHT_E_PEER);
+	CHECK_INT(opening_take_request(opener, &unlink, &with, NULL), CHT_E_PEER);
 	CHECK_INT(n_open(), before);
 }
 
@@ -161,8 +164,8 @@ static void test_texts_end_whatever_the_peer_sent(void **state)
 	(void)state;
 	memset(request.path, 'x', sizeof(request.path));
 	memset(answer.text, 'x', sizeof(answer.text));
-	CHECK_INT(opening_ask(line, &request, NULL), 0);
-	CHECK_INT(opening_take_request(opener, &request, NULL), 1);
+	CHECK_INT(opening_ask(line, &request, -1, NULL), 0);
+	CHECK_INT(opening_take_request(opener, &request, &with, NULL), 1);
 	CHECK_INT(strlen(request.path), OPENING_PATH_MAX);
 	CHECK_INT(opening_reply(opener, &answer, -1, NULL), 0);
 	CHECK_INT(opening_take_answer(line, &answer, &fd, NULL), 1);
@@ -176,7 +179,7 @@ static void test_as_many_as_may_be_asked_fit_the_socket(void **state)
 
 	(void)state;
 	for (int i = 0; i < OPENING_ASKED_MAX; i++) {
-		CHECK_INT(opening_ask(line, &unlink, NULL), 0);
+		CHECK_INT(opening_ask(line, &unlink, -1, NULL), 0);
 		CHECK_INT(opening_reply(opener, &bound, STDERR_FILENO, NULL), 0);
 	}
 }
