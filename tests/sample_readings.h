@@ -30,11 +30,14 @@
 	"{\"command\":\"nft -j list table inet cht\",\"family\":\"inet\",\"table\":\"cht\"}"
 #define SAMPLE_NFT_OUTPUT                                                                          \
 	"{\"rows\":[{\"bytes\":84,\"chain\":\"forward\",\"family\":\"inet\",\"handle\":4,"         \
-	"\"packets\":1,\"ruleRepr\":\"counter accept\",\"table\":\"cht\"}]}"
+	"\"packets\":1,\"ruleRepr\":\"meta(iifname => reg 1) cmp(reg 1 == \\\"tap0\\\") counter "  \
+	"accept\",\"table\":\"cht\"}],\"rowsReplaced\":0,\"rowsReset\":0,\"tableHandle\":7}"
 #define SAMPLE_TAP_INPUTS "{\"iface\":\"tap0\",\"sysfs\":\"/sys/class/net/tap0\"}"
 #define SAMPLE_TAP_OUTPUT                                                                          \
-	"{\"carrier\":\"1\",\"operstate\":\"up\",\"rxBytes\":84,\"rxPackets\":1,\"txBytes\":0,"    \
-	"\"txPackets\":0}"
+	"{\"carrier\":\"1\",\"carrierChanges\":2,\"changes\":{\"downs\":1,\"removals\":0,"         \
+	"\"ups\":1},\"counters\":\"continued\",\"ifindex\":5,\"operstate\":\"up\",\"rxBytes\":84," \
+	"\"rxDropped\":0,\"rxErrors\":0,\"rxPackets\":1,\"txBytes\":0,\"txDropped\":0,"            \
+	"\"txErrors\":0,\"txPackets\":0}"
 #define SAMPLE_VMM_INPUTS "{\"pid\":4242,\"procfs\":\"/proc/4242\"}"
 #define SAMPLE_VMM_OUTPUT                                                                          \
 	"{\"guestTimeMs\":40,\"rssBytes\":4096,\"runDelayMs\":2,\"startTicks\":555,"               \

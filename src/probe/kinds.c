@@ -6,9 +6,9 @@
 #include "probe/kinds.h"
 
 const struct probe_kind *const probe_kinds[CHT_N_PROBES] = {
-	[CHT_PROBE_FC_METRICS] = &probe_fc_metrics,
-	[CHT_PROBE_CGROUP] = &probe_cgroup,
-	[CHT_PROBE_VMM_PROC] = &probe_vmm_proc,
+	[CHT_PROBE_FC_METRICS] = &probe_fc_metrics, [CHT_PROBE_CGROUP] = &probe_cgroup,
+	[CHT_PROBE_VMM_PROC] = &probe_vmm_proc,     [CHT_PROBE_NFTABLES] = &probe_nftables,
+	[CHT_PROBE_TAP_LINK] = &probe_tap_link,
 };
 
 const char *cht_probe_name(enum cht_probe_kind kind)

@@ -11,6 +11,8 @@
 extern const struct probe_kind probe_cgroup;
 extern const struct probe_kind probe_fc_metrics;
 extern const struct probe_kind probe_vmm_proc;
+extern const struct probe_kind probe_nftables;
+extern const struct probe_kind probe_tap_link;
 
 /* options.c: copies a text of the options. CHT_E_RANGE: it is missing (unless may_miss), empty,
  * longer than cap - 1 or has control characters; name says which it is. */
