@@ -32,8 +32,8 @@ struct cli_command {
 };
 
 /* The usage texts that stand with their commands. */
-extern const char config_usage[], doctor_usage[], probe_usage[], ps_usage[], status_usage[],
-	top_usage[];
+extern const char config_usage[], doctor_usage[], probe_usage[], ps_usage[], report_usage[],
+	status_usage[], top_usage[];
 
 /* chtd's configuration and state as a service. */
 #define CLI_CONFIG_FILE CHT_SYSCONFDIR "/cht/chtd.conf"
@@ -57,6 +57,7 @@ int cmd_ledger(int argc, char **argv);
 int cmd_probe(int argc, char **argv);
 int cmd_prove(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_send(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_show(int argc, char **argv);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -10,11 +7,10 @@
 #include "base/bytes.h"
 #include "base/clk.h"
 #include "base/diag.h"
-#include "base/err.h"
-#include "base/fd.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/trusted.h"
 #include "cli/verify_report.h"
 
 enum option {
@@ -31,23 +27,14 @@ enum option {
 	OPT_JOBS,
 };
 
-enum { JOBS_MAX = 64, TRUST_FILE_MAX = 65536 };
+enum { JOBS_MAX = 64 };
 
 struct request {
-	const char *path, *keys, *hmac_keys, *policy;
-	const char *vkeys[VERIFY_VKEYS_MAX];
-	size_t n_vkeys;
+	const char *path;
+	struct trusted trusted;
 	bool json;
 	struct verify_options options;
 };
-
-/* A variable that is set and not empty, or null. */
-static const char *from_env(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value != NULL && *value != '\0' ? value : NULL;
-}
 
 static bool is_one_of(const char *word, const char *const *words)
 {
@@ -62,7 +49,7 @@ static bool require_signed(struct cli_args *args)
 {
 	static const char *const yes[] = { "1", "true", "yes", "on", NULL };
 	static const char *const no[] = { "0", "false", "no", "off", NULL };
-	const char *value = from_env("CELLOS_EVENT_REQUIRE_SIGNED");
+	const char *value = trusted_from_env("CELLOS_EVENT_REQUIRE_SIGNED");
 
 	if (value == NULL || is_one_of(value, no))
 		return false;
@@ -70,68 +57,6 @@ static bool require_signed(struct cli_args *args)
 		(void)cli_usage_error(args, "CELLOS_EVENT_REQUIRE_SIGNED is 1 or 0, not '%s'",
 				      value);
 	return true;
-}
-
-/* A file of the caller, who may name it by a link or give a pipe. Its length, or a code. */
-static ssize_t read_caller_file(const char *path, char *out, struct cht_err *err)
-{
-	int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	ssize_t n;
-
-	if (fd < 0)
-		return cht_fail(err, CHT_E_IO, errno, "open %s", path);
-	n = fd_read_all(fd, out, TRUST_FILE_MAX, err);
-	fd_close(&fd);
-	return n;
-}
-
-/* A verifier key as such has '+' in it; anything else is a file that holds one. */
-static int add_vkey(struct verify_trust *trust, const char *text, struct cht_err *err)
-{
-	char mem[TRUST_FILE_MAX];
-	ssize_t n;
-
-	if (strchr(text, '+') != NULL && access(text, F_OK) != 0)
-		return verify_trust_add_vkey(trust, str_of(text), err);
-	n = read_caller_file(text, mem, err);
-	return n < 0 ? (int)n
-		     : verify_trust_add_vkey(trust, (struct cht_str){ mem, (size_t)n }, err);
-}
-
-static int add_policy(struct verify_trust *trust, const char *path, struct cht_err *err)
-{
-	char mem[TRUST_FILE_MAX];
-	ssize_t n = read_caller_file(path, mem, err);
-
-	return n < 0 ? (int)n
-		     : verify_trust_add_policy(trust, (struct cht_str){ mem, (size_t)n }, err);
-}
-
-static int load_trust(struct verify_trust **trust, const struct request *q, struct cht_err *err)
-{
-	const char *keys = q->keys, *hmac_keys = q->hmac_keys;
-	int r;
-
-	if (keys == NULL)
-		keys = from_env("CELLOS_EVENT_VERIFY_KEYS_PATH");
-	if (hmac_keys == NULL)
-		hmac_keys = from_env("CELLOS_EVENT_VERIFY_HMAC_KEYS_PATH");
-	r = verify_trust_load(trust, keys, hmac_keys, err);
-	for (size_t i = 0; r == 0 && i < q->n_vkeys; i++)
-		r = add_vkey(*trust, q->vkeys[i], err);
-	if (r == 0 && q->policy != NULL)
-		r = add_policy(*trust, q->policy, err);
-	if (r < 0) {
-		verify_trust_free(*trust);
-		*trust = NULL;
-		return r;
-	}
-	if (verify_trust_is_exposed(*trust))
-		diag(DIAG_WARNING,
-		     "others can read %s, and whoever reads an HMAC key can sign with it; "
-		     "chmod 600 it",
-		     hmac_keys);
-	return r;
 }
 
 /* What is missing to tell, as against what failed. */
@@ -149,7 +74,7 @@ static int verify(const struct request *q)
 	struct cht_err err = { 0 };
 	struct cht_now now;
 	const char *run;
-	int r = load_trust(&trust, q, &err);
+	int r = trusted_load(&trust, &q->trusted, &err);
 
 	clk_read(&now);
 	options.now_s = (uint64_t)now.realtime_ns / NS_PER_S;
@@ -212,15 +137,10 @@ static void on_option(struct cli_args *args, int o, struct request *q)
 					      args->value);
 		q->options.allow_unbounded = true;
 		break;
-	case OPT_KEYS: q->keys = args->value; break;
-	case OPT_HMAC_KEYS: q->hmac_keys = args->value; break;
-	case OPT_VKEY:
-		if (q->n_vkeys == VERIFY_VKEYS_MAX)
-			(void)cli_usage_error(args, "at most %d times --vkey", VERIFY_VKEYS_MAX);
-		else
-			q->vkeys[q->n_vkeys++] = args->value;
-		break;
-	case OPT_POLICY: q->policy = args->value; break;
+	case OPT_KEYS: q->trusted.keys = args->value; break;
+	case OPT_HMAC_KEYS: q->trusted.hmac_keys = args->value; break;
+	case OPT_VKEY: trusted_add_vkey(&q->trusted, args); break;
+	case OPT_POLICY: q->trusted.policy = args->value; break;
 	case OPT_SINCE: q->options.since = args->value; break;
 	case OPT_FRESH: q->options.fresh_s = read_fresh(args); break;
 	case OPT_INTEGRITY: q->options.by_hash_alone = true; break;

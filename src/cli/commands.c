@@ -355,6 +355,8 @@ const struct cli_command cli_commands[] = {
 	{ "probe", "a reading of the host's own sources of a VM, now", probe_usage, cmd_probe },
 	{ "show", "one event in full, and the checkpoint it is under", show_usage, cmd_show },
 	{ "prove", "the proof that an event is in the ledger", prove_usage, cmd_prove },
+	{ "report", "a run for people: summary, timeline, losses; or a page that checks itself",
+	  report_usage, cmd_report },
 	{ "export", "a run or a whole ledger as a bundle, or as tiles", export_usage, cmd_export },
 	{ "send", "play a guest: frames, load, and faults to order", send_usage, cmd_send },
 	{ "serve", "a ledger over HTTP, for any client of transparency logs", serve_usage,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/visible.h"
 
@@ -32,6 +33,9 @@ static const struct shown {
 	  true,
 	  { "from.origin", "from.lastSequence", "socket", "lostFrom", "lostTo" } },
 	{ "run.stated", false, { "stated", "by.uid", "by.pid" } },
+	{ "cell.evidence_bundle",
+	  false,
+	  { "cellDestroyedEventRef", "references", "residueClass" } },
 	{ "run.sealed",
 	  false,
 	  { "reason", "lastSequence", "frames.received", "frames.stored", "?frames.heartbeats",
@@ -179,6 +183,25 @@ static const struct shown *find_row(struct cht_str name)
 	return NULL;
 }
 
+/* A reading: why it failed, or what it read, as far as a line has room for it. */
+static void put_reading(struct buf *b, struct cht_str data)
+{
+	enum { OUTPUT_MAX = 160 };
+	struct cht_str output;
+
+	put_value(b, data, "sampleError");
+	if (!event_data_find(data, "output", &output))
+		return;
+	buf_put_byte(b, ' ');
+	if (output.len <= OUTPUT_MAX) {
+		put_visible(b, output);
+		return;
+	}
+	output.len = utf8_valid_prefix((const uint8_t *)output.ptr, OUTPUT_MAX);
+	put_visible(b, output);
+	buf_put_lit(b, "\xe2\x80\xa6");
+}
+
 static void put_facts(struct buf *b, const struct event_view *event, const struct shown *row,
 		      struct cht_str name)
 {
@@ -187,6 +210,10 @@ static void put_facts(struct buf *b, const struct event_view *event, const struc
 	if (row != NULL) {
 		for (size_t i = 0; row->paths[i] != NULL; i++)
 			put_value(b, event->data, row->paths[i]);
+		return;
+	}
+	if (event->known != NULL && event_is_reading(event->known->kind)) {
+		put_reading(b, event->data);
 		return;
 	}
 	if (event_data_find(event->data, "guest", &guest)) {
@@ -202,6 +229,8 @@ static void put_facts(struct buf *b, const struct event_view *event, const struc
 /* "(host)" for what the host says of itself: no cell can have parentheses in its name. */
 static struct cht_str cell_of(const struct event_view *event, struct cht_str name)
 {
+	if (event->known != NULL && event_is_reading(event->known->kind))
+		return event->cell_id;
 	if (str_starts(name, STR("host.")) || str_starts(name, STR("log.")) ||
 	    str_starts(name, STR("ledger.")) || str_starts(name, STR("clock.")))
 		return STR("(host)");
@@ -239,18 +268,33 @@ bool tail_scan(struct cht_bytes entry, struct event_view *out)
 	return event_scan(envelope.event, out, &at) == 0;
 }
 
-void tail_put_line(struct tail_lines *lines, const struct event_view *event)
+struct cht_str tail_name(const struct event_view *event)
 {
-	static char facts[4 * CHT_EVENT_MAX_BYTES];
-	struct buf b = buf_init(facts, sizeof(facts));
-	struct cht_str name = event->type, cell, clock = { "", 0 };
-	const struct shown *row;
+	struct cht_str name = event->type;
 
+	if (event->known != NULL)
+		return str_of(event->known->name);
 	if (str_starts(name, str_of(type_prefix))) {
 		name.ptr += sizeof(type_prefix) - 1;
 		name.len -= sizeof(type_prefix) - 1;
 	}
-	row = find_row(name);
+	return name;
+}
+
+void tail_put_facts(struct buf *b, const struct event_view *event)
+{
+	struct cht_str name = tail_name(event);
+
+	put_facts(b, event, find_row(name), name);
+}
+
+void tail_put_line(struct tail_lines *lines, const struct event_view *event)
+{
+	static char facts[4 * CHT_EVENT_MAX_BYTES];
+	struct buf b = buf_init(facts, sizeof(facts));
+	struct cht_str name = tail_name(event), cell, clock = { "", 0 };
+	const struct shown *row = find_row(name);
+
 	cell = cell_of(event, name);
 	put_date(lines, event->time);
 	if (lines->cell_width < CELL_WIDTH_MIN)

@@ -206,7 +206,7 @@ static void put_vantage(const struct verify_report *r, const char *run)
 	cli_printf("}");
 }
 
-void verify_print_json(const struct verify_report *r, const char *dir, const char *run)
+void verify_put_json(const struct verify_report *r, const char *dir, const char *run)
 {
 	static const char *const forms[] = { [VERIFY_OF_LEDGER] = "ledger",
 					     [VERIFY_OF_BUNDLE] = "bundle",
@@ -225,5 +225,11 @@ void verify_print_json(const struct verify_report *r, const char *dir, const cha
 	put_integrity(r);
 	put_completeness(r, run);
 	put_vantage(r, run);
-	cli_printf("}\n");
+	cli_printf("}");
+}
+
+void verify_print_json(const struct verify_report *r, const char *dir, const char *run)
+{
+	verify_put_json(r, dir, run);
+	cli_printf("\n");
 }

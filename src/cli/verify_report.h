@@ -9,7 +9,8 @@
 
 /* dir: as given; run: as asked for, or null. */
 void verify_print_text(const struct verify_report *report, const char *dir, const char *run);
-/* One object on one line. */
+/* One object on one line; put: without its end. */
+void verify_put_json(const struct verify_report *report, const char *dir, const char *run);
 void verify_print_json(const struct verify_report *report, const char *dir, const char *run);
 
 /* On a terminal, for what takes longer than a second: a line that is written over. */

@@ -10,45 +10,8 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/say.h"
 #include "cli/verify_report.h"
-#include "cli/visible.h"
-
-enum { NUMBER_MAX = 28, TEXT_MAX = 1024 };
-
-/* 1,234,567: from a small ring, good for a few calls. */
-static const char *number(uint64_t v)
-{
-	static char texts[8][NUMBER_MAX];
-	static unsigned turn;
-	char *out = texts[turn++ % 8], digits[NUMBER_MAX];
-	int n = snprintf(digits, sizeof(digits), "%" PRIu64, v), at = 0;
-
-	for (int i = 0; i < n; i++) {
-		if (i > 0 && (n - i) % 3 == 0)
-			out[at++] = ',';
-		out[at++] = digits[i];
-	}
-	out[at] = '\0';
-	return out;
-}
-
-static const char *plural(uint64_t n, const char *one, const char *many)
-{
-	return n == 1 ? one : many;
-}
-
-/* With what a terminal would obey made visible; good for two calls. */
-static const char *shown(const char *text)
-{
-	static char texts[2][TEXT_MAX];
-	static unsigned turn;
-	char *out = texts[turn++ % 2];
-	struct buf b = buf_init(out, TEXT_MAX - 1);
-
-	put_visible(&b, str_of(text));
-	out[buf_len(&b)] = '\0';
-	return out;
-}
 
 static void heading(const char *name, enum verify_verdict verdict, const char *answer)
 {
@@ -68,23 +31,24 @@ static void finding(const struct verify_report *r)
 
 	verify_place_name(r->form, &f->at, file);
 	if (!is_whole && f->at.n > 1)
-		cli_printf("  entries       %s to %s, in %s at byte %s\n", number(f->at.index),
-			   number(f->at.index + f->at.n - 1), file, number(f->at.file_offset));
+		cli_printf("  entries       %s to %s, in %s at byte %s\n", say_number(f->at.index),
+			   say_number(f->at.index + f->at.n - 1), file,
+			   say_number(f->at.file_offset));
 	else if (!is_whole)
-		cli_printf("  entry         %s, in %s at byte %s\n", number(f->at.index), file,
-			   number(f->at.file_offset));
+		cli_printf("  entry         %s, in %s at byte %s\n", say_number(f->at.index), file,
+			   say_number(f->at.file_offset));
 	else
 		cli_printf("  in            %s\n", file);
 	if (f->at.entry_offset > 0)
 		cli_printf("                at fault from byte %s of the entry on\n",
-			   number(f->at.entry_offset));
-	cli_printf("  what          %s: %s\n", verify_fault_name(f->fault), shown(f->detail));
+			   say_number(f->at.entry_offset));
+	cli_printf("  what          %s: %s\n", verify_fault_name(f->fault), say_shown(f->detail));
 	if (f->run_id[0] != '\0')
-		cli_printf("  run           %s\n", shown(f->run_id));
+		cli_printf("  run           %s\n", say_shown(f->run_id));
 	cli_printf("  looks like    %s\n", verify_fault_meaning(f->fault));
 	if (r->n_findings > 1)
-		cli_printf("  and           %s more %s\n", number(r->n_findings - 1),
-			   plural(r->n_findings - 1, "finding", "findings"));
+		cli_printf("  and           %s more %s\n", say_number(r->n_findings - 1),
+			   say_plural(r->n_findings - 1, "finding", "findings"));
 }
 
 static const char *authority(enum verify_authority by)
@@ -106,9 +70,9 @@ static void checkpoint(const struct verify_report *r)
 		cli_printf("  checkpoint    none\n");
 		return;
 	}
-	cli_printf("  checkpoint    %s entries of %s\n", number(c->size), shown(c->origin));
+	cli_printf("  checkpoint    %s entries of %s\n", say_number(c->size), say_shown(c->origin));
 	cli_printf("  signed        %s%s%s\n", authority(c->by), c->key[0] != '\0' ? ": " : "",
-		   shown(c->key));
+		   say_shown(c->key));
 }
 
 static void above(const struct verify_report *r)
@@ -117,9 +81,9 @@ static void above(const struct verify_report *r)
 
 	if (a->bytes == 0 && !a->has_hashes)
 		return;
-	cli_printf("  above it      %s whole %s, %s %s: not yet covered%s\n", number(a->entries),
-		   plural(a->entries, "entry", "entries"), number(a->bytes),
-		   plural(a->bytes, "byte", "bytes"),
+	cli_printf("  above it      %s whole %s, %s %s: not yet covered%s\n",
+		   say_number(a->entries), say_plural(a->entries, "entry", "entries"),
+		   say_number(a->bytes), say_plural(a->bytes, "byte", "bytes"),
 		   a->is_in_use   ? "; the ledger is in use"
 		   : a->has_newer ? "; a newer checkpoint came meanwhile"
 				  : ", and nobody writes");
@@ -128,18 +92,18 @@ static void above(const struct verify_report *r)
 static void envelopes(const struct verify_report *r)
 {
 	for (size_t i = 0; i < r->n_signers && i < VERIFY_LISTED_MAX; i++)
-		cli_printf("  envelopes of  %s (%s): %s %s%s\n", shown(r->signers[i].kid),
+		cli_printf("  envelopes of  %s (%s): %s %s%s\n", say_shown(r->signers[i].kid),
 			   r->signers[i].is_hmac ? "HMAC-SHA256" : "Ed25519",
-			   number(r->signers[i].entries),
-			   plural(r->signers[i].entries, "entry", "entries"),
+			   say_number(r->signers[i].entries),
+			   say_plural(r->signers[i].entries, "entry", "entries"),
 			   r->signers[i].is_known   ? ""
 			   : r->envelopes_unchecked ? ", not checked"
 						    : ", a key that was not given");
 	if (r->n_signers > VERIFY_LISTED_MAX)
 		cli_printf("                and others\n");
 	if (r->unsigned_entries > 0 && r->unsigned_entries < r->entries)
-		cli_printf("  no envelope   %s %s\n", number(r->unsigned_entries),
-			   plural(r->unsigned_entries, "entry", "entries"));
+		cli_printf("  no envelope   %s %s\n", say_number(r->unsigned_entries),
+			   say_plural(r->unsigned_entries, "entry", "entries"));
 }
 
 static void integrity(const struct verify_report *r)
@@ -157,15 +121,15 @@ static void integrity(const struct verify_report *r)
 	checkpoint(r);
 	if (r->pruned_below > 0 && r->left_out > 0)
 		cli_printf("  pruned        entries below %s, as the log declares\n",
-			   number(r->pruned_below));
+			   say_number(r->pruned_below));
 	if (r->left_out > 0)
 		cli_printf("  left out      %s %s, of which the hashes are there\n",
-			   number(r->left_out), plural(r->left_out, "entry", "entries"));
+			   say_number(r->left_out), say_plural(r->left_out, "entry", "entries"));
 	above(r);
 	envelopes(r);
 	if (r->torn_bytes > 0)
-		cli_printf("  tail          %s %s of an unfinished entry\n", number(r->torn_bytes),
-			   plural(r->torn_bytes, "byte", "bytes"));
+		cli_printf("  tail          %s %s of an unfinished entry\n",
+			   say_number(r->torn_bytes), say_plural(r->torn_bytes, "byte", "bytes"));
 }
 
 /* The causes of one way, in one line. */
@@ -179,15 +143,15 @@ static void losses(const struct verify_sums *sums, bool of_guest)
 
 		if (verify_loss_is_of_guest((enum verify_loss)i) != of_guest || n == 0)
 			continue;
-		cli_printf("%s%s %s", any ? ", " : " ", number(n),
+		cli_printf("%s%s %s", any ? ", " : " ", say_number(n),
 			   verify_loss_text((enum verify_loss)i));
 		if (i == VERIFY_LOSS_ON_THE_WAY && sums->late > 0)
-			cli_printf(" (%s came late)", number(sums->late));
+			cli_printf(" (%s came late)", say_number(sums->late));
 		any = true;
 	}
 	if (of_guest && sums->uncounted > 0) {
 		cli_printf("%s%s of agents that do not count theirs", any ? ", " : " ",
-			   number(sums->uncounted));
+			   say_number(sums->uncounted));
 		any = true;
 	}
 	cli_printf("%s\n", any ? "" : " nothing lost");
@@ -195,18 +159,18 @@ static void losses(const struct verify_sums *sums, bool of_guest)
 
 static void runs(const struct verify_report *r, const struct verify_sums *sums)
 {
-	cli_printf("  runs          %s opened, %s sealed, %s open\n", number(sums->runs_opened),
-		   number(sums->runs_sealed), number(sums->runs_unsealed));
+	cli_printf("  runs          %s opened, %s sealed, %s open\n", say_number(sums->runs_opened),
+		   say_number(sums->runs_sealed), say_number(sums->runs_unsealed));
 	if (sums != &r->all)
 		return;
 	for (uint64_t i = 0; i < sums->runs_unsealed && i < VERIFY_LISTED_MAX; i++)
 		cli_printf("    open        %s (cell %s) since entry %s, last sequence %s\n",
-			   shown(r->unsealed[i].run_id), shown(r->unsealed[i].cell_id),
-			   number(r->unsealed[i].first_index),
-			   number(r->unsealed[i].last_sequence));
+			   say_shown(r->unsealed[i].run_id), say_shown(r->unsealed[i].cell_id),
+			   say_number(r->unsealed[i].first_index),
+			   say_number(r->unsealed[i].last_sequence));
 	if (sums->runs_unsealed > VERIFY_LISTED_MAX)
 		cli_printf("    and         %s more\n",
-			   number(sums->runs_unsealed - VERIFY_LISTED_MAX));
+			   say_number(sums->runs_unsealed - VERIFY_LISTED_MAX));
 }
 
 static void completeness(const struct verify_report *r, const char *run)
@@ -224,7 +188,7 @@ static void completeness(const struct verify_report *r, const char *run)
 	else
 		heading("completeness", r->completeness, "cannot tell");
 	if (run != NULL)
-		cli_printf("  of run        %s\n", shown(run));
+		cli_printf("  of run        %s\n", say_shown(run));
 	losses(sums, true);
 	losses(sums, false);
 	runs(r, sums);
@@ -232,8 +196,9 @@ static void completeness(const struct verify_report *r, const char *run)
 		cli_printf(
 			"  sealed frames %s received = %s stored + %s heartbeats + %s refused + %s "
 			"dropped\n",
-			number(sums->received), number(sums->stored), number(sums->heartbeats),
-			number(sums->refused), number(sums->dropped));
+			say_number(sums->received), say_number(sums->stored),
+			say_number(sums->heartbeats), say_number(sums->refused),
+			say_number(sums->dropped));
 }
 
 static void anchors(const struct verify_report *r)
@@ -244,19 +209,20 @@ static void anchors(const struct verify_report *r)
 	struct rfc3339_cache cache = { 0 };
 
 	if (a->kept > 0)
-		cli_printf("  kept          %s checkpoints since its beginning\n", number(a->kept));
+		cli_printf("  kept          %s checkpoints since its beginning\n",
+			   say_number(a->kept));
 	if (!a->is_anchored) {
 		cli_printf("  not anchored  rollback cannot be excluded\n");
 		return;
 	}
-	cli_printf("  anchored      up to %s %s", number(a->size),
-		   plural(a->size, "entry", "entries"));
+	cli_printf("  anchored      up to %s %s", say_number(a->size),
+		   say_plural(a->size, "entry", "entries"));
 	if (a->remembered > 0)
 		cli_printf(", by what you remember");
 	if (a->time_s > 0) {
 		put_rfc3339_s(&b, &cache, (int64_t)a->time_s * 1000000000);
 		cli_printf(", by %u %s at %s", a->n_witnesses,
-			   plural(a->n_witnesses, "witness", "witnesses"), text);
+			   say_plural(a->n_witnesses, "witness", "witnesses"), text);
 	}
 	cli_printf("\n");
 }
@@ -267,18 +233,18 @@ static void witnesses(const struct verify_sums *sums)
 	if (sums->readings == 0 && sums->connects == 0)
 		return;
 	cli_printf("  witnesses     %s %s of the host's sources, %s failed\n",
-		   number(sums->readings), plural(sums->readings, "reading", "readings"),
-		   number(sums->failed_readings));
+		   say_number(sums->readings), say_plural(sums->readings, "reading", "readings"),
+		   say_number(sums->failed_readings));
 	cli_printf("  claims        %s witnessed, %s unwitnessed, %s contradicted, %s without a "
 		   "witness\n",
-		   number(sums->verdicts[VERDICT_WITNESSED]),
-		   number(sums->verdicts[VERDICT_UNWITNESSED]),
-		   number(sums->verdicts[VERDICT_CONTRADICTED]),
-		   number(sums->verdicts[VERDICT_NO_WITNESS]));
+		   say_number(sums->verdicts[VERDICT_WITNESSED]),
+		   say_number(sums->verdicts[VERDICT_UNWITNESSED]),
+		   say_number(sums->verdicts[VERDICT_CONTRADICTED]),
+		   say_number(sums->verdicts[VERDICT_NO_WITNESS]));
 	if (sums->undeclared_out > 0)
 		cli_printf("                %s %s left while no connect had been declared\n",
-			   number(sums->undeclared_out),
-			   plural(sums->undeclared_out, "packet", "packets"));
+			   say_number(sums->undeclared_out),
+			   say_plural(sums->undeclared_out, "packet", "packets"));
 }
 
 static void vantage(const struct verify_report *r, const char *run)
@@ -291,33 +257,34 @@ static void vantage(const struct verify_report *r, const char *run)
 		return;
 	}
 	cli_printf("  events        %s declared by guests, %s observed, %s derived by the host\n",
-		   number(sums->provenances[VERIFY_DECLARED]),
-		   number(sums->provenances[VERIFY_OBSERVED]),
-		   number(sums->provenances[VERIFY_DERIVED]));
+		   say_number(sums->provenances[VERIFY_DECLARED]),
+		   say_number(sums->provenances[VERIFY_OBSERVED]),
+		   say_number(sums->provenances[VERIFY_DERIVED]));
 	if (sums->provenances[VERIFY_STATED] > 0)
 		cli_printf("                %s stated by the orchestrator\n",
-			   number(sums->provenances[VERIFY_STATED]));
+			   say_number(sums->provenances[VERIFY_STATED]));
 	cli_printf("  agents say    %s sources active, %s degraded, %s absent\n",
-		   number(r->coverage_active), number(r->coverage_degraded),
-		   number(r->coverage_absent));
+		   say_number(r->coverage_active), say_number(r->coverage_degraded),
+		   say_number(r->coverage_absent));
 	witnesses(sums);
-	cli_printf("  silence       %s %s, %s ended\n", number(sums->silences),
-		   plural(sums->silences, "episode", "episodes"), number(sums->resumed));
+	cli_printf("  silence       %s %s, %s ended\n", say_number(sums->silences),
+		   say_plural(sums->silences, "episode", "episodes"), say_number(sums->resumed));
 	if (sums->forged > 0)
 		cli_printf("  forged        %s %s of frames that claimed another's name\n",
-			   number(sums->forged), plural(sums->forged, "report", "reports"));
-	cli_printf("  host          %s %s%s\n", number(r->host_starts),
-		   plural(r->host_starts, "start", "starts"),
+			   say_number(sums->forged), say_plural(sums->forged, "report", "reports"));
+	cli_printf("  host          %s %s%s\n", say_number(r->host_starts),
+		   say_plural(r->host_starts, "start", "starts"),
 		   r->host_runs_on ? "; it had not stopped where the ledger ends" : "");
 	if (r->predecessor[0] != '\0')
-		cli_printf("  goes on from  %s, %s %s\n", shown(r->predecessor),
-			   number(r->predecessor_size),
-			   plural(r->predecessor_size, "entry", "entries"));
+		cli_printf("  goes on from  %s, %s %s\n", say_shown(r->predecessor),
+			   say_number(r->predecessor_size),
+			   say_plural(r->predecessor_size, "entry", "entries"));
 	if (r->is_closed)
 		cli_printf("  closed        another log goes on from here\n");
 	if (r->unprotected > 0)
 		cli_printf("  unprotected   %s %s between a stop and the restart\n",
-			   number(r->unprotected), plural(r->unprotected, "entry", "entries"));
+			   say_number(r->unprotected),
+			   say_plural(r->unprotected, "entry", "entries"));
 	anchors(r);
 }
 
@@ -338,10 +305,11 @@ void verify_print_text(const struct verify_report *r, const char *dir, const cha
 				 : r->verdict == VERIFY_DAMAGED ? CLI_RED
 								: CLI_YELLOW;
 
-	cli_printf("%s: %s %s", dir, number(r->entries), plural(r->entries, "entry", "entries"));
+	cli_printf("%s: %s %s", dir, say_number(r->entries),
+		   say_plural(r->entries, "entry", "entries"));
 	if (r->first_time[0] != '\0')
-		cli_printf(", %.19sZ to %.19sZ by the host's clock", shown(r->first_time),
-			   shown(r->last_time));
+		cli_printf(", %.19sZ to %.19sZ by the host's clock", say_shown(r->first_time),
+			   say_shown(r->last_time));
 	cli_printf("\n");
 	integrity(r);
 	completeness(r, run);

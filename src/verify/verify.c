@@ -130,6 +130,18 @@ static void leave_out(struct pass *p, const struct block *block)
 		finding_add(p->report, &f);
 }
 
+static void give_out(const struct verify_options *options, const struct block *block, unsigned i,
+		     struct cht_bytes entry)
+{
+	const struct verify_event event = { .index = block->first + i,
+					    .entry = entry,
+					    .leaf = &block->leaf[i],
+					    .event = &block->seen[i].event };
+
+	if (options->on_event != NULL)
+		options->on_event(options->on_event_context, &event);
+}
+
 static int walk_block(struct pass *p, const struct block *block, struct cht_err *err)
 {
 	struct verify_report *report = p->report;
@@ -150,6 +162,8 @@ static int walk_block(struct pass *p, const struct block *block, struct cht_err 
 						    .file_offset = item->offset };
 		if (!report->by_hash_alone)
 			r = walk_entry(&p->walk, entry, &block->seen[i], err);
+		if (r == 0 && !report->by_hash_alone && block->seen[i].is_event)
+			give_out(p->walk.options, block, i, entry);
 		else if (p->walk.shown_from > 0)
 			log_pruned(&p->walk, entry);
 	}

@@ -273,6 +273,14 @@ struct verify_report {
 	uint64_t coverage_active, coverage_degraded, coverage_absent; /* as agents said */
 };
 
+/* An event as it is gone through; views hold until the call returns. */
+struct verify_event {
+	uint64_t index;
+	struct cht_bytes entry; /* of which it is, an envelope or the event itself */
+	const struct tlog_hash *leaf;
+	const struct event_view *event;
+};
+
 struct verify_options {
 	const char *run_id;   /* judge the completeness of this run alone; null: of all, or of a
 			       * bundle's run */
@@ -287,6 +295,11 @@ struct verify_options {
 	/* Now and then: entries gone through, of how many; 0: not known. May be null. */
 	void (*progress)(void *context, uint64_t entries, uint64_t of);
 	void *context;
+	/* Each event, in the order of the indexes, as soon as it was looked at; what is wrong with
+	 * the log is known at the end alone. An index that is not above the last begins anew. May
+	 * be null. */
+	void (*on_event)(void *context, const struct verify_event *event);
+	void *on_event_context;
 };
 
 /* Reads what is at path (a state directory, a ledger, a bundle, or tiles) and fills *report. 0
