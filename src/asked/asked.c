@@ -200,6 +200,15 @@ bool probes_asked_take(const json_t *object, struct probes_asked *out)
 	return out->n > 0;
 }
 
+bool probes_asked_read_alone(struct cht_str text, struct probes_asked *out)
+{
+	json_t *object = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
+	bool is_good = probes_asked_take(object, out);
+
+	json_decref(object);
+	return is_good;
+}
+
 bool probes_asked_read(struct cht_bytes stated, struct probes_asked *out)
 {
 	json_t *object = json_loadb((const char *)stated.ptr, stated.len, 0, NULL);

@@ -24,6 +24,8 @@ struct probes_asked {
 
 /* The value of `probes`. False: it is no such object. */
 bool probes_asked_take(const json_t *object, struct probes_asked *out) CHT_CHECKED;
+/* The same of a text of it alone: { "cgroup": {...} }. */
+bool probes_asked_read_alone(struct cht_str text, struct probes_asked *out) CHT_CHECKED;
 /* The same of what was stated of a cell, an object that has `probes`, or has not: false. */
 bool probes_asked_read(struct cht_bytes stated, struct probes_asked *out) CHT_CHECKED;
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "asked/asked.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/limits.h"
@@ -30,6 +31,7 @@ static const char *const expected[] = {
 	[ID] = "a numeric user or group id",
 	[CID] = "a VM's CID, 3 to 4294967294, or 1, this host",
 	[MODE] = "an octal mode such as 0600",
+	[PROBES] = "probes as in PROTOCOL.control, such as {\"cgroup\":{\"cgroupLeaf\":\"fc/a\"}}",
 	[PEERS] = "users and @groups, by names or numbers, such as root, @kvm, 1001",
 };
 
@@ -97,6 +99,13 @@ static bool are_peers(struct cht_str list)
 	return list.len == 0;
 }
 
+static bool are_probes(struct cht_str s)
+{
+	struct probes_asked asked;
+
+	return probes_asked_read_alone(s, &asked);
+}
+
 /* Puts one value where its key says; false when it is not of the key's kind or out of bounds. */
 static bool store(const struct key *key, void *base, struct cht_str s)
 {
@@ -121,6 +130,7 @@ static bool store(const struct key *key, void *base, struct cht_str s)
 		return (str_eq(s, STR("off")) || is_either(s, "hmac-sha256", "ed25519")) &&
 		       replace_text(at, s);
 	case SILENCE: return is_either(s, "each", "once") && replace_text(at, s);
+	case PROBES: return are_probes(s) && replace_text(at, s);
 	case PEERS: return are_peers(s) && replace_text(at, s);
 	case ORDER: return is_either(s, "struct", "sorted") && replace_text(at, s);
 	case MODE:

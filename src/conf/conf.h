@@ -29,6 +29,7 @@ struct conf_cell {
 	char *base;                         /* the VMM's uds_path, or null */
 	char *path;                         /* or the socket itself, or null */
 	uint64_t cid;                       /* or the VM, over AF_VSOCK; 0: none */
+	char *probes;                       /* JSON, as src/asked reads it, or null */
 	uint32_t mode;                      /* 0: 0600 */
 	int64_t uid;                        /* that may connect; -1: any */
 	int64_t owner, group;               /* of the socket; -1: ours */

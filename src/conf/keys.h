@@ -21,7 +21,8 @@ enum key_kind {
 	ID,
 	CID,
 	MODE,
-	PEERS
+	PEERS,
+	PROBES
 };
 
 struct key {

@@ -42,6 +42,7 @@ static void cell(struct buf *b, const struct conf_cell *c)
 		number(b, STR("mode"), c->mode == 0 ? 0600 : c->mode);
 	number(b, STR("owner"), c->owner);
 	text(b, STR("path"), c->path);
+	text(b, STR("probes"), c->probes);
 	text(b, STR("run"), c->run);
 	text(b, STR("spec"), c->spec);
 	number(b, STR("uid"), c->uid);
@@ -101,12 +102,12 @@ void conf_render(const struct conf *conf, struct buf *b)
 	buf_put_lit(b, "},\"version\":\"" CHT_VERSION "\"}\n");
 }
 
-/* Of a cell without the texts of its channel, whose length is as may be: names and punctuation, an
- * id, a run and a spec, none of which is ever escaped, and the numbers. */
+/* Of a cell without the texts of its channel and probes, whose length is as may be: names and
+ * punctuation, an id, a run and a spec, none of which is ever escaped, and the numbers. */
 enum {
 	CELL_NAMES_LEN =
 		sizeof(",{\"base\":\"\",\"cid\":,\"group\":,\"id\":\"\",\"mode\":,\"owner\":,"
-		       "\"path\":\"\",\"run\":\"\",\"spec\":\"\",\"uid\":}"),
+		       "\"path\":\"\",\"probes\":\"\",\"run\":\"\",\"spec\":\"\",\"uid\":}"),
 	CELL_NUMBERS = 5,
 	NUMBER_LEN = 20,
 	CELL_MAX = 1024,
@@ -128,7 +129,8 @@ size_t conf_render_max(const struct conf *conf)
 	size_t n = CONFIG_TEXT_MAX;
 
 	for (size_t i = 0; i < conf->n_cells; i++)
-		n += CELL_MAX + escaped_max(conf->cells[i].base) + escaped_max(conf->cells[i].path);
+		n += CELL_MAX + escaped_max(conf->cells[i].base) +
+		     escaped_max(conf->cells[i].path) + escaped_max(conf->cells[i].probes);
 	return n;
 }
 

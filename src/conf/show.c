@@ -64,7 +64,8 @@ static const char *word_default(enum key_kind kind)
 	case CID:
 	case ID:
 	case MODE:
-	case PEERS: break;
+	case PEERS:
+	case PROBES: break;
 	}
 	return NULL;
 }
@@ -97,6 +98,7 @@ static bool put_value(struct buf *b, const struct key *key, const void *base)
 	case SILENCE:
 	case ORDER:
 	case PEERS:
+	case PROBES:
 		memcpy(&word, at, sizeof(word));
 		return put_word(b, word != NULL ? word : word_default(key->kind));
 	case DURATION:

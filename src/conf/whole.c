@@ -295,6 +295,7 @@ static void free_cell(struct conf_cell *cell)
 {
 	free(cell->base);
 	free(cell->path);
+	free(cell->probes);
 }
 
 void conf_free(struct conf *conf)

@@ -81,8 +81,9 @@ uint32_t conns_new(struct line *line)
 {
 	uint32_t at = line->free_conn;
 
-	if (line->conns_open + line->vmms_watched >= line->n_spare && !witness_give_up(line))
-		return NOBODY;
+	while (line->conns_open + line->vmms_watched + line->probe_fds >= line->n_spare)
+		if (!probes_give_up(line) && !witness_give_up(line))
+			return NOBODY;
 	if (at != NOBODY)
 		line->free_conn = line->conns[at].next;
 	else if (line->conns_used < line->n_conns)

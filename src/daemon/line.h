@@ -11,7 +11,7 @@
  * stating.c what is stated there of a cell
  * cells.c   accept, limits, deadlines
  * witness.c what is known of a VM beside its frames
- * probes.c  readings of the host's own sources
+ * probes.c  readings of the host's own sources; watches.c which a cell has
  * conns.c   connections: one's turn, from bytes to events
  * start.c   the scribe, the sockets
  * asked.c   signals
@@ -96,6 +96,7 @@ enum slot_state {
 struct placed {
 	const char *id, *run, *spec; /* run and spec as asked: empty when they were not given */
 	const char *base, *path;     /* one of them, or cid */
+	const char *probes;          /* as configured; null: as registered, or none */
 	uint64_t cid;
 	int64_t uid, owner, group;
 	uint32_t mode;
@@ -202,6 +203,7 @@ struct line {
 	uint32_t n_conns, conns_used, free_conn; /* capacity; ever used; first free */
 	uint32_t conns_open, vmms_watched;
 	uint32_t probes_asked, probes_waiting; /* of the opener; that could not ask it yet */
+	uint32_t probe_fds;                    /* descriptors that they may hold */
 	uint32_t probes_at;                    /* whose turn it is among these */
 	uint32_t n_spare;                      /* descriptors for both */
 	uint32_t give_up_at;                   /* whose VMM is no longer watched first */

@@ -3,21 +3,17 @@
  * the answers come in their time; then it is read and emitted where deadlines are judged. */
 #include "daemon/probes.h"
 
-#include <poll.h>
-#include <stdlib.h>
+#include <errno.h>
 #include <string.h>
 
-#include "asked/asked.h"
 #include "base/bytes.h"
-#include "base/diag.h"
 #include "base/err.h"
 #include "base/fd.h"
-#include "cell/claims.h"
 #include "daemon/cells.h"
 #include "daemon/emit.h"
 #include "daemon/opener.h"
 #include "daemon/slots.h"
-#include "probe/probe.h"
+#include "daemon/watches.h"
 
 enum {
 	/* Of one source in a turn: a FIFO may hold many lines. */
@@ -26,33 +22,10 @@ enum {
 	PROBES_ASKED_MAX = OPENING_ASKED_MAX / 2,
 };
 
-struct watch {
-	struct probe *probe; /* null: there is none; or of a VMM that is not known yet */
-	uint64_t interval_ns, due_ns, last_ns;
-	int fd;            /* in the loop; -1 */
-	bool is_wanted;    /* also when probe is null */
-	bool is_under_way; /* begun, and not read */
-	bool is_asked;     /* the opener has not answered */
-	bool is_waiting;   /* more is asked already than may be */
-	bool is_last;      /* the cell goes, and this one has not been read since */
-};
-
-struct watches {
-	struct watch list[CHT_N_PROBES];
-	struct claims claims;
-};
-
 /* One at a time is read. */
 static struct probe_room room;
 
 /* ---- the loop */
-
-static void disarm(struct line *line, struct watch *w, unsigned kind)
-{
-	if (w->fd >= 0)
-		loop_remove(&line->loop, w->fd, (enum fd_kind)(FD_PROBE + kind));
-	w->fd = -1;
-}
 
 static void arm(struct line *line, uint32_t i, unsigned kind)
 {
@@ -66,12 +39,6 @@ static void arm(struct line *line, uint32_t i, unsigned kind)
 		w->fd = fd;
 }
 
-static void hurry(struct line *line, uint32_t i, uint64_t at_ns)
-{
-	if (at_ns < line->deadlines.at_ns[i])
-		deadlines_set(&line->deadlines, i, at_ns);
-}
-
 void probes_on_ready(struct line *line, uint32_t i, uint32_t gen, unsigned kind)
 {
 	struct slot *slot = &line->slots[i];
@@ -81,10 +48,10 @@ void probes_on_ready(struct line *line, uint32_t i, uint32_t gen, unsigned kind)
 	if ((slot->gen & 0xffffff) != gen || slot->watches == NULL)
 		return;
 	w = &slot->watches->list[kind];
-	disarm(line, w, kind);
+	watch_disarm(line, w, kind);
 	/* Whatever calls, calls at most so often. */
 	w->due_ns = w->last_ns + LIMIT_PROBE_GAP_NS > now ? w->last_ns + LIMIT_PROBE_GAP_NS : now;
-	hurry(line, i, w->due_ns);
+	watch_hurry(line, i, w->due_ns);
 }
 
 /* ---- asking */
@@ -138,6 +105,21 @@ static bool request_of(const struct probe_want *want, struct opening_request *ou
 	return true;
 }
 
+/* Each cell, and who connects to it, comes first. */
+static bool has_descriptor(const struct line *line)
+{
+	return (uint64_t)line->probe_fds + line->vmms_watched + line->conns_open + line->n_cells <
+	       line->n_spare;
+}
+
+static void count_descriptor(struct line *line, struct watch *w, unsigned kind)
+{
+	if (w->fds == watch_fds_most[kind])
+		return; /* it took the place of another */
+	w->fds++;
+	line->probe_fds++;
+}
+
 /* Asks for what the probe wants, until an answer is to come, or it can be read. */
 static int go_on(struct line *line, uint32_t i, unsigned kind, struct cht_err *err)
 {
@@ -154,6 +136,10 @@ static int go_on(struct line *line, uint32_t i, unsigned kind, struct cht_err *e
 			give(w, -1, CHT_E_UNSUPPORTED, 0);
 			continue;
 		}
+		if (w->fds < watch_fds_most[kind] && !has_descriptor(line)) {
+			give(w, -1, CHT_E_LIMIT, EMFILE);
+			continue;
+		}
 		if (line->probes_asked == PROBES_ASKED_MAX || line->n_asked == OPENING_ASKED_MAX) {
 			w->is_waiting = true;
 			line->probes_waiting++;
@@ -167,7 +153,7 @@ static int go_on(struct line *line, uint32_t i, unsigned kind, struct cht_err *e
 		line->probes_asked++;
 		return 0;
 	}
-	hurry(line, i, line->now.monotonic_ns);
+	watch_hurry(line, i, line->now.monotonic_ns);
 	return 0;
 }
 
@@ -209,6 +195,8 @@ int probes_on_answer(struct line *line, const struct opening_answer *answer, int
 		fd_close(&fd); /* the cell has gone meanwhile */
 	} else {
 		w->is_asked = false;
+		if (fd >= 0)
+			count_descriptor(line, w, kind);
 		give(w, fd, answer->code, answer->sys);
 		r = go_on(line, i, kind, err);
 		if (r < 0)
@@ -223,7 +211,7 @@ static int begin(struct line *line, uint32_t i, unsigned kind, struct cht_err *e
 {
 	struct watch *w = &line->slots[i].watches->list[kind];
 
-	disarm(line, w, kind);
+	watch_disarm(line, w, kind);
 	w->is_under_way = true;
 	probe_begin(w->probe);
 	return go_on(line, i, kind, err);
@@ -298,77 +286,6 @@ uint64_t probes_deadline(const struct slot *slot)
 	return at;
 }
 
-/* ---- a cell's */
-
-static void make(struct watch *w, const struct cht_probe_options *options, const char *id)
-{
-	struct cht_err why;
-
-	if (probe_new(&w->probe, options, &why) == 0)
-		return;
-	w->is_wanted = false;
-	diag(DIAG_WARNING, "cell %s: no probe %s: %s", id, cht_probe_name(options->kind), why.text);
-}
-
-static int add(struct line *line, uint32_t i, const struct probe_asked *asked, struct cht_err *err)
-{
-	struct slot *slot = &line->slots[i];
-	struct cht_probe_options options = asked->options;
-	struct watch *w;
-
-	if (slot->watches == NULL) {
-		slot->watches = calloc(1, sizeof(*slot->watches));
-		if (slot->watches == NULL)
-			return cht_fail(err, CHT_E_NOMEM, 0, "no memory for probes");
-		for (unsigned kind = 0; kind < CHT_N_PROBES; kind++)
-			slot->watches->list[kind].fd = -1;
-		slot->cell.claims = &slot->watches->claims;
-	}
-	claims_expect(&slot->watches->claims, options.kind);
-	w = &slot->watches->list[options.kind];
-	w->interval_ns = asked->interval_ms != 0 ? asked->interval_ms * NS_PER_MS : LIMIT_PROBE_NS;
-	w->due_ns = line->now.monotonic_ns;
-	w->is_wanted = true;
-	if (options.kind == CHT_PROBE_VMM_PROC)
-		options.pid = slot->registration.vmm_pid;
-	if (options.kind != CHT_PROBE_VMM_PROC || options.pid != 0)
-		make(w, &options, slot->reg.id);
-	return 0;
-}
-
-int probes_open(struct line *line, uint32_t i, struct cht_err *err)
-{
-	const struct registration *asked = &line->slots[i].registration;
-	const struct cht_bytes stated = { (const uint8_t *)asked->stated, asked->stated_len };
-	struct probes_asked probes;
-	int r = 0;
-
-	if (stated.len == 0 || !probes_asked_read(stated, &probes))
-		return 0;
-	for (unsigned n = 0; n < probes.n && r == 0; n++)
-		r = add(line, i, &probes.list[n], err);
-	hurry(line, i, probes_deadline(&line->slots[i]));
-	return r;
-}
-
-static void drop(struct line *line, struct watch *w, unsigned kind)
-{
-	disarm(line, w, kind);
-	line->probes_waiting -= w->is_waiting;
-	probe_free(w->probe);
-	w->probe = NULL;
-	w->is_waiting = w->is_asked = w->is_under_way = w->is_last = false;
-}
-
-void probes_close(struct line *line, struct slot *slot)
-{
-	for (unsigned kind = 0; slot->watches != NULL && kind < CHT_N_PROBES; kind++)
-		drop(line, &slot->watches->list[kind], kind);
-	free(slot->watches);
-	slot->watches = NULL;
-	slot->cell.claims = NULL;
-}
-
 int probes_tell(struct line *line, struct slot *slot, struct cht_err *err)
 {
 	struct cht_stamped stamped;
@@ -385,27 +302,7 @@ void probes_hurry(struct line *line, uint32_t i)
 
 	for (unsigned kind = 0; all != NULL && kind < CHT_N_PROBES; kind++)
 		all->list[kind].due_ns = line->now.monotonic_ns;
-	hurry(line, i, probes_deadline(&line->slots[i]));
-}
-
-void probes_meet(struct line *line, uint32_t i, uint32_t pid)
-{
-	struct slot *slot = &line->slots[i];
-	const struct cht_probe_options options = { .kind = CHT_PROBE_VMM_PROC, .pid = pid };
-	struct watch *w = slot->watches != NULL ? &slot->watches->list[options.kind] : NULL;
-
-	if (w == NULL || !w->is_wanted || w->probe != NULL || pid == 0)
-		return;
-	make(w, &options, slot->reg.id);
-	w->due_ns = line->now.monotonic_ns;
-	hurry(line, i, probes_deadline(slot));
-}
-
-void probes_restored(struct line *line, uint32_t i)
-{
-	if (line->slots[i].watches != NULL)
-		drop(line, &line->slots[i].watches->list[CHT_PROBE_VMM_PROC], CHT_PROBE_VMM_PROC);
-	probes_hurry(line, i);
+	watch_hurry(line, i, probes_deadline(&line->slots[i]));
 }
 
 void probes_begin_last(struct line *line, uint32_t i)

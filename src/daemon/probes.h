@@ -16,6 +16,9 @@ void probes_close(struct line *line, struct slot *slot);
 int probes_turn(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
 /* When probes_turn has something to do; UINT64_MAX: never, or when the opener answers. */
 uint64_t probes_deadline(const struct slot *slot);
+/* Makes room for a connection where descriptors are few: one probe gives its own back, and says at
+ * its next reading that it has none. False: there is none. */
+bool probes_give_up(struct line *line);
 /* All are read now: the VM was paused, or goes on. */
 void probes_hurry(struct line *line, uint32_t i);
 /* The VM was restored: its VMM is another. */

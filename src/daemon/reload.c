@@ -241,6 +241,8 @@ static bool is_as(const struct slot *slot, const struct conf_cell *c)
 	const struct placed asked = placed_of(c);
 
 	return slot->is_static && placed_is_same_place(&slot->reg, &asked) &&
+	       strcmp(slot->reg.probes != NULL ? slot->reg.probes : "",
+		      c->probes != NULL ? c->probes : "") == 0 &&
 	       strcmp(slot->reg.run, c->run) == 0 && strcmp(slot->reg.spec, c->spec) == 0;
 }
 

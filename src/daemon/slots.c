@@ -152,6 +152,7 @@ struct placed placed_of(const struct conf_cell *cell)
 				.spec = cell->spec,
 				.base = cell->base,
 				.path = cell->path,
+				.probes = cell->probes,
 				.cid = cell->cid,
 				.uid = cell->uid,
 				.owner = cell->owner,
@@ -199,7 +200,7 @@ static int keep_texts(struct slot *slot, const struct placed *given, struct cht_
 {
 	struct placed *reg = &slot->reg;
 	char *at = malloc(1 + bytes_of(given->id) + bytes_of(given->run) + bytes_of(given->spec) +
-			  bytes_of(given->base) + bytes_of(given->path));
+			  bytes_of(given->base) + bytes_of(given->path) + bytes_of(given->probes));
 
 	if (at == NULL)
 		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for the texts of a cell");
@@ -210,6 +211,7 @@ static int keep_texts(struct slot *slot, const struct placed *given, struct cht_
 	reg->spec = put_text(&at, reg->spec);
 	reg->base = put_text(&at, reg->base);
 	reg->path = put_text(&at, reg->path);
+	reg->probes = put_text(&at, reg->probes);
 	return 0;
 }
 
@@ -217,7 +219,7 @@ int slot_settle_texts(struct slot *slot, struct cht_err *err)
 {
 	size_t n = cell_texts_bytes(&slot->cell);
 	struct placed *reg = &slot->reg;
-	char *texts = malloc(n + bytes_of(reg->base)), *behind;
+	char *texts = malloc(n + bytes_of(reg->base) + bytes_of(reg->probes)), *behind;
 
 	if (texts == NULL)
 		return cht_fail(err, CHT_E_NOMEM, 0, "no memory for the texts of a cell");
@@ -228,6 +230,7 @@ int slot_settle_texts(struct slot *slot, struct cht_err *err)
 	reg->spec = reg->spec[0] != '\0' ? slot->cell.run.spec : "";
 	reg->path = reg->path != NULL ? slot->cell.channel.ptr : NULL;
 	reg->base = put_text(&behind, reg->base);
+	reg->probes = put_text(&behind, reg->probes);
 	free(slot->texts);
 	slot->texts = texts;
 	return 0;

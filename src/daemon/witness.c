@@ -32,7 +32,8 @@ static bool may_watch(struct line *line, const struct slot *slot)
 {
 	if (slot->vmm_fd >= 0)
 		return false;
-	if ((uint64_t)line->vmms_watched + line->conns_open + line->n_cells < line->n_spare)
+	if ((uint64_t)line->vmms_watched + line->probe_fds + line->conns_open + line->n_cells <
+	    line->n_spare)
 		return true;
 	if (!line->vmms_told)
 		diag(DIAG_WARNING,

@@ -3,12 +3,14 @@
 """Readings of the host's own sources, through chtd: when they are taken, and what a missing source costs."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 
 from control import hub
-from rig import LIMIT_S, check, conf_of, connect, equal, events, frame, main, short, skip, text_of, wait_for
+from rig import (LIMIT_S, Daemon, check, cht, conf_of, connect, equal, events, few_files, frame, main, short, skip, text_of,
+                 wait_for)
 
 FILES = {"memory.events": "oom 0\noom_kill 0\n", "cpu.stat": "usage_usec 10\n", "pids.events": "max 0\n"}
 
@@ -173,6 +175,45 @@ def test_many_cells_ask_at_once_and_cells_come_meanwhile(d):
         equal(sum("host.v1.cgroup" in e["type"] for e in events(d + "/s")), 2 * n, "and one more of each")
         descriptors = len(os.listdir(f"/proc/{daemon.proc.pid}/fd"))
         check(descriptors < 40, f"{descriptors} descriptors are left")
+        daemon.stop()
+
+
+def test_a_configured_cell_has_its_own(d):
+    path = leaf(d)
+    text = json.dumps({"cgroup": {"cgroupLeaf": path, "intervalMs": 86400000}, "vmm_proc": {"intervalMs": 86400000}})
+    c = conf_of(d, f"[opener]\nread = {d}\n[cell a]\npath = {d}/a\nprobes = {text}\n")
+    with Daemon(d + "/s", "--config", c) as daemon:
+        await_readings(d, 1)
+        equal(readings(d, "host.vmm_proc"), [], "nobody has connected")
+        with connect(d + "/a"):
+            equal(await_readings(d, 1, kind="host.vmm_proc")[0]["data"]["inputs"]["pid"], os.getpid(), "who connected")
+        daemon.stop()
+    with Daemon(d + "/s", "--config", c) as daemon:  # and again after a restart
+        await_readings(d, 2)
+        put(d, "chtd.conf", f"[opener]\nread = {d}\n[cell a]\npath = {d}/a\n")
+        daemon.proc.send_signal(signal.SIGHUP)
+        wait_for("what stays", lambda: "cell a: it is registered otherwise" in daemon.stderr())
+        daemon.stop()
+    bad = conf_of(d, f"[cell a]\npath = {d}/a\nprobes = {{\"ebpf\":{{}}}}\n")
+    out = cht("config", "check", bad, want=78)
+    check(b"chtd.conf:3: probes" in out.stderr + out.stdout, f"no line: {out}")
+
+
+def test_probes_leave_descriptors_to_guests(d):
+    path = leaf(d)
+    probes = {"cgroup": {"cgroupLeaf": path, "intervalMs": 86400000}}
+    c = conf_of(d, f"[opener]\nread = {d}\n[control]\ncells = 20\n")
+    with hub(d, "--config", c, preexec=few_files(150)) as (daemon, control):
+        for k in range(20):
+            control.put(f"c{k}", {"path": f"{d}/c{k}", "probes": probes})
+        wait_for("one of each", lambda: sum("host.v1.cgroup" in e["type"] for e in events(d + "/s")) == 20)
+        errors = [e["data"].get("sampleError") for e in events(d + "/s") if "host.v1.cgroup" in e["type"]]
+        check(None in errors and "no_resources" in errors, f"all or none had room: {errors}")
+        equal(set(errors), {None, "no_resources"}, "errors")
+        with contextlib.ExitStack() as guests:
+            for k in range(20):
+                guests.enter_context(connect(f"{d}/c{k}")).sendall(frame(pid=k + 1))
+            wait_for("every guest", lambda: sum(short(e) == "guest.process_spawned" for e in events(d + "/s")) == 20)
         daemon.stop()
 
 
