@@ -446,14 +446,19 @@ def test_the_end_of_a_cgroups_memory_is_heard(d):
         check(select.select([fd], [], [], LIMIT_S)[0], "it is heard")
         equal(len(os.read(fd, 8)), 8, "the count")
         os.close(fd)
-        # Nothing else is written to, whatever it is called.
-        for name in ("memory.oom_control", "cgroup.event_control"):
-            put(f"{d}/{name}", b"")
-        os.symlink(group, d + "/link")
-        for path in (d + "/memory.oom_control", d + "/link/memory.oom_control", group, group + "/memory.usage_in_bytes",
-                     group + "/../memory.oom_control", "memory.oom_control", ""):
-            _, _, _, code, text, fd = o.ask(of_path(OOM, path))
-            check(code < 0 and text and fd is None, f"{path}: {code} {text}")
+
+
+def test_only_a_cgroup_of_version_1_is_written_to(d):
+    for name in ("memory.oom_control", "cgroup.event_control"):
+        put(f"{d}/{name}", b"")
+    os.symlink("/sys/fs/cgroup/memory", d + "/link")
+    # With and without Landlock, which holds it to that too.
+    for mode in ("kill", "off"):
+        with Opener("--root", d, "--read", d, "--lockdown", mode) as o:
+            for path in (d + "/memory.oom_control", d + "/link/memory.oom_control", MEMORY,
+                         MEMORY + "/memory.usage_in_bytes", MEMORY + "/x/../memory.oom_control", "memory.oom_control", ""):
+                _, _, _, code, text, fd = o.ask(of_path(OOM, path))
+                check(code < 0 and text and fd is None, f"{path}: {code} {text}")
         equal(text_of(d + "/cgroup.event_control"), "", "what was written")
 
 

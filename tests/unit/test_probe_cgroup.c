@@ -221,6 +221,43 @@ static void test_more_than_it_must_have_is_told_where_it_is(void **state)
 	drop("memory.pressure");
 }
 
+static enum cht_probe_says says_after(struct cht_probe *p, uint64_t ms)
+{
+	static uint64_t now_ms;
+	struct cht_now now = { .realtime_ns = 1 };
+	struct cht_reading r;
+
+	now_ms += ms;
+	now.monotonic_ns = now_ms * 1000000;
+	CHECK_INT(cht_probe_read(p, &now, &r), 1);
+	return r.says;
+}
+
+static void test_a_moments_wait_is_no_want(void **state)
+{
+	struct cht_probe *p;
+
+	(void)state;
+	put("memory.events", "oom_kill 0\n");
+	put("pids.events", "max 0\n");
+	put("cpu.stat", "usage_usec 70\n");
+	put("cpu.pressure", "some " AVERAGES " total=0\n");
+	p = open_it();
+	CHECK_INT(says_after(p, 0), CHT_PROBE_SAYS_NOTHING);
+	put("cpu.pressure", "some " AVERAGES " total=99999\n");
+	CHECK_INT(says_after(p, 1000), CHT_PROBE_SAYS_STILL);
+	put("cpu.pressure", "some " AVERAGES " total=199999\n");
+	CHECK_INT(says_after(p, 1000), CHT_PROBE_SAYS_STARVED);
+	put("cpu.pressure", "some " AVERAGES " total=399999\n");
+	put("cpu.stat", "usage_usec 300070\n");
+	CHECK_INT(says_after(p, 1000), CHT_PROBE_SAYS_RUNS);
+	cht_probe_free(p);
+	drop("memory.events");
+	drop("pids.events");
+	drop("cpu.stat");
+	drop("cpu.pressure");
+}
+
 static void test_of_v1_it_says_the_same_by_other_files(void **state)
 {
 	struct cht_probe *p;
@@ -265,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_no_flat_file_is_malformed),
 		cmocka_unit_test(test_pressure_is_read_exactly),
 		cmocka_unit_test(test_more_than_it_must_have_is_told_where_it_is),
+		cmocka_unit_test(test_a_moments_wait_is_no_want),
 		cmocka_unit_test(test_of_v1_it_says_the_same_by_other_files),
 	};
 
