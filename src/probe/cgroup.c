@@ -84,7 +84,7 @@ static struct cgroup_file *due(struct cgroup *g)
 	struct cgroup_file *memory = &g->files[CG_MEMORY];
 
 	for (unsigned i = 0; i < CG_N_SLOTS; i++)
-		if (is_due(&g->files[i]) && (i < CG_USAGE || !is_v2(g)))
+		if ((i < CG_USAGE || !is_v2(g)) && is_due(&g->files[i]))
 			return &g->files[i];
 	return is_open(memory) && memory->place->is_v1 && is_due(&g->oom) ? &g->oom : NULL;
 }

@@ -36,9 +36,9 @@ enum {
 
 /* A file, and where a host may have it. */
 struct cgroup_place {
-	enum cgroup_slot slot;
 	const char *tree; /* below /sys/fs/cgroup; "": the one tree of v2 */
 	const char *name;
+	enum cgroup_slot slot;
 	bool is_v1;
 	bool is_plain; /* it can be in a directory that is given as a whole path */
 };

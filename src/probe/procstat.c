@@ -126,10 +126,12 @@ char proc_worst(char a, char b)
 	static const char order[] = "XxZTtDIKPWSR";
 	const char *at_a = strchr(order, a), *at_b = strchr(order, b);
 
-	if (a == '\0' || b == '\0')
-		return a == '\0' ? b : a;
+	if (a == '\0')
+		return b;
 	/* One that we do not know says more than those that we do. */
-	return at_a == NULL || (at_b != NULL && at_a <= at_b) ? a : b;
+	if (b == '\0' || at_a == NULL || (at_b != NULL && at_a <= at_b))
+		return a;
+	return b;
 }
 
 uint64_t proc_ms(uint64_t ticks, uint64_t hz)

@@ -416,5 +416,5 @@ int main(void)
 		cmocka_unit_test(test_a_start_at_another_time_is_another_process),
 	};
 
-	return cmocka_run_group_tests_name("probe_vmm_proc", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("vmm_proc", tests, NULL, NULL);
 }
