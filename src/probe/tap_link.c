@@ -295,6 +295,7 @@ static void see(struct tap *t, const struct link *link, struct probe_room *room,
 	out->output = (struct cht_str){ (char *)room->output, buf_len(&output) };
 	out->traffic = (struct cht_probe_traffic){
 		.has_packets = true,
+		.is_down = !link->is_up || !link->carrier,
 		.packets_out = t->total[LINK_RX_PACKETS],
 		.packets_in = t->total[LINK_TX_PACKETS],
 		.bytes_out = t->total[LINK_RX_BYTES],
@@ -311,6 +312,7 @@ static void fail(struct tap *t, int sys, struct probe_room *room, struct cht_rea
 		reading_fail(out, room, CHT_E_IO, sys, t->iface);
 		return;
 	}
+	out->traffic.is_down = true;
 	(void)snprintf(text, sizeof(text), "%s %s", t->iface,
 		       t->was_seen ? "was removed" : "is not there");
 	reading_fail_named(out, room, t->was_seen ? "gone" : "not_found", text);
