@@ -22,6 +22,7 @@ struct vmm_task {
 	struct probe_file stat, sched;
 	bool is_asked; /* in this round */
 	bool is_vcpu, has_before;
+	bool was_ready; /* it ran, or was to run */
 	struct vmm_times before;
 };
 

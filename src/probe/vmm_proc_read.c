@@ -23,6 +23,7 @@ struct look {
 	bool has_sched;
 	/* What grew since the reading before: of its vCPUs, where they can be told. */
 	struct vmm_times all, vcpus;
+	unsigned n_kept, n_vcpus_kept; /* of those that were to run then and are now, and did not */
 	bool has_before;
 };
 
@@ -79,6 +80,17 @@ static void read_sched(struct look *l, struct vmm_task *t, struct vmm_times *now
 	l->wait_ns = u64_sum(l->wait_ns, now->wait_ns);
 }
 
+/* The kernel counts a wait when it is over. */
+static void note_kept(struct look *l, const struct vmm_task *t, const struct vmm_times *now,
+		      bool is_ready)
+{
+	if (!is_ready || !t->was_ready || now->run_ns != t->before.run_ns ||
+	    now->ticks != t->before.ticks)
+		return;
+	l->n_kept++;
+	l->n_vcpus_kept += t->is_vcpu;
+}
+
 static void read_task(struct look *l, struct vmm_task *t)
 {
 	struct vmm_times now = { .run_ns = 0 };
@@ -108,7 +120,9 @@ static void read_task(struct look *l, struct vmm_task *t)
 		if (t->is_vcpu)
 			add(&l->vcpus, &t->before, &now);
 		l->n_vcpus_known += t->is_vcpu;
+		note_kept(l, t, &now, s.state == 'R');
 	}
+	t->was_ready = s.state == 'R';
 	t->before = now;
 	t->has_before = true;
 }
@@ -122,7 +136,11 @@ static bool is_dead(const struct proc_stat *s)
 static enum cht_probe_says judge(const struct look *l, uint64_t elapsed_ns)
 {
 	enum { A_TENTH = 10 };
-	const struct vmm_times *t = l->n_vcpus_known > 0 ? &l->vcpus : &l->all;
+	bool has_vcpus = l->n_vcpus_known > 0;
+	const struct vmm_times *t = has_vcpus ? &l->vcpus : &l->all;
+	bool ran = t->run_ns > 0 || t->ticks > 0 || t->guest > 0;
+	bool is_kept =
+		(has_vcpus ? l->n_vcpus_kept : l->n_kept) > 0 && elapsed_ns >= NS_PER_S / A_TENTH;
 
 	if (is_dead(&l->stat))
 		return CHT_PROBE_SAYS_GONE;
@@ -132,8 +150,9 @@ static enum cht_probe_says judge(const struct look *l, uint64_t elapsed_ns)
 		return CHT_PROBE_SAYS_NOTHING;
 	if (t->wait_ns > t->run_ns && t->wait_ns >= elapsed_ns / A_TENTH)
 		return CHT_PROBE_SAYS_STARVED;
-	return t->run_ns > 0 || t->ticks > 0 || t->guest > 0 ? CHT_PROBE_SAYS_RUNS
-							     : CHT_PROBE_SAYS_STILL;
+	if (ran)
+		return CHT_PROBE_SAYS_RUNS;
+	return is_kept ? CHT_PROBE_SAYS_STARVED : CHT_PROBE_SAYS_STILL;
 }
 
 static void put(struct buf *b, const char *name, uint64_t v)

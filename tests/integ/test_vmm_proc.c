@@ -403,6 +403,57 @@ static void test_a_start_at_another_time_is_another_process(void **state)
 	probe_free(p);
 }
 
+/* The kernel has not counted yet how long it waits. */
+static void test_one_that_is_to_run_and_never_does_is_starved(void **state)
+{
+	static const struct {
+		const char *stat;
+		uint64_t ms;
+		enum cht_probe_says says;
+	} rows[] = {
+		{ "R", 0, CHT_PROBE_SAYS_NOTHING },  { "R", 1000, CHT_PROBE_SAYS_STARVED },
+		{ "R", 10, CHT_PROBE_SAYS_STILL },   { "S", 1000, CHT_PROBE_SAYS_STILL },
+		{ "R", 1000, CHT_PROBE_SAYS_STILL }, { "R", 1000, CHT_PROBE_SAYS_STARVED },
+	};
+	static struct probe_room room;
+	const struct cht_probe_options options = { .kind = CHT_PROBE_VMM_PROC,
+						   .pid = (uint32_t)getpid() };
+	int stat_fd = file_of("42 (fc_vcpu 0)" REST "\n"), sched_fd = file_of("5 7 1\n");
+	struct cht_now now = { .realtime_ns = 1 };
+	struct probe *p;
+
+	(void)state;
+	assert_int_equal(probe_new(&p, &options, NULL), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct probe_want want;
+		struct cht_reading r;
+
+		now.monotonic_ns += rows[i].ms * 1000000;
+		CHECK_INT(pwrite(stat_fd, rows[i].stat, 1, (off_t)strlen("42 (fc_vcpu 0) ")), 1);
+		probe_begin(p);
+		while (probe_next_want(p, &want)) {
+			struct probe_given given = { .fd = -1, .code = CHT_E_IO, .sys = 13 };
+
+			if (want.kind == PROBE_WANT_LIST)
+				given = (struct probe_given){ .fd = open("/proc/self/task",
+									 O_RDONLY | O_DIRECTORY |
+										 O_CLOEXEC) };
+			if (want.kind == PROBE_WANT_FILE)
+				given = (struct probe_given){
+					.fd = dup(strstr(want.path, "sched") != NULL ? sched_fd
+										     : stat_fd)
+				};
+			probe_give(p, &given);
+		}
+		CHECK_INT(probe_read(p, &now, &room, &r), 1);
+		check_row = rows[i].stat;
+		CHECK_INT(r.says, rows[i].says);
+	}
+	probe_free(p);
+	close(stat_fd);
+	close(sched_fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -413,6 +464,7 @@ int main(void)
 		cmocka_unit_test(test_an_odd_name_hides_nothing),
 		cmocka_unit_test(test_one_that_never_was_is_looked_for_again),
 		cmocka_unit_test(test_another_of_its_number_is_not_it),
+		cmocka_unit_test(test_one_that_is_to_run_and_never_does_is_starved),
 		cmocka_unit_test(test_a_start_at_another_time_is_another_process),
 	};
 
