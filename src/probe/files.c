@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files of the kernel are made anew at each read from their begin: a descriptor that stays open
- * costs one call a reading. */
+/* Files of the kernel are made anew at each read from their begin, each as one piece: a descriptor
+ * that stays open costs one call a reading, which has all of it unless it fills what was there. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -14,24 +14,19 @@ void probe_file_close(struct probe_file *f)
 
 int probe_file_read(struct probe_file *f, uint8_t *out, size_t cap)
 {
-	size_t n = 0;
+	ssize_t n;
 
-	while (n < cap) {
-		ssize_t r = pread(f->fd, out + n, cap - n, (off_t)n);
-
-		if (r == 0)
-			return (int)n;
-		if (r > 0) {
-			n += (size_t)r;
-			continue;
-		}
-		if (errno == EINTR)
-			continue;
+	do
+		n = pread(f->fd, out, cap, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0) {
 		f->code = CHT_E_IO;
 		f->sys = errno;
 		probe_file_close(f);
 		return CHT_E_IO;
 	}
+	if ((size_t)n < cap)
+		return (int)n;
 	f->code = CHT_E_LIMIT;
 	f->sys = 0;
 	return CHT_E_LIMIT;
