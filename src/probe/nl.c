@@ -103,7 +103,8 @@ void nl_collect(struct cht_bytes body, size_t header, const struct nlattr **foun
 	struct wanted w = { found, n };
 	size_t skipped = aligned(header);
 
-	memset(found, 0, n * sizeof(found[0]));
+	for (unsigned i = 0; i < n; i++)
+		found[i] = NULL;
 	if (skipped < body.len)
 		(void)mnl_attr_parse_payload(body.ptr + skipped, body.len - skipped, collect, &w);
 }

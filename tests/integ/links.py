@@ -3,11 +3,12 @@
 """host.tap_link on the kernel's own links, in network namespaces made here: what is read equals what ip says, and what
 happens is seen as it happens."""
 
+import json
 import os
 import subprocess
 
 from net_rig import Reader, Space, equals_ip, make_pair, need_netns, run, send, unprivileged
-from rig import LIMIT_S, check, equal, main, skip, wait_for
+from rig import LIMIT_S, check, equal, main, skip, text_of, wait_for
 
 
 def test_a_link_reads_as_ip_shows_it(_):
@@ -30,6 +31,25 @@ def test_a_link_reads_as_ip_shows_it(_):
             equal(other["packets_in"] - before["packets_in"], 7, "packets that a sent out")
         changes = s.run("cat", "/sys/class/net/vb/carrier_changes") if os.path.exists("/sys/class/net/vb") else None
         check(changes is None or int(changes) == after["output"]["carrierChanges"], "carrierChanges")
+
+
+def test_the_command_of_the_page_says_the_same(_):
+    need_netns()
+    section = text_of(os.environ["CHT_SOURCE_ROOT"] + "/docs/EVENTS.md").split("### host.tap_link\n")[1]
+    command = section.split("```sh\n")[1].split("```")[0]
+    with Space() as s:
+        make_pair(s)
+        send(s, 4)
+        with Reader("tap_link", iface="vb", netns=s.name) as r:
+            one = r.good()
+            shown = subprocess.run(["sh", "-c", command], check=True, capture_output=True,
+                                   env={**os.environ, **one["inputs"]}).stdout
+            equals_ip(one, json.loads(shown)[0])
+    with Reader("tap_link", iface="lo") as r:
+        one = r.good()
+        shown = subprocess.run(["sh", "-c", command], check=True, capture_output=True,
+                               env={**os.environ, **one["inputs"]}).stdout
+        equal(json.loads(shown)[0]["ifindex"], one["output"]["ifindex"], "ifindex")
 
 
 def open_tap(s, name):
