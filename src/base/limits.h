@@ -102,8 +102,11 @@ enum {
 	NETLINK_RECEIVE_BYTES = 131072,
 	/* The two sockets of control. */
 	OPENER_ALSO_MAX = 2,
-	/* Sockets of one opener that bear their name: the cells', and those of chtd itself. */
-	OPENER_MADE_MAX = CELLS_MAX + 16,
+	/* What one opener made that bears a name: a socket and a FIFO of each cell, and chtd's own
+	 * sockets. */
+	OPENER_MADE_MAX = 2 * CELLS_MAX + 16,
+	/* VMMs that are asked at a time, each for a second at most. */
+	OPENER_API_MAX = 8,
 	/* Descriptors of the line that are neither a cell's nor a connection's; and a cell's: its
 	 * listener. Each has room for a connection beside. */
 	LINE_FDS = 64,

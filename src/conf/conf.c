@@ -23,6 +23,7 @@ static const char *const expected[] = {
 	[ON_FULL] = "stop, pause or drop",
 	[ALGORITHM] = "off, hmac-sha256 or ed25519",
 	[SILENCE] = "each or once",
+	[YES_NO] = "no or yes",
 	[ORDER] = "struct or sorted",
 	[DURATION] = "a duration such as 500ms, 10s or 2m",
 	[COUNT] = "a whole number",
@@ -131,6 +132,7 @@ static bool store(const struct key *key, void *base, struct cht_str s)
 		       replace_text(at, s);
 	case SILENCE: return is_either(s, "each", "once") && replace_text(at, s);
 	case PROBES: return are_probes(s) && replace_text(at, s);
+	case YES_NO: return is_either(s, "no", "yes") && replace_text(at, s);
 	case PEERS: return are_peers(s) && replace_text(at, s);
 	case ORDER: return is_either(s, "struct", "sorted") && replace_text(at, s);
 	case MODE:

@@ -63,6 +63,8 @@ struct conf {
 	uint64_t cells_max;         /* with control: so many at a time */
 	char *opener_roots;         /* absolute directories, blanks between; null: all of / */
 	char *opener_read;          /* as these; null: none */
+	char *opener_api;           /* the same */
+	char *opener_flush;         /* "no" | "yes"; null: no */
 	struct conf_cell *cells;
 	size_t n_cells, cells_cap;
 	struct ids ids; /* which cell has an id, while they are read */
@@ -74,6 +76,8 @@ struct conf {
 	struct conf_origin origins[CONF_KEYS_MAX]; /* of each key outside [cell] */
 };
 
+/* [opener] flush. */
+bool conf_may_flush(const struct conf *conf);
 /* The next word of a list with blanks between, from *at on, which is moved behind it. Empty: there
  * is none. */
 struct cht_str conf_next_word(const char **at);

@@ -22,7 +22,8 @@ enum key_kind {
 	CID,
 	MODE,
 	PEERS,
-	PROBES
+	PROBES,
+	YES_NO
 };
 
 struct key {

@@ -82,8 +82,11 @@ void conf_render(const struct conf *conf, struct buf *b)
 	number(b, STR("stallMs"), (int64_t)(conf->stall_ns / 1000000));
 	buf_put_lit(b, "},\"onFull\":");
 	json_put_str(b, conf->on_full != NULL ? str_of(conf->on_full) : STR("stop"));
-	if (conf->opener_roots != NULL || conf->opener_read != NULL) {
+	if (conf->opener_roots != NULL || conf->opener_read != NULL || conf->opener_api != NULL ||
+	    conf_may_flush(conf)) {
 		buf_put_lit(b, ",\"opener\":{");
+		text(b, STR("api"), conf->opener_api);
+		text(b, STR("flush"), conf_may_flush(conf) ? "yes" : NULL);
 		text(b, STR("read"), conf->opener_read);
 		text(b, STR("roots"), conf->opener_roots);
 		buf_put_byte(b, '}');

@@ -55,6 +55,7 @@ static const char *word_default(enum key_kind kind)
 	case ALGORITHM: return "off";
 	case SILENCE: return "each";
 	case ORDER: return "struct";
+	case YES_NO: return "no";
 	case TEXT:
 	case SHAPE:
 	case DURATION:
@@ -97,6 +98,7 @@ static bool put_value(struct buf *b, const struct key *key, const void *base)
 	case ALGORITHM:
 	case SILENCE:
 	case ORDER:
+	case YES_NO:
 	case PEERS:
 	case PROBES:
 		memcpy(&word, at, sizeof(word));

@@ -116,15 +116,21 @@ static int check_close(const struct conf *conf, struct cht_err *err)
 	return 0;
 }
 
+bool conf_may_flush(const struct conf *conf)
+{
+	return conf->opener_flush != NULL && strcmp(conf->opener_flush, "yes") == 0;
+}
+
 static int check_opener(const struct conf *conf, struct cht_err *err)
 {
 	if (conf->opener == NULL)
 		return conf->opener_user == NULL
 			       ? 0
 			       : cht_fail(err, CHT_E_CONFIG, 0, "--opener-user goes with --opener");
-	if (conf->opener_roots != NULL || conf->opener_read != NULL || conf->replace)
+	if (conf->opener_roots != NULL || conf->opener_read != NULL || conf->opener_api != NULL ||
+	    conf_may_flush(conf) || conf->replace)
 		return cht_fail(err, CHT_E_CONFIG, 0,
-				"with --opener, --replace and [opener] roots are options of "
+				"with --opener, --replace and the keys of [opener] are options of "
 				"cht-opener itself: see cht-opener(8)");
 	return 0;
 }
@@ -262,6 +268,8 @@ int conf_check(const struct conf *conf, struct cht_err *err)
 		r = check_roots("roots", conf->opener_roots, err);
 	if (r == 0)
 		r = check_roots("read", conf->opener_read, err);
+	if (r == 0)
+		r = check_roots("api", conf->opener_api, err);
 	if (r == 0 && conf->retain_age_ns % NS_PER_S != 0)
 		r = cht_fail(err, CHT_E_CONFIG, 0, "[ledger] retain_age: expected whole seconds");
 	if (r == 0 && conf->register_socket != NULL && conf->control == NULL)
@@ -307,7 +315,8 @@ void conf_free(struct conf *conf)
 			   &conf->sign_order,  &conf->writers,     &conf->readers,
 			   &conf->scribe,      &conf->scribe_user, &conf->opener_roots,
 			   &conf->opener,      &conf->opener_user, &conf->register_socket,
-			   &conf->opener_read, &conf->config };
+			   &conf->opener_read, &conf->opener_api,  &conf->opener_flush,
+			   &conf->config };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		free(*texts[i]);

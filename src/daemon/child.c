@@ -105,7 +105,7 @@ static int inherit(int fd)
 }
 
 struct arguments {
-	const char *list[4 * OPENER_ROOTS_MAX + 16];
+	const char *list[6 * OPENER_ROOTS_MAX + 18];
 	unsigned n;
 };
 
@@ -188,7 +188,8 @@ static void run_opener(const char *program, const struct start *start, int sock)
 {
 	const struct conf *conf = start->conf;
 	struct arguments a = { .list = { program }, .n = 1 };
-	char line_fd[16], roots[CONF_TEXT_MAX + 2], reads[CONF_TEXT_MAX + 2];
+	char line_fd[16], roots[CONF_TEXT_MAX + 2], reads[CONF_TEXT_MAX + 2],
+		apis[CONF_TEXT_MAX + 2];
 
 	(void)snprintf(line_fd, sizeof(line_fd), "%d", inherit(sock));
 	add(&a, "--line-fd", line_fd);
@@ -198,6 +199,9 @@ static void run_opener(const char *program, const struct start *start, int sock)
 		a.list[a.n++] = "--replace";
 	add_each(&a, "--root", conf->opener_roots != NULL ? conf->opener_roots : "/", roots);
 	add_each(&a, "--read", conf->opener_read, reads);
+	add_each(&a, "--api", conf->opener_api, apis);
+	if (conf_may_flush(conf))
+		a.list[a.n++] = "--flush";
 	add(&a, "--also", start->paths[0]);
 	add(&a, "--also", start->paths[1]);
 	add(&a, "--conf", start->paths[2]);

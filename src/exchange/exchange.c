@@ -106,22 +106,23 @@ static int read_head(struct exchange *x, struct cht_err *err)
 	return 0;
 }
 
-/* More of the answer, which looks for the end of its head. */
+/* More of the answer, which looks for the end of its head. What follows it may be any bytes. */
 static int look_at(struct exchange *x, const char *bytes, size_t n, struct cht_err *err)
 {
 	size_t room = sizeof(x->head) - 1 - x->head_len;
 	size_t taken = n < room ? n : room;
+	const char *end;
 
 	if (x->has_head)
 		return 0;
 	memcpy(x->head + x->head_len, bytes, taken);
 	x->head_len += taken;
 	x->head[x->head_len] = '\0';
-	if (strlen(x->head) == x->head_len && strstr(x->head, "\r\n\r\n") != NULL)
-		return read_head(x, err);
-	if (strlen(x->head) < x->head_len || x->head_len == sizeof(x->head) - 1)
+	end = memmem(x->head, x->head_len, "\r\n\r\n", 4);
+	if (memchr(x->head, '\0', end != NULL ? (size_t)(end - x->head) : x->head_len) != NULL ||
+	    (end == NULL && x->head_len == sizeof(x->head) - 1))
 		return cht_fail(err, CHT_E_PEER, 0, "an answer of the VMM has no head");
-	return 0;
+	return end != NULL ? read_head(x, err) : 0;
 }
 
 static int take_bytes(struct exchange *x, const char *bytes, size_t n, struct cht_err *err)

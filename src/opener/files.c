@@ -14,7 +14,7 @@
 #include "opener/opener.h"
 
 /* What stands under name, as a place. */
-static int look(int dir_fd, const char *name, struct stat *st, struct cht_err *err)
+int look_at_place(int dir_fd, const char *name, struct stat *st, struct cht_err *err)
 {
 	int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
@@ -26,77 +26,13 @@ static int look(int dir_fd, const char *name, struct stat *st, struct cht_err *e
 }
 
 /* Opens the place; *fd. */
-static int open_place(int place_fd, int flags, int *fd, struct cht_err *err)
+int open_place(int place_fd, int flags, int *fd, struct cht_err *err)
 {
 	char path[32];
 
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", place_fd);
 	*fd = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	return *fd < 0 ? cht_fail(err, CHT_E_IO, errno, "open") : 0;
-}
-
-/* ---- FIFO */
-
-static int make_fifo(struct made_one *one, mode_t mode, int *fd, struct cht_err *err)
-{
-	struct stat st;
-	int place, r;
-
-	if (mknodat(one->dir_fd, one->name, S_IFIFO | mode, 0) < 0)
-		return cht_fail(err, CHT_E_BIND, errno, "make the FIFO %s", one->name);
-	place = look(one->dir_fd, one->name, &st, err);
-	if (place < 0)
-		return place;
-	if (S_ISFIFO(st.st_mode))
-		r = open_place(place, O_RDONLY, fd, err);
-	else
-		r = cht_fail(err, CHT_E_BIND, 0, "the FIFO just made is gone: %s", one->name);
-	fd_close(&place);
-	one->dev = st.st_dev;
-	one->ino = st.st_ino;
-	return r;
-}
-
-static int size_fifo(int fd, uint32_t bytes, struct cht_err *err)
-{
-	if (bytes == 0 || fcntl(fd, F_SETPIPE_SZ, (int)bytes) >= 0)
-		return 0;
-	return cht_fail(err, CHT_E_BIND, errno,
-			"a FIFO of %u bytes: see /proc/sys/fs/pipe-max-size", bytes);
-}
-
-int do_fifo(struct opener *opener, const struct opening_request *request,
-	    struct opening_answer *answer, int *fd, struct cht_err *err)
-{
-	struct made_one one = { .dir_fd = -1 };
-	struct owner we;
-	int r;
-
-	if (!is_id(request->fifo.uid) || !is_id(request->fifo.gid) ||
-	    (request->fifo.mode & ~0777u) != 0 || request->fifo.pipe_bytes > INT32_MAX)
-		return cht_fail(err, CHT_E_RANGE, 0, "mode, owner or size of a FIFO");
-	r = made_place(opener, request->path, &one, err);
-	if (r < 0)
-		return r;
-	one.type = S_IFIFO;
-	one.uid = request->fifo.uid;
-	one.gid = request->fifo.gid;
-	r = owner_enter(&we, one.uid, one.gid, err);
-	if (r < 0) {
-		fd_close(&one.dir_fd);
-		return r;
-	}
-	r = make_fifo(&one, request->fifo.mode != 0 ? request->fifo.mode : 0600, fd, err);
-	owner_leave(&we);
-	if (r == 0)
-		r = size_fifo(*fd, request->fifo.pipe_bytes, err);
-	made_take(opener, &one, answer);
-	if (r < 0) {
-		fd_close(fd);
-		(void)!made_unlink(opener->made, answer->made, NULL);
-		answer->made = answer->dev = answer->ino = 0;
-	}
-	return r;
 }
 
 /* ---- files */
@@ -146,7 +82,7 @@ static int open_list(int dir_fd, const char *name, int *fd, struct cht_err *err)
 int open_plain(int dir_fd, const char *name, int flags, int *fd, struct cht_err *err)
 {
 	struct stat st;
-	int r, place = look(dir_fd, name, &st, err);
+	int r, place = look_at_place(dir_fd, name, &st, err);
 
 	if (place < 0)
 		return place;

@@ -96,6 +96,8 @@ static int open_roots(struct opener *opener, struct cht_err *err)
 		r = roots_open(&opener->reads, o->reads, o->n_reads, err);
 	if (r == 0)
 		roots_if_there(&opener->reads, CGROUPS);
+	if (r == 0)
+		r = roots_open(&opener->apis, o->apis, o->n_apis, err);
 	for (unsigned i = 0; i < o->n_confs && r == 0; i++)
 		r = roots_conf(&opener->confs, o->confs[i], err);
 	return r;
@@ -134,7 +136,8 @@ int main(int argc, char **argv)
 				 .notify = NOTIFY_NULL,
 				 .roots = { .key = "[opener] roots" },
 				 .reads = { .key = "[opener] read" },
-				 .confs = { .key = "--conf" } };
+				 .confs = { .key = "--conf" },
+				 .apis = { .key = "[opener] api" } };
 	struct opener_options options;
 	struct cht_err err = { 0 };
 	int r;
@@ -158,6 +161,7 @@ int main(int argc, char **argv)
 	roots_close(&opener.roots);
 	roots_close(&opener.reads);
 	roots_close(&opener.confs);
+	roots_close(&opener.apis);
 	fd_close(&opener.signal_fd);
 	fd_close(&options.line_fd);
 	fd_close(&options.listen_fd);

@@ -9,7 +9,9 @@
  * made.c      what was made and is to be unlinked
  * owner.c     doing a thing as somebody else
  * requests.c  the table; sockets
- * files.c     FIFOs, files, processes
+ * files.c     files, processes
+ * fifo.c      FIFOs
+ * api.c       questions to API sockets, which are answered in their time
  * cgroup.c    word of a v1 cgroup that is out of memory
  * nets.c      netlink sockets, in other network namespaces too
  * serve.c     one line after the other
@@ -18,19 +20,24 @@
 #define OPENER_OPENER_H
 
 #include <cht/err.h>
+#include <poll.h>
+#include <sys/stat.h>
 
 #include "base/limits.h"
 #include "base/notify.h"
 #include "channel/channel.h"
+#include "exchange/exchange.h"
 #include "lockdown/lockdown.h"
 #include "opening/opening.h"
 
 struct opener_options {
 	const char *roots[OPENER_ROOTS_MAX], *reads[OPENER_ROOTS_MAX], *confs[OPENER_ROOTS_MAX];
-	unsigned n_roots, n_reads, n_confs;
+	const char *apis[OPENER_ROOTS_MAX];
+	unsigned n_roots, n_reads, n_confs, n_apis;
 	const char *also[OPENER_ALSO_MAX]; /* sockets that may be anywhere */
 	unsigned n_also;
 	bool replace;
+	bool flush;       /* VMMs may be told to write their metrics */
 	int line_fd;      /* the one line; -1: those that connect to listen_fd */
 	int listen_fd;    /* -1: none */
 	int64_t line_uid; /* that may connect */
@@ -105,19 +112,28 @@ void made_unlink_all(struct made *made);
 /* The names stay, for whoever comes next, but for those that go with this line. */
 void made_leave_all(struct made *made);
 
+/* A question that is not answered yet. */
+struct asked_api {
+	bool is_used;
+	uint64_t ticket;
+	struct exchange x;
+};
+
 struct opener {
 	const struct opener_options *options;
-	int signal_fd;                    /* readable: stop */
-	struct roots roots, reads, confs; /* for what is made; what is read; configuration */
+	int signal_fd;                          /* readable: stop */
+	struct roots roots, reads, confs, apis; /* for what is made; read; configuration; asked */
 	struct notify notify;
 	struct made *made;
 	bool is_lost; /* it could not come back to its network namespace: it ends */
 	/* Of the line that is served: */
+	bool said_small; /* FIFOs are smaller than asked for */
+	struct asked_api asked[OPENER_API_MAX];
 	bool is_settled; /* it has what another had, and meets guests */
 	bool keeps;      /* when it goes, the names stay */
 };
 
-/* files.c: each as the table has it (requests.c) */
+/* fifo.c, files.c: each as the table has it (requests.c) */
 int do_fifo(struct opener *opener, const struct opening_request *request,
 	    struct opening_answer *answer, int *fd, struct cht_err *err) CHT_CHECKED;
 int do_read(struct opener *opener, const struct opening_request *request,
@@ -138,6 +154,22 @@ int do_nft_dump(struct opener *opener, const struct opening_request *request,
  * maker may not open. */
 int open_plain(int dir_fd, const char *name, int flags, int *fd, struct cht_err *err) CHT_CHECKED;
 
+/* What stands under name, as a place (O_PATH), and the place opened with flags; *fd. */
+int look_at_place(int dir_fd, const char *name, struct stat *st, struct cht_err *err) CHT_CHECKED;
+int open_place(int place_fd, int flags, int *fd, struct cht_err *err) CHT_CHECKED;
+
+/* api.c: OPENER_LATER: it is under way. */
+enum { OPENER_LATER = 1 };
+int do_api(struct opener *opener, const struct opening_request *request,
+	   struct opening_answer *answer, int *fd, struct cht_err *err) CHT_CHECKED;
+/* What is to be polled for those under way; returns how many, and lowers *until_ns to when the
+ * first has had its time. */
+unsigned api_watch(const struct opener *opener, struct pollfd fds[OPENER_API_MAX],
+		   uint64_t *until_ns);
+/* Goes on with all of them, and answers those that have ended. As opening_reply. */
+int api_turn(struct opener *opener, int line_sock, struct cht_err *err) CHT_CHECKED;
+void api_close(struct opener *opener);
+
 /* cgroup.c */
 int do_oom(struct opener *opener, const struct opening_request *request,
 	   struct opening_answer *answer, int *fd, struct cht_err *err) CHT_CHECKED;
@@ -155,8 +187,9 @@ int made_place(struct opener *opener, const char *path, struct made_one *one,
 void made_take(struct opener *opener, const struct made_one *one, struct opening_answer *answer);
 
 /* Does what is asked and says how it went. *fd: what came with the request, which is taken, or -1;
- * then what goes with the answer and is the caller's to close, or -1. */
-void requests_do(struct opener *opener, const struct opening_request *request,
+ * then what goes with the answer and is the caller's to close, or -1.
+ * False: it is under way, and api_turn answers it. */
+bool requests_do(struct opener *opener, const struct opening_request *request,
 		 struct opening_answer *answer, int *fd);
 
 /* Serves the line at the other end of options->line_fd until its end or a signal (0), or every

@@ -16,6 +16,8 @@ enum option_id {
 	OPT_ALSO,
 	OPT_READ,
 	OPT_CONF,
+	OPT_API,
+	OPT_FLUSH,
 	OPT_REPLACE,
 	OPT_LINE_FD,
 	OPT_LINE_USER,
@@ -27,6 +29,8 @@ static const struct option table[] = {
 	{ "also", required_argument, NULL, OPT_ALSO },
 	{ "read", required_argument, NULL, OPT_READ },
 	{ "conf", required_argument, NULL, OPT_CONF },
+	{ "api", required_argument, NULL, OPT_API },
+	{ "flush", no_argument, NULL, OPT_FLUSH },
 	{ "replace", no_argument, NULL, OPT_REPLACE },
 	{ "line-fd", required_argument, NULL, OPT_LINE_FD },
 	{ "line-user", required_argument, NULL, OPT_LINE_USER },
@@ -39,8 +43,8 @@ static const struct option table[] = {
 static const char usage[] =
 	"usage: cht-opener --root DIR [--root DIR]... [OPTION]... --line-fd N\n"
 	"       cht-opener --root DIR [--root DIR]... [OPTION]... --line-user USER\n"
-	"OPTION: --also PATH (twice at most), --read DIR, --conf PATH, --replace,\n"
-	"        --lockdown kill|log|off\n"
+	"OPTION: --also PATH (twice at most), --read DIR, --conf PATH, --api DIR,\n"
+	"        --flush, --replace, --lockdown kill|log|off\n"
 	"Opens for chtd what needs a path or privilege, below DIR; chtd starts it, or systemd, "
 	"with a\n"
 	"socket. See cht-opener(8).\n";
@@ -87,6 +91,8 @@ static bool read_option(int id, const char *value, void *out)
 	switch (id) {
 	case OPT_ROOT: return read_root(value, o->roots, &o->n_roots);
 	case OPT_READ: return read_root(value, o->reads, &o->n_reads);
+	case OPT_API: return read_root(value, o->apis, &o->n_apis);
+	case OPT_FLUSH: o->flush = true; return true;
 	case OPT_CONF: return read_root(value, o->confs, &o->n_confs);
 	case OPT_ALSO: return read_also(value, o);
 	case OPT_LINE_FD: return read_fd(value, &o->line_fd);

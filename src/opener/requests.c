@@ -148,10 +148,10 @@ static const request_fn table[OPENING_N_KINDS] = {
 	[OPENING_READ] = do_read,         [OPENING_CONF] = do_conf,
 	[OPENING_PIDFD] = do_pidfd,       [OPENING_OOM] = do_oom,
 	[OPENING_ROUTE] = do_route,       [OPENING_NFT] = do_nft,
-	[OPENING_NFT_DUMP] = do_nft_dump,
+	[OPENING_NFT_DUMP] = do_nft_dump, [OPENING_API] = do_api,
 };
 
-void requests_do(struct opener *opener, const struct opening_request *request,
+bool requests_do(struct opener *opener, const struct opening_request *request,
 		 struct opening_answer *answer, int *fd)
 {
 	struct cht_err err = { 0 };
@@ -159,10 +159,11 @@ void requests_do(struct opener *opener, const struct opening_request *request,
 
 	*answer = (struct opening_answer){ .kind = request->kind, .ticket = request->ticket };
 	r = table[request->kind](opener, request, answer, fd, &err);
-	if (r == 0)
-		return;
+	if (r >= 0)
+		return r != OPENER_LATER;
 	answer->code = r;
 	answer->sys = err.sys;
 	_Static_assert(sizeof(answer->text) == sizeof(err.text), "one text");
 	memcpy(answer->text, err.text, sizeof(err.text));
+	return true;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -14,34 +13,42 @@
 /* A line that does not read its answers for so long is no line. */
 enum { ANSWER_S = 5 };
 
-/* For poll: until the service manager's watchdog is to hear of us. */
-static int patience_ms(const struct opener *opener)
-{
-	uint64_t at_ns = notify_deadline(&opener->notify);
-
-	return at_ns == UINT64_MAX ? -1 : clk_ms_until(at_ns, clk_monotonic_ns());
-}
-
 static void show_life(struct opener *opener)
 {
 	if (notify_deadline(&opener->notify) != UINT64_MAX)
 		notify_alive(&opener->notify, clk_monotonic_ns(), "");
 }
 
-/* 1: fd has something, or its end. 0: a signal says to stop. */
+/* Until something is there, the service manager's watchdog is to hear of us, or a VMM has had its
+ * time. */
+static int sleep_on(const struct opener *opener, struct pollfd *fds)
+{
+	uint64_t until_ns = notify_deadline(&opener->notify);
+	unsigned n = 2 + api_watch(opener, fds + 2, &until_ns);
+
+	return poll(fds, n,
+		    until_ns == UINT64_MAX ? -1 : clk_ms_until(until_ns, clk_monotonic_ns()));
+}
+
+/* 1: fd has something, or its end. 0: a signal says to stop. VMMs that were asked go on meanwhile;
+ * their answers go to fd too. */
 static int await(struct opener *opener, int fd, struct cht_err *err)
 {
-	struct pollfd fds[] = { { .fd = fd, .events = POLLIN },
-				{ .fd = opener->signal_fd, .events = POLLIN } };
-	int n;
+	struct pollfd fds[2 + OPENER_API_MAX] = { { .fd = fd, .events = POLLIN },
+						  { .fd = opener->signal_fd, .events = POLLIN } };
+	int n, r;
 
-	do {
-		n = poll(fds, 2, patience_ms(opener));
+	for (;;) {
+		n = sleep_on(opener, fds);
+		if (n < 0 && errno != EINTR)
+			return cht_fail(err, CHT_E_IO, errno, "poll");
 		show_life(opener);
-	} while (n == 0 || (n < 0 && errno == EINTR));
-	if (n < 0)
-		return cht_fail(err, CHT_E_IO, errno, "poll");
-	return fds[1].revents == 0;
+		r = api_turn(opener, fd, err);
+		if (r < 0)
+			return r;
+		if (n > 0 && (fds[0].revents != 0 || fds[1].revents != 0))
+			return fds[1].revents == 0;
+	}
 }
 
 static int answer_one(struct opener *opener, int sock, struct cht_err *err)
@@ -52,7 +59,8 @@ static int answer_one(struct opener *opener, int sock, struct cht_err *err)
 
 	if (r <= 0)
 		return r;
-	requests_do(opener, &request, &answer, &fd);
+	if (!requests_do(opener, &request, &answer, &fd))
+		return 1;
 	r = opening_reply(sock, &answer, fd, err);
 	fd_close(&fd);
 	if (opener->is_lost)
@@ -83,6 +91,7 @@ static int converse(struct opener *opener, int sock, bool *stopped, struct cht_e
 		if (r == 0)
 			break;
 	}
+	api_close(opener);
 	if (opener->keeps)
 		made_leave_all(opener->made);
 	else

@@ -50,16 +50,19 @@ int opening_take_request(int sock, struct opening_request *out, int *fd, struct 
 /* What an answer of code 0 brings. */
 enum { FD = 1, NUMBER = 2 };
 static const uint8_t brings[OPENING_N_KINDS] = {
-	[OPENING_BIND] = FD | NUMBER, [OPENING_ADOPT] = NUMBER, [OPENING_FIFO] = FD | NUMBER,
+	[OPENING_BIND] = FD | NUMBER, [OPENING_ADOPT] = NUMBER, [OPENING_FIFO] = FD,
 	[OPENING_READ] = FD,          [OPENING_CONF] = FD,      [OPENING_PIDFD] = FD,
 	[OPENING_OOM] = FD,           [OPENING_ROUTE] = FD,     [OPENING_NFT] = FD,
+	[OPENING_API] = FD,
 };
 
-/* It brings that and nothing else. */
+/* It brings that and nothing else; of a FIFO that was there already no number. */
 static bool is_whole(const struct opening_answer *answer, int fd)
 {
 	unsigned has = (fd >= 0 || fd == FD_LOST ? FD : 0u) | (answer->made != 0 ? NUMBER : 0u);
 
+	if (answer->kind == OPENING_FIFO && answer->code == 0)
+		has &= ~(unsigned)NUMBER;
 	return answer->version == OPENING_VERSION && answer->kind >= OPENING_READY &&
 	       answer->kind < OPENING_N_KINDS && answer->code <= 0 &&
 	       has == (answer->code == 0 ? brings[answer->kind] : 0u);

@@ -24,6 +24,7 @@ enum opening_kind {
 	OPENING_ROUTE,
 	OPENING_NFT,
 	OPENING_NFT_DUMP,
+	OPENING_API,
 	OPENING_N_KINDS
 };
 
@@ -33,6 +34,9 @@ enum {
 	/* Asked and not answered yet: so many fit a socket's buffer either way. */
 	OPENING_ASKED_MAX = 16,
 };
+
+/* What a VMM may be asked. */
+enum opening_api { OPENING_API_STATE, OPENING_API_CONFIG, OPENING_API_FLUSH, OPENING_N_APIS };
 
 struct opening_request {
 	uint32_t kind, version;
@@ -55,9 +59,10 @@ struct opening_request {
 		uint64_t made;  /* UNLINK: what the answer to a BIND said */
 		uint64_t keep;  /* KEEP: 1, or 0 */
 		uint64_t pid;   /* PIDFD; ROUTE, NFT: in whose network namespace, or 0 */
+		uint64_t what;  /* API: enum opening_api */
 		char family[8]; /* NFT_DUMP: "ip", "ip6", "inet", "arp", "bridge", "netdev" */
 	};
-	/* BIND, ADOPT, FIFO, READ, CONF, OOM. ROUTE, NFT: a network namespace's name, or "".
+	/* BIND, ADOPT, FIFO, READ, CONF, OOM, API. ROUTE, NFT: a network namespace's name, or "".
 	 * NFT_DUMP: a table's. */
 	char path[OPENING_PATH_MAX + 1];
 };
@@ -67,6 +72,7 @@ struct opening_answer {
 	uint64_t ticket;
 	uint64_t made; /* BIND, ADOPT, FIFO: how it is named in an UNLINK; 0: nothing was made */
 	uint64_t dev, ino; /* BIND, ADOPT, FIFO: of the file */
+	uint64_t bytes;    /* FIFO: what it holds */
 	int32_t code;      /* 0, or enum cht_code */
 	int32_t sys;       /* errno, or 0 */
 	char text[160];    /* below 0: for the operator */

@@ -65,7 +65,7 @@ static void check_request(int to, int sock)
 		return;
 	HOLDS(request.version == OPENING_VERSION && request.kind > OPENING_READY &&
 	      request.kind < OPENING_N_KINDS);
-	requests_do(&opener, &request, &answer, &fd);
+	HOLDS(requests_do(&opener, &request, &answer, &fd));
 	HOLDS(answer.kind == request.kind && answer.ticket == request.ticket && answer.code <= 0);
 	HOLDS(memchr(answer.text, '\0', sizeof(answer.text)) != NULL);
 	HOLDS(answer.code == 0 || (fd < 0 && answer.made == 0));

@@ -21,6 +21,7 @@ from rig import (BIN, LIMIT_S, Daemon, check, connect, equal, events, frame, is_
                  types, wait_for)
 
 READY, BIND, UNLINK, ADOPT, KEEP, SETTLED, FIFO, READ, CONF, PIDFD, OOM = range(1, 12)
+API = 15
 REQUEST = 1064
 CODES = {"IO": -2, "BIND": -3, "LIMIT": -8, "STATE": -9, "CONFIG": -11, "RANGE": -15}
 NOBODY = 65534
@@ -71,7 +72,7 @@ class Opener:
         raw, control, _, _ = self.sock.recvmsg(4096, socket.CMSG_SPACE(16))
         if not raw:
             return None
-        kind, version, ticket, made, _, _, code, _, text = struct.unpack("<IIQQQQii160s", raw)
+        kind, version, ticket, made, _, _, self.bytes, code, _, text = struct.unpack("<IIQQQQQii160s", raw)
         equal(version, 1, "version")
         fds = array.array("i")
         for _, _, data in control:
@@ -207,7 +208,7 @@ def test_a_line_that_does_not_read_is_let_go(d):
 def test_it_starts_with_roots_that_are_there_or_says_which_is_not(d):
     with contextlib.closing(Opener("--root", d + "/none").sock) as sock:
         raw = sock.recv(4096)
-        kind, _, _, _, _, _, code, _, text = struct.unpack("<IIQQQQii160s", raw)
+        kind, _, _, _, _, _, _, code, _, text = struct.unpack("<IIQQQQQii160s", raw)
         equal((kind, code), (READY, CODES["CONFIG"]), "its word")
         check((d + "/none").encode() in text and b"[opener] roots" in text, repr(text))
     for args in ((), ("--root", d), ("--root", d, "--line-fd", "0"), ("--root", d, "--line-user", "0"),
@@ -342,8 +343,13 @@ def test_a_fifo_is_made_as_a_socket_is(d):
         with open(d + "/f", "wb", buffering=0) as writer:
             writer.write(b"metrics")
         equal(os.read(fd, 100), b"metrics", "what was written")
-        for raw in (fifo(d + "/f"), fifo(d + "/g", size=1 << 30), fifo(d + "/none/f")):
-            equal(o.ask(raw)[3], CODES["BIND"], "its code")
+        equal(o.bytes, fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ), "its size, as the answer has it")
+        equal(o.ask(fifo(d + "/none/f"))[3], CODES["BIND"], "its code")
+        put(d + "/g", b"")
+        os.symlink("f", d + "/h")
+        for name in "gh":
+            equal(o.ask(fifo(f"{d}/{name}"))[3], CODES["BIND"], "its code")
+            os.unlink(f"{d}/{name}")
         equal(o.ask(fifo(d + "/g", mode=0o1777))[3], CODES["RANGE"], "its code")
         equal(o.ask(unlink(made))[3], 0, "unlink")
         equal(os.listdir(d), [], "what is left")
@@ -352,6 +358,201 @@ def test_a_fifo_is_made_as_a_socket_is(d):
         o.sock.shutdown(socket.SHUT_WR)
         equal(o.hear(), None, "its end")
         equal(os.listdir(d), [], "what is left of a line that is gone")
+
+
+def test_a_fifo_that_is_there_is_read_and_left(d):
+    os.mkfifo(d + "/f", 0o600)
+    with Opener("--root", d) as o:
+        _, _, made, code, text, fd = o.ask(fifo(d + "/f", size=1 << 17))
+        equal((made, code, text, o.bytes), (0, 0, "", 1 << 17), "the answer")
+        os.close(fd)
+        o.sock.shutdown(socket.SHUT_WR)
+        equal(o.hear(), None, "its end")
+    equal(os.listdir(d), ["f"], "what is left")
+
+
+def test_a_fifo_that_cannot_be_so_large_works_all_the_same(d):
+    with Opener("--root", d) as o:
+        for name in "fg":
+            _, _, made, code, text, fd = o.ask(fifo(f"{d}/{name}", size=(1 << 31) - 1))
+            equal((made > 0, code, text), (True, 0, ""), "the answer")
+            equal(o.bytes, fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ), "its size")
+            with open(f"{d}/{name}", "wb", buffering=0) as writer:
+                writer.write(b"metrics")
+            equal(os.read(fd, 100), b"metrics", "what was written")
+            os.close(fd)
+        o.sock.shutdown(socket.SHUT_WR)
+        equal(o.hear(), None, "its end")
+        said = o.end(0)
+        equal(said.count("fs.pipe-max-size"), 1, f"a warning once: {said}")
+
+
+def test_200_cells_of_an_ordinary_user_have_their_fifos(d):
+    os.chmod(d, 0o777)
+    with open("/proc/sys/fs/pipe-user-pages-soft", encoding="ascii") as f:
+        if int(f.read()) < 200 * 32:
+            skip("this host gives a user fewer pages of pipes")
+    as_nobody = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups") if os.getuid() == 0 else ()
+    with Opener("--root", d, prefix=as_nobody) as o:
+        fds = []
+        for i in range(200):
+            _, _, _, code, text, fd = o.ask(fifo(f"{d}/{i}", size=1 << 17))
+            equal((code, text, o.bytes), (0, "", 1 << 17), f"FIFO {i}")
+            fds.append(fd)
+        for fd in fds:
+            os.close(fd)
+
+
+STATE, CONFIG, FLUSH = range(3)
+
+
+def api(path, what=STATE, ticket=8):
+    return message(API, ticket, struct.pack("<QQQ", what, 0, 0) + os.fsencode(path))
+
+
+class Vmm:
+    """A socket that answers when it is told to."""
+
+    def __init__(self, path):
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(path)
+        self.listener.listen(16)
+        self.listener.settimeout(LIMIT_S)
+
+    def accept(self, want):
+        conn, _ = self.listener.accept()
+        conn.settimeout(LIMIT_S)
+        got = conn.recv(4096)
+        equal(got, want, "the question")
+        return conn
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+
+ASKED = {
+    STATE: b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    CONFIG: b"GET /vm/config HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    FLUSH: b"PUT /actions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+           b"Content-Length: 30\r\n\r\n{\"action_type\":\"FlushMetrics\"}",
+}
+FULL = b"HTTP/1.1 200 \r\nServer: Firecracker API\r\nConnection: keep-alive\r\nContent-Length: 4\r\n\r\n{\0\"}"
+BARE = b"HTTP/1.1 204 \r\nServer: Firecracker API\r\nConnection: keep-alive\r\n\r\n"
+
+
+def content(fd):
+    """What was answered; and that nobody can change it any more."""
+    check(fcntl.fcntl(fd, 1034) & 15 == 15, "its seals")  # F_GET_SEALS
+    with open(fd, "rb") as f:
+        return f.read()
+
+
+def test_a_vmm_is_asked_and_its_answer_comes_as_it_is(d):
+    with Vmm(d + "/api") as vmm, Opener("--root", d, "--api", d, "--flush") as o:
+        for what, said in ((STATE, FULL), (CONFIG, FULL), (FLUSH, BARE),
+                           (STATE, b"HTTP/1.1 503\r\nServer: x\r\n\r\n{}")):
+            o.sock.send(api(d + "/api", what))
+            conn = vmm.accept(ASKED[what])
+            for i in range(len(said)):  # whatever is a piece
+                conn.send(said[i:i + 1])
+            if b"503" in said:
+                conn.close()
+            kind, ticket, made, code, text, fd = o.hear()
+            equal((kind, ticket, made, code, text), (API, 8, 0, 0, ""), "the answer")
+            equal(content(fd), said, "its bytes")
+            conn.close()
+
+
+def test_a_vmm_that_stalls_holds_up_nobody(d):
+    with Vmm(d + "/api") as slow, Vmm(d + "/fast") as fast, Opener("--root", d, "--api", d) as o:
+        o.sock.send(api(d + "/api", ticket=1))
+        stalled = slow.accept(ASKED[STATE])
+        stalled.send(FULL[:30])
+        _, other = o.listener(bind(d + "/v"))
+        other.close()
+        o.sock.send(api(d + "/fast", ticket=2))
+        conn = fast.accept(ASKED[STATE])
+        conn.send(FULL)
+        equal(o.hear()[1:4], (2, 0, 0), "the one that was asked later")
+        kind, ticket, _, code, text, _ = o.hear()
+        equal((kind, ticket, code), (API, 1, CODES["IO"]), text)
+        check("does not answer" in text, text)
+        equal(stalled.recv(1), b"", "its connection is closed")
+        conn.close()
+
+
+def test_of_vmms_that_stall_so_many_are_asked_at_a_time(d):
+    with Vmm(d + "/api") as slow, Opener("--root", d, "--api", d) as o:
+        for ticket in range(8):
+            o.sock.send(api(d + "/api", ticket=ticket))
+        equal(o.ask(api(d + "/api", ticket=9))[1:4], (9, 0, CODES["LIMIT"]), "one too many")
+        slow.accept(ASKED[STATE]).send(FULL)
+        equal(o.hear()[1:4], (0, 0, 0), "the first")
+        o.sock.send(api(d + "/api", ticket=10))
+        slow.listener.close()
+        equal(sorted(o.hear()[1] for _ in range(8)), [1, 2, 3, 4, 5, 6, 7, 10], "all are answered")
+
+
+def test_what_is_no_answer_is_told(d):
+    rows = (b"", b"\r\n", b"HTTP/1.1 200 \r\nContent-Length: 1\r\n\r\n",
+            b"HTTP/1.1 200 \r\nContent-Length: 1\r\n\r\n{}", b"HTTP/1.1 200 \r\nContent-Length: 131073\r\n\r\n",
+            b"HTTP/1.1 200 \r\nContent-Length: x\r\n\r\n", b"HTTP/1.1 200 \r\nA: " + bytes(10), b"x" * 4096,
+            b"HTTP/1.1 200 \r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n{", BARE + b"{}")
+    with Vmm(d + "/api") as vmm, Opener("--root", d, "--api", d) as o:
+        for said in rows:
+            o.sock.send(api(d + "/api"))
+            with vmm.accept(ASKED[STATE]) as conn:
+                conn.send(said)
+            _, _, _, code, text, fd = o.hear()
+            check(code < 0 and fd is None, f"{said[:60]!r} is taken: {text}")
+        o.sock.send(api(d + "/api"))
+        with vmm.accept(ASKED[STATE]) as conn:
+            conn.send(b"HTTP/1.1 200 \r\n\r\n")
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                for _ in range(40):
+                    conn.send(bytes(4096))
+        equal(o.hear()[3], CODES["LIMIT"], "one without an end")
+
+
+def test_no_other_socket_is_asked_and_nothing_is_flushed(d):
+    os.mkdir(d + "/vms")
+    os.mkdir(d + "/else")
+    os.symlink("../else/api", d + "/vms/link")
+    put(d + "/vms/file", b"")
+    with Vmm(d + "/else/api"), Vmm(d + "/vms/api") as vmm, Opener("--root", d, "--api", d + "/vms") as o:
+        for path in ("/else/api", "/vms/link", "/vms/file", "/vms/../else/api", "/vms/none", "/vms/none/api"):
+            _, _, _, code, text, fd = o.ask(api(d + path))
+            check(code < 0 and fd is None, f"{path}: {text}")
+        for what in (3, 1 << 32):
+            equal(o.ask(api(d + "/vms/api", what))[3], CODES["RANGE"], "another question")
+        _, _, _, code, text, _ = o.ask(api(d + "/vms/api", FLUSH))
+        equal(code, CODES["CONFIG"], text)
+        check("--flush" in text, text)
+        vmm.listener.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            vmm.listener.accept()
+            raise AssertionError("it was asked")
+
+
+def test_a_vmm_of_another_user_is_asked_as_that_user(d):
+    if os.getuid() != 0:
+        skip("only root can be somebody else")
+    os.chmod(d, 0o711)
+    as_opener = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+                 "--inh-caps=+setuid,+setgid,+dac_read_search", "--ambient-caps=+setuid,+setgid,+dac_read_search")
+    os.mkdir(d + "/jail", 0o700)
+    with Vmm(d + "/jail/api") as vmm:
+        os.chown(d + "/jail", 30007, 30007)
+        os.chown(d + "/jail/api", 30007, 30007)
+        os.chmod(d + "/jail/api", 0o700)
+        with Opener("--root", d, "--api", d, prefix=as_opener) as o:
+            o.sock.send(api(d + "/jail/api"))
+            with vmm.accept(ASKED[STATE]) as conn:
+                conn.send(FULL)
+                equal(content(o.hear()[5]), FULL, "its bytes")
 
 
 def test_what_may_be_read_is_opened_and_nothing_else(d):
@@ -597,7 +798,7 @@ class Between:
 
     def serve(self):
         with self.at.accept()[0] as line:
-            line.send(struct.pack("<IIQQQQii160s", READY, 1, 0, 0, 0, 0, 0, 0, b""))
+            line.send(struct.pack("<IIQQQQQii160s", READY, 1, 0, 0, 0, 0, 0, 0, 0, b""))
             while raw := line.recv(4096):
                 self.kinds.append(raw[0])
                 self.opener.sock.send(raw)

@@ -39,6 +39,7 @@ static void test_what_is_shown_reads_back_as_the_same(void **state)
 		"[silence]\nkeepalive_window = 250ms\nboot_window = 1h\n"
 		"[limits]\nstall = 90s\nledger_bytes_per_run = 65537\npartial_blocks = 16\n"
 		"[control]\nsocket = /c\ncells = 9\n"
+		"[opener]\napi = /a /b\nflush = yes\n"
 		"[ledger]\nname = n\nretain_age = 30d\nretain_bytes = 2TiB\nlog_key_file = /l\n"
 		"[sign]\nalg = ed25519\nkid = k\nkey_file = /k\norder = sorted\n"
 		"[cell web-1]\nbase = /b\nrun = r:1\nspec = sha256:00\nuid = 0\nowner = 13\n"

@@ -55,7 +55,7 @@ static struct opening_answer ask(const char *path, int64_t uid, uint32_t mode)
 	int fd = -1;
 
 	(void)snprintf(request.path, sizeof(request.path), "%s", path);
-	requests_do(&opener, &request, &answer, &fd);
+	(void)requests_do(&opener, &request, &answer, &fd);
 	CHECK(answer.kind == OPENING_BIND && answer.ticket == 8);
 	CHECK_INT(fd >= 0, answer.code == 0);
 	CHECK_INT(answer.made != 0, answer.code == 0);
@@ -79,7 +79,7 @@ static int unlink_number(uint64_t number)
 	struct opening_answer answer;
 	int fd = -1;
 
-	requests_do(&opener, &request, &answer, &fd);
+	(void)requests_do(&opener, &request, &answer, &fd);
 	CHECK_INT(fd, -1);
 	return answer.code;
 }
@@ -278,7 +278,7 @@ static int adopt(const char *name, uint64_t dev, uint64_t ino, uint64_t *number)
 	int fd = -1;
 
 	(void)snprintf(request.path, sizeof(request.path), "%s/%s", root, name);
-	requests_do(&opener, &request, &answer, &fd);
+	(void)requests_do(&opener, &request, &answer, &fd);
 	CHECK(fd == -1 && (answer.made != 0) == (answer.code == 0));
 	*number = answer.made;
 	return answer.code;
@@ -314,7 +314,7 @@ static void test_what_another_left_is_adopted_before_a_guest_is_met(void **state
 	check_row = "after guests were met";
 	answer = ask_in("v", -1, 0);
 	made_leave_all(&made);
-	requests_do(&opener, &settled, &answer, &fd);
+	(void)requests_do(&opener, &settled, &answer, &fd);
 	CHECK_INT(answer.code, 0);
 	CHECK_INT(adopt("v", dev, answer.ino, &number), CHT_E_STATE);
 }
