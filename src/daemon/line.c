@@ -252,6 +252,8 @@ int line_run(struct line *line, struct cht_err *err)
 		/* Before guests take the room: who comes and goes does not wait behind a flood. */
 		if (r == 0)
 			r = moves_go_on(line, err);
+		if (r == 0)
+			r = probes_unlink_left(line, err);
 		/* After it: a cell that was told to be gone is gone for who asks now. */
 		if (r == 0)
 			r = hub_turn(line, is_asked, err);

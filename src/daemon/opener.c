@@ -74,11 +74,19 @@ static int on_bound(struct line *line, uint32_t i, const struct opening_answer *
 }
 
 /* What only probes ask for. */
-static bool is_for_probe(uint32_t kind)
+static bool is_for_probe(const struct opening_answer *answer)
 {
-	return kind == OPENING_READ || kind == OPENING_FIFO || kind == OPENING_OOM ||
-	       kind == OPENING_PIDFD || kind == OPENING_ROUTE || kind == OPENING_NFT ||
-	       kind == OPENING_NFT_DUMP;
+	switch (answer->kind) {
+	case OPENING_READ:
+	case OPENING_FIFO:
+	case OPENING_API:
+	case OPENING_OOM:
+	case OPENING_PIDFD:
+	case OPENING_ROUTE:
+	case OPENING_NFT:
+	case OPENING_NFT_DUMP: return true;
+	default: return answer->kind == OPENING_UNLINK && answer->ticket == PROBES_UNLINK_TICKET;
+	}
 }
 
 static int on_answer(struct line *line, const struct opening_answer *answer, int fd,
@@ -88,7 +96,7 @@ static int on_answer(struct line *line, const struct opening_answer *answer, int
 	struct slot *slot = i < line->slots_used ? &line->slots[i] : NULL;
 	enum slot_state state = answer->kind == OPENING_BIND ? SLOT_BINDING : SLOT_UNBINDING;
 
-	if (is_for_probe(answer->kind))
+	if (is_for_probe(answer))
 		return probes_on_answer(line, answer, fd, err);
 	if (fd >= 0 && answer->kind == OPENING_BIND && check_listener(fd, err) < 0) {
 		fd_close(&fd);

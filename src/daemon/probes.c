@@ -20,10 +20,14 @@ enum {
 	READINGS_PER_TURN = 4,
 	/* The rest are for cells that come and go. */
 	PROBES_ASKED_MAX = OPENING_ASKED_MAX / 2,
+	/* A VMM that stalls is asked for a second: files do not wait for it. */
+	APIS_ASKED_MAX = PROBES_ASKED_MAX / 2,
 };
 
 /* One at a time is read. */
 static struct probe_room room;
+/* As probes_asked: questions to VMMs among them. */
+static unsigned apis_asked;
 
 /* ---- the loop */
 
@@ -62,10 +66,14 @@ static uint64_t ticket_of(const struct line *line, uint32_t i, unsigned kind)
 	return (uint64_t)kind << 56 | (uint64_t)(line->slots[i].gen & 0xffffff) << 32 | i;
 }
 
-static void give(struct watch *w, int fd, int code, int sys)
+static void give(struct watch *w, const struct opening_answer *answer, int fd)
 {
-	const struct probe_given given = { .fd = fd, .code = code, .sys = sys };
+	const struct probe_given given = {
+		.fd = fd, .code = answer->code, .sys = answer->sys, .bytes = (uint32_t)answer->bytes
+	};
 
+	if (answer->kind == OPENING_FIFO && answer->made != 0)
+		w->made = answer->made;
 	probe_give(w->probe, &given);
 }
 
@@ -83,8 +91,13 @@ static void request_of_net(const struct probe_want *want, struct opening_request
 }
 
 /* False: the opener does not do such a thing. */
-static bool request_of(const struct probe_want *want, struct opening_request *out)
+static bool request_of(const struct slot *slot, const struct probe_want *want,
+		       struct opening_request *out)
 {
+	static const uint8_t whats[] = { [PROBE_API_STATE] = OPENING_API_STATE,
+					 [PROBE_API_CONFIG] = OPENING_API_CONFIG,
+					 [PROBE_API_FLUSH] = OPENING_API_FLUSH };
+
 	*out = (struct opening_request){ .kind = OPENING_READ };
 	switch (want->kind) {
 	case PROBE_WANT_FILE:
@@ -98,7 +111,15 @@ static bool request_of(const struct probe_want *want, struct opening_request *ou
 	case PROBE_WANT_NFT:
 	case PROBE_WANT_NFT_DUMP: request_of_net(want, out); return true;
 	case PROBE_WANT_FIFO:
+		out->kind = OPENING_FIFO;
+		out->fifo.uid = slot->reg.owner;
+		out->fifo.gid = slot->reg.group;
+		out->fifo.pipe_bytes = PROBE_FIFO_BYTES;
+		break;
 	case PROBE_WANT_API:
+		out->kind = OPENING_API;
+		out->what = whats[want->request];
+		break;
 	default: return false;
 	}
 	memcpy(out->path, want->path, sizeof(out->path));
@@ -124,6 +145,8 @@ static void count_descriptor(struct line *line, struct watch *w, unsigned kind)
 static int go_on(struct line *line, uint32_t i, unsigned kind, struct cht_err *err)
 {
 	struct watch *w = &line->slots[i].watches->list[kind];
+	const struct opening_answer cannot = { .code = CHT_E_UNSUPPORTED };
+	const struct opening_answer no_more = { .code = CHT_E_LIMIT, .sys = EMFILE };
 	struct opening_request request;
 	struct probe_want want;
 	int r;
@@ -132,15 +155,16 @@ static int go_on(struct line *line, uint32_t i, unsigned kind, struct cht_err *e
 		line->probes_waiting--;
 	w->is_waiting = false;
 	while (probe_next_want(w->probe, &want)) {
-		if (!request_of(&want, &request) || line->opener_is_gone) {
-			give(w, -1, CHT_E_UNSUPPORTED, 0);
+		if (!request_of(&line->slots[i], &want, &request) || line->opener_is_gone) {
+			give(w, &cannot, -1);
 			continue;
 		}
 		if (w->fds < watch_fds_most[kind] && !has_descriptor(line)) {
-			give(w, -1, CHT_E_LIMIT, EMFILE);
+			give(w, &no_more, -1);
 			continue;
 		}
-		if (line->probes_asked == PROBES_ASKED_MAX || line->n_asked == OPENING_ASKED_MAX) {
+		if (line->probes_asked == PROBES_ASKED_MAX || line->n_asked == OPENING_ASKED_MAX ||
+		    (request.kind == OPENING_API && apis_asked == APIS_ASKED_MAX)) {
 			w->is_waiting = true;
 			line->probes_waiting++;
 			return 0;
@@ -151,15 +175,43 @@ static int go_on(struct line *line, uint32_t i, unsigned kind, struct cht_err *e
 			return r;
 		w->is_asked = true;
 		line->probes_asked++;
+		apis_asked += request.kind == OPENING_API;
 		return 0;
 	}
 	watch_hurry(line, i, line->now.monotonic_ns);
 	return 0;
 }
 
+/* FIFOs that nobody reads any more, by the opener's numbers: they are unlinked when it can be
+ * asked. What is too much goes when the line does. */
+static struct {
+	uint64_t made[CELLS_MAX];
+	unsigned n;
+} left;
+
+void probes_leave_fifo(uint64_t made)
+{
+	if (made != 0 && left.n < CELLS_MAX)
+		left.made[left.n++] = made;
+}
+
+int probes_unlink_left(struct line *line, struct cht_err *err)
+{
+	struct opening_request request = { .kind = OPENING_UNLINK, .ticket = PROBES_UNLINK_TICKET };
+	int r = 0;
+
+	while (r == 0 && left.n > 0 && line->probes_asked < PROBES_ASKED_MAX &&
+	       line->n_asked < OPENING_ASKED_MAX && !line->opener_is_gone) {
+		request.made = left.made[--left.n];
+		r = opener_ask_for_probe(line, &request, -1, err);
+		line->probes_asked += r == 0 && !line->opener_is_gone;
+	}
+	return r;
+}
+
 int probes_ask_again(struct line *line, struct cht_err *err)
 {
-	int r = 0;
+	int r = probes_unlink_left(line, err);
 
 	for (uint32_t n = 0; n < line->slots_used && line->probes_waiting > 0 && r == 0; n++) {
 		uint32_t i = line->probes_at++ % line->slots_used;
@@ -183,21 +235,29 @@ int probes_on_answer(struct line *line, const struct opening_answer *answer, int
 	struct watch *w = NULL;
 	int r;
 
+	if (line->probes_asked > 0 && answer->ticket == PROBES_UNLINK_TICKET) {
+		line->probes_asked--;
+		line->n_asked--;
+		return probes_ask_again(line, err);
+	}
 	if (line->probes_asked == 0 || slot == NULL || kind >= CHT_N_PROBES) {
 		fd_close(&fd);
 		return cht_fail(err, CHT_E_PEER, 0, "cht-opener answers what was not asked");
 	}
 	line->probes_asked--;
 	line->n_asked--;
+	apis_asked -= answer->kind == OPENING_API;
 	if (slot->watches != NULL && (slot->gen & 0xffffff) == gen)
 		w = &slot->watches->list[kind];
 	if (w == NULL || w->probe == NULL || !w->is_asked) {
 		fd_close(&fd); /* the cell has gone meanwhile */
+		if (answer->kind == OPENING_FIFO)
+			probes_leave_fifo(answer->made);
 	} else {
 		w->is_asked = false;
 		if (fd >= 0)
 			count_descriptor(line, w, kind);
-		give(w, fd, answer->code, answer->sys);
+		give(w, answer, fd);
 		r = go_on(line, i, kind, err);
 		if (r < 0)
 			return r;

@@ -8,6 +8,9 @@
 
 #include "daemon/line.h"
 
+/* Of an UNLINK that was asked for here: no place's. */
+#define PROBES_UNLINK_TICKET (UINT64_MAX - 2)
+
 /* What was stated of the cell, or configured: its first readings are due. A probe that cannot be is
  * left out, and said. CHT_E_NOMEM. */
 int probes_open(struct line *line, uint32_t i, struct cht_err *err) CHT_CHECKED;
@@ -37,6 +40,10 @@ void probes_on_ready(struct line *line, uint32_t i, uint32_t gen, unsigned kind)
 /* An answer of the opener to what was asked here. CHT_E_PEER: it was not. */
 int probes_on_answer(struct line *line, const struct opening_answer *answer, int fd,
 		     struct cht_err *err) CHT_CHECKED;
+/* Of a FIFO, the opener's number, or 0: nobody reads it any more. */
+void probes_leave_fifo(uint64_t made);
+/* FIFOs of cells that are gone are unlinked: as many as can be asked for now. */
+int probes_unlink_left(struct line *line, struct cht_err *err) CHT_CHECKED;
 /* Those that could not ask before. */
 int probes_ask_again(struct line *line, struct cht_err *err) CHT_CHECKED;
 

@@ -12,7 +12,7 @@
 #include "daemon/probes.h"
 
 const uint8_t watch_fds_most[CHT_N_PROBES] = {
-	[CHT_PROBE_FC_METRICS] = 2, [CHT_PROBE_CGROUP] = 12,   [CHT_PROBE_NFTABLES] = 2,
+	[CHT_PROBE_FC_METRICS] = 4, [CHT_PROBE_CGROUP] = 12,   [CHT_PROBE_NFTABLES] = 2,
 	[CHT_PROBE_TAP_LINK] = 2,   [CHT_PROBE_VMM_PROC] = 40,
 };
 
@@ -95,6 +95,8 @@ static void drop(struct line *line, struct watch *w, unsigned kind)
 	line->probes_waiting -= w->is_waiting;
 	line->probe_fds -= w->fds;
 	w->fds = 0;
+	probes_leave_fifo(w->made);
+	w->made = 0;
 	probe_free(w->probe);
 	w->probe = NULL;
 	w->is_waiting = w->is_asked = w->is_under_way = w->is_last = false;

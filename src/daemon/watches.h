@@ -13,6 +13,7 @@ struct watch {
 	struct probe *probe; /* null: there is none; or of a VMM that is not known yet */
 	uint64_t interval_ns, due_ns, last_ns;
 	int fd;            /* in the loop; -1 */
+	uint64_t made;     /* the opener's number of a FIFO; 0 */
 	uint32_t pid;      /* of a VMM that nobody named: who connected; 0 */
 	unsigned fds;      /* so many descriptors it may hold: counted when they come */
 	bool is_wanted;    /* also when probe is null */

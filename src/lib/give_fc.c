@@ -12,9 +12,6 @@
 #include "exchange/exchange.h"
 #include "lib/give.h"
 
-/* What a FIFO is to hold: twenty lines of metrics. */
-enum { FIFO_BYTES = 131072 };
-
 struct probe_given give_fifo(const struct probe_want *want)
 {
 	const char *path = want->path;
@@ -27,7 +24,7 @@ struct probe_given give_fifo(const struct probe_want *want)
 	if (given.fd < 0)
 		return (struct probe_given){ .fd = -1, .code = CHT_E_IO, .sys = errno };
 	/* A user may have so much in pipes and no more: then it is as it is. */
-	(void)fcntl(given.fd, F_SETPIPE_SZ, (int)FIFO_BYTES);
+	(void)fcntl(given.fd, F_SETPIPE_SZ, (int)PROBE_FIFO_BYTES);
 	bytes = fcntl(given.fd, F_GETPIPE_SZ);
 	given.bytes = bytes > 0 ? (uint32_t)bytes : 0;
 	return given;

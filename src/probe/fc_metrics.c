@@ -95,6 +95,7 @@ static void begin(struct probe *p)
 	of(p)->stage = STAGE_SOURCE;
 }
 
+/* An answer that came is looked at by the next reading; one that did not is asked for again. */
 static bool is_wanted(const struct fc_metrics *m, unsigned stage)
 {
 	const struct fc_answer *a = m->answers;
@@ -102,13 +103,12 @@ static bool is_wanted(const struct fc_metrics *m, unsigned stage)
 	switch (stage) {
 	case STAGE_SOURCE: /* a file that says nothing may not be the one of that name any more */
 		return m->source.fd < 0 || (!m->source.is_fifo && m->is_drained);
-	case STAGE_STATE: return m->asks_vmm && !a[PROBE_API_STATE].is_pending;
+	case STAGE_STATE: return m->asks_vmm && a[PROBE_API_STATE].fd < 0;
 	case STAGE_CONFIG:
-		return m->asks_vmm && !a[PROBE_API_CONFIG].is_pending && a[PROBE_API_STATE].fd >= 0;
+		return m->asks_vmm && a[PROBE_API_CONFIG].fd < 0 && a[PROBE_API_STATE].fd >= 0;
 	default:
-		/* Who reads until nothing is left gets one line that was asked for. */
-		return m->flush && m->is_drained && !m->source.is_gone &&
-		       !a[PROBE_API_FLUSH].is_pending;
+		/* Who reads until there is no more gets one line that was asked for. */
+		return m->flush && m->is_drained && !m->source.is_gone && a[PROBE_API_FLUSH].fd < 0;
 	}
 }
 
@@ -293,7 +293,6 @@ static int on_nothing(struct fc_metrics *m, struct probe_room *room, struct cht_
 		m->has_flush_error = false;
 		return fail_with(m, m->flush_name, m->flush_error, room, out);
 	}
-	m->is_drained = true;
 	return 0;
 }
 
@@ -313,7 +312,10 @@ static int on_broken(struct fc_metrics *m, int code, struct probe_room *room,
 		       !is_other           ? ""
 		       : m->source.is_fifo ? ": is no FIFO"
 					   : ": is no file");
-	reading_fail(out, room, code, m->source.sys, what);
+	if (is_other)
+		reading_fail_named(out, room, "no_source", what);
+	else
+		reading_fail(out, room, code, m->source.sys, what);
 	(void)fail_with(m, "", "", room, out);
 	if (!m->has_before)
 		out->output.len = 0;
@@ -337,13 +339,13 @@ static int read_it(struct probe *p, const struct cht_now *now, struct probe_room
 	int r = 0;
 
 	(void)now;
-	m->is_drained = false;
 	fc_take_answers(m, room);
 	while (r == 0) {
 		int found = fc_source_next(&m->source, room->scratch, &line);
 
 		note_new(m);
 		out->has_more = found == FC_LINE || found == FC_CUT || found == FC_LONG;
+		m->is_drained = !out->has_more;
 		if (found < 0)
 			return on_broken(m, found, room, out);
 		switch ((enum fc_found)found) {

@@ -38,7 +38,7 @@ struct fc_metrics {
 	bool asks_vmm;                       /* what it is is not known, or it may be another */
 	bool has_vmm;                        /* to be told with the next reading */
 	int vmm_code, vmm_sys;               /* why it is not known */
-	bool is_drained;                     /* the last reading found nothing */
+	bool is_drained;                     /* whoever read was told that there is no more */
 	bool is_owed;                        /* a line was asked for, and written */
 	bool has_flush_error;
 	char flush_error[100], flush_name[16];

@@ -53,8 +53,12 @@ struct probe_given {
 	uint32_t bytes; /* PROBE_WANT_FIFO: what it holds */
 };
 
-/* A line of 128 KiB, and the 4,096 values that are found in it. */
-enum { PROBE_SCRATCH_BYTES = 131072 + 98304 };
+enum {
+	/* A line of 128 KiB, and the 4,096 values that are found in it. */
+	PROBE_SCRATCH_BYTES = 131072 + 98304,
+	/* What a FIFO is to hold: twenty lines of metrics. */
+	PROBE_FIFO_BYTES = 131072
+};
 
 /* Where a reading is written: one for all probes of a thread. */
 struct probe_room {
