@@ -168,7 +168,10 @@ struct report {
 	uint64_t n_silences, n_witnessed;
 	struct report_silence silence[REPORT_SILENCES_MAX];
 	struct report_witnessed witnessed[REPORT_WITNESSED_MAX];
-	struct report_tally said; /* "vmmProcess runs" */
+	struct report_tally said,
+		judged;               /* "vmmProcess runs"; "net.connect_attempted unwitnessed" */
+	char claims[REPORT_JSON_MAX]; /* all verdicts, at the end: JSON */
+	uint64_t undeclared_out;
 	char state[24];
 	uint64_t state_changes;
 

@@ -235,9 +235,20 @@ static void take_witnessed(struct report *r, const struct verify_event *e, struc
 {
 	static char facts[4 * CHT_EVENT_MAX_BYTES];
 	struct buf b = buf_init(facts, sizeof(facts));
+	struct cht_str claim, verdict;
 	struct report_witnessed *w;
+	char judged[64];
 	size_t n;
 
+	if (event_data_find(e->event->data, "claim", &claim) &&
+	    event_data_find(e->event->data, "verdict", &verdict)) {
+		claim = bare(claim);
+		verdict = bare(verdict);
+		(void)snprintf(judged, sizeof(judged), "%.*s %.*s",
+			       (int)(claim.len < 40 ? claim.len : 40), claim.ptr,
+			       (int)(verdict.len < 20 ? verdict.len : 20), verdict.ptr);
+		tally(&r->judged, str_of(judged), number(e->event->data, "count"));
+	}
 	if (r->n_witnessed++ >= REPORT_WITNESSED_MAX)
 		return;
 	w = &r->witnessed[r->n_witnessed - 1];
@@ -270,6 +281,7 @@ static struct place place_of(const struct event_view *event, struct cht_str name
 	case EV_RUN_CONTINUED:
 	case EV_RUN_STATED:
 	case EV_RUN_SEALED:
+	case EV_CELL_WITNESSED:
 	case EV_CELL_EVIDENCE_BUNDLE: return (struct place){ LANE_HOST, CLASS_LIFE };
 	case EV_GUEST_TELEMETRY_DROPPED: return (struct place){ LANE_CHANNEL, CLASS_GAP };
 	case EV_GUEST_AGENT_SILENCED:
@@ -301,6 +313,10 @@ static void take_kind(struct report *r, const struct verify_event *e, int64_t at
 	case EV_RUN_STATED: take_stated(r, data); break;
 	case EV_RUN_SEALED: take_sealed(r, e); break;
 	case EV_CELL_EVIDENCE_BUNDLE: take_bundle(r, e); break;
+	case EV_CELL_WITNESSED:
+		keep_member(r->claims, sizeof(r->claims), data, "claims");
+		r->undeclared_out = number(data, "undeclaredPacketsOut");
+		break;
 	case EV_GUEST_TELEMETRY_DROPPED: take_gap(r, data, span); break;
 	case EV_GUEST_AGENT_SILENCED: take_silenced(r, e, at_ns); break;
 	case EV_GUEST_AGENT_RESUMED:

@@ -166,6 +166,9 @@ static void witnesses(const struct report *r)
 	put_bare(",\"witnesses\":{\"state\":", r->state[0] != '\0' ? r->state : "expected");
 	put_number(",\"stateChanges\":", r->state_changes);
 	put_tally(",\"said\":", &r->said);
+	put_tally(",\"judged\":", &r->judged);
+	put_json(",\"claims\":", r->claims);
+	put_number(",\"undeclaredPacketsOut\":", r->undeclared_out);
 	put_number(",\"count\":", r->n_witnessed);
 	cli_printf(",\"events\":[");
 	for (uint64_t i = 0; i < n; i++) {

@@ -105,6 +105,15 @@ static void put_witnesses(struct newfile *f, const struct report *r)
 	html_format(f, "</b>, after %s %s.</p>", say_number(r->state_changes),
 		    say_plural(r->state_changes, "change", "changes"));
 	put_tally(f, "Asked when it changed, they said", &r->said);
+	put_tally(f, "Claims that nobody saw, or that what was seen contradicts", &r->judged);
+	if (r->claims[0] != '\0') {
+		html_put(f, "<p>All verdicts at the end: <code>");
+		html_json(f, r->claims);
+		html_put(f, "</code></p>");
+	}
+	if (r->undeclared_out > 0)
+		html_format(f, "<p>%s packets left the VM while no connect had been declared.</p>",
+			    say_number(r->undeclared_out));
 	if (n > 0)
 		html_put(f,
 			 "<div class=\"scroll\"><table><thead><tr><th>Entry</th><th>What was held "

@@ -269,6 +269,11 @@ static void witnesses(const struct report *r)
 		   r->state[0] != '\0' ? say_shown(r->state) : "expected",
 		   say_number(r->state_changes), say_plural(r->state_changes, "change", "changes"));
 	tally("they said", &r->said);
+	tally("claims", &r->judged);
+	line_json("at the end", r->claims);
+	if (r->undeclared_out > 0)
+		cli_printf("  undeclared    %s packets left while no connect had been declared\n",
+			   say_number(r->undeclared_out));
 	for (uint64_t i = 0; i < n; i++)
 		cli_printf("  entry %-7" PRIu64 " %s%s\n", r->witnessed[i].index,
 			   say_shown(r->witnessed[i].name), r->witnessed[i].facts);

@@ -90,6 +90,21 @@ def test_the_next_tenant_of_a_place_begins_anew(d):
         equal([short(e) for e in mine], ["run.opened", "run.sealed"], "a tenant that said nothing")
 
 
+def test_readings_up_to_the_last_are_referred_to(d):
+    with hub(d) as (_, c):
+        c.put("a", {"path": d + "/a", "vmmPid": os.getpid(), "probes": {"vmm_proc": {}}})
+        for said in ("paused", "resumed"):
+            c.ask("PATCH", "/cells/a", {"state": said})
+        state(c, "a", DESTROYED)
+        c.delete("a")
+        mine = of_cell(d, "a")
+        readings = [e["id"] for e in mine if e["data"].get("probeSource") == "host.vmm_proc"]
+        data = mine[-2]["data"]
+        check(len(readings) >= 2, "at least the first and the last")
+        equal((data["hostProbeEventRefs"]["vmmProc"], data["hostSeries"]["vmmProc"]), (readings, {"count": len(readings)}), "all")
+        fits_schema(mine[-2])
+
+
 def test_a_long_run_is_counted_instead(d):
     with hub(d) as (_, c):
         c.put("a", {"path": d + "/a"})

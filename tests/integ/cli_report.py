@@ -83,7 +83,7 @@ def a_run():
               **{"from": "live", "basis": "window"}),
         event("guest.agent_resumed", 10, "derived", at(40), episode=1, silentMs=20000),
         event("run.resumed", 13, "derived", at(50), cause="unclean restart", to=12, **{"from": 11}),
-        event("guest.declaration_unwitnessed", 14, "derived", at(55), verdict="contradicted"),
+        event("guest.declaration_unwitnessed", 14, "derived", at(55), claim="channel.bytes", verdict="contradicted", count=3),
         reading(15, 58, 3500, sampleError="gone"),
     ]  # fmt: skip
     mine = [e for e in entries if b'"runId":"run-1"' in e]
@@ -121,7 +121,7 @@ class Report(MadeLedger):
             "9 received = 5 stored + 1 heartbeats + 2 refused + 1 dropped",
             "3 in the guest, 4 on the way (1 came late), 5 over the quota, 6 for want of space",
             "1 of the receiver, 2 numbers lost in them", "heartbeat after 10,001 ms, ended at entry 11 after 20,000 ms",
-            "1 vmmProcess runs", "guest.declaration_unwitnessed", "cpu_stat.usage_usec", "1000 to 3500 (+2500)",
+            "1 vmmProcess runs", "guest.declaration_unwitnessed claim=channel.bytes verdict=contradicted count=3", "3 channel.bytes contradicted", "cpu_stat.usage_usec", "1000 to 3500 (+2500)",
             "1 number did not change", "1 depth, 1 missing", "cgroup        2, 1 failed (last: gone)",
         ):  # fmt: skip
             self.assertIn(line, text)
@@ -160,6 +160,7 @@ class Report(MadeLedger):
         self.assertEqual(got["readings"]["host.cgroup"]["failed"], 1)
         self.assertEqual(got["refusals"]["faults"], {"missing": 1, "depth": 1})
         self.assertEqual([e["name"] for e in got["witnesses"]["events"]], ["guest.declaration_unwitnessed"])
+        self.assertEqual((got["witnesses"]["judged"], got["witnesses"]["claims"]), ({"channel.bytes contradicted": 3}, None))
         spans = got["timeline"]["spans"]
         self.assertEqual(sum(s["guest"] + s["host"] + s["channel"] for s in spans), 14)
         self.assertEqual((sum(s["lost"] for s in spans), sum(s["hole"] for s in spans)), (18, 1))
