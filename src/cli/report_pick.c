@@ -14,6 +14,7 @@ static void leave_out(struct report_picks *p, size_t at)
 	p->bytes -= p->list[at].len;
 	free(p->list[at].entry);
 	p->list[at] = p->list[--p->n];
+	p->list[p->n].entry = NULL;
 }
 
 static enum report_class least_class(const struct report_picks *p)
@@ -25,14 +26,14 @@ static enum report_class least_class(const struct report_picks *p)
 	return (enum report_class) class;
 }
 
-/* The newest of a class that is there. */
+/* The newest of a class of which there is one. */
 static size_t newest_of(const struct report_picks *p, enum report_class class)
 {
-	size_t found = p->n;
+	size_t found = 0;
 
-	for (size_t i = 0; i < p->n; i++)
+	for (size_t i = 1; i < p->n; i++)
 		if (p->list[i].class == class &&
-		    (found == p->n || p->list[i].index > p->list[found].index))
+		    (p->list[found].class != class || p->list[i].index > p->list[found].index))
 			found = i;
 	return found;
 }

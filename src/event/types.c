@@ -110,7 +110,7 @@ static struct cht_str short_name(struct cht_str type)
 		return (struct cht_str){ type.ptr + readings.len, type.len - readings.len };
 	if (str_eq(type, STR(BUNDLE_TYPE)))
 		return STR(BUNDLE_NAME);
-	return (struct cht_str){ NULL, 0 };
+	return STR("");
 }
 
 static bool is_reading(struct cht_str type)
