@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,25 @@ static int netlink(const char *dir)
 {
 	(void)dir;
 	return result(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0));
+}
+
+/* Of no descriptor: what counts is whether the call is made. */
+static int enter_network(const char *dir)
+{
+	(void)dir;
+	return result(setns(-1, CLONE_NEWNET));
+}
+
+static int enter_files(const char *dir)
+{
+	(void)dir;
+	return result(setns(-1, CLONE_NEWNS));
+}
+
+static int enter_any(const char *dir)
+{
+	(void)dir;
+	return result(setns(-1, 0));
 }
 
 static int unix_socket(const char *dir)
@@ -259,6 +279,11 @@ static const struct claim {
 	{ LOCKDOWN_SCRIBE, LOCKDOWN_STORE, "begins a segment", make_inside, 0 },
 	{ LOCKDOWN_SCRIBE, LOCKDOWN_STORE, "prunes", unlink_inside, 0 },
 	{ LOCKDOWN_OPENER, LOCKDOWN_SOCKETS, "speaks TCP", network, DIES },
+	{ LOCKDOWN_OPENER, LOCKDOWN_SOCKETS, "speaks netlink", netlink, 0 },
+	{ LOCKDOWN_OPENER, LOCKDOWN_SOCKETS, "makes a namespace", new_namespace, DIES },
+	{ LOCKDOWN_OPENER, LOCKDOWN_SOCKETS, "enters one of files", enter_files, DIES },
+	{ LOCKDOWN_OPENER, LOCKDOWN_SOCKETS, "enters any kind", enter_any, DIES },
+	{ LOCKDOWN_OPENER, LOCKDOWN_SOCKETS, "enters one of networks", enter_network, EBADF },
 	{ LOCKDOWN_OPENER, LOCKDOWN_SOCKETS, "runs a program", run_program, DIES },
 	{ LOCKDOWN_OPENER, LOCKDOWN_SOCKETS, "is traced", trace, DIES },
 	{ LOCKDOWN_OPENER, LOCKDOWN_SOCKETS, "makes code", make_code, DIES },
