@@ -218,7 +218,9 @@ static int on_document(struct fc_metrics *m, const struct fc_doc *doc, const str
 	}
 	note_time(m, doc, m->totals.sum[FC_TOTAL_logger_missed_metrics_count] - missed);
 	note_says(m, &facts, out);
-	out->traffic.has_vsock = true;
+	/* A sum that may be too small could not contradict what was received. */
+	out->traffic.has_vsock =
+		!fc_has_lost(m) && m->totals.sum[FC_TOTAL_logger_missed_metrics_count] == 0;
 	out->traffic.vsock_bytes_out = m->totals.sum[FC_TOTAL_vsock_tx_bytes_count];
 	if (line->is_old && m->n_before < OLD_LINES_MAX) {
 		out->says = CHT_PROBE_SAYS_NOTHING;

@@ -50,6 +50,13 @@ struct fc_metrics {
 	char endpoint[CHT_PROBE_TEXT_MAX + 1];
 };
 
+/* Something may not have been summed. */
+static inline bool fc_has_lost(const struct fc_metrics *m)
+{
+	return (m->lost.malformed | m->lost.too_large | m->lost.flushes_unseen |
+		m->lost.minutes_missed | m->source.n_cut) != 0;
+}
+
 /* fc_metrics_api.c: looks at what the VMM answered since the last time; room->scratch is used. */
 void fc_take_answers(struct fc_metrics *m, struct probe_room *room);
 

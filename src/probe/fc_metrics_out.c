@@ -46,8 +46,7 @@ static void put_lost(struct object *whole, const struct fc_metrics *m)
 	struct object o = { .b = whole->b };
 	const struct fc_lost *lost = &m->lost;
 
-	if ((lost->malformed | lost->too_large | lost->flushes_unseen | lost->minutes_missed |
-	     m->source.n_cut) == 0)
+	if (!fc_has_lost(m))
 		return;
 	key(whole, "lost");
 	put_count(&o, "flushesUnseen", lost->flushes_unseen);

@@ -5,10 +5,15 @@
 #include "base/err.h"
 #include "probe/kinds.h"
 
+/* Elsewhere there are none of these sources. */
 const struct probe_kind *const probe_kinds[CHT_N_PROBES] = {
+#ifdef __linux__
 	[CHT_PROBE_FC_METRICS] = &probe_fc_metrics, [CHT_PROBE_CGROUP] = &probe_cgroup,
 	[CHT_PROBE_VMM_PROC] = &probe_vmm_proc,     [CHT_PROBE_NFTABLES] = &probe_nftables,
 	[CHT_PROBE_TAP_LINK] = &probe_tap_link,
+#else
+	NULL
+#endif
 };
 
 const char *cht_probe_name(enum cht_probe_kind kind)
@@ -42,7 +47,7 @@ int probe_new(struct probe **out, const struct cht_probe_options *options, struc
 	if ((unsigned)options->kind >= CHT_N_PROBES)
 		return cht_fail(err, CHT_E_RANGE, 0, "there is no such probe");
 	if (probe_kinds[options->kind] == NULL)
-		return cht_fail(err, CHT_E_UNSUPPORTED, 0, "this build has no probe %s",
+		return cht_fail(err, CHT_E_UNSUPPORTED, 0, "probe %s: only on Linux",
 				cht_probe_name(options->kind));
 	return probe_kinds[options->kind]->make(out, options, err);
 }

@@ -39,6 +39,15 @@ static void test_each_line_is_a_reading_and_all_are_summed(void **state)
 	r = next(p);
 	CHECK_INT(r.says, CHT_PROBE_SAYS_RUNS);
 	CHECK_HAS(r.output, "\"totals\":{\"vcpu.exit_io_in\":3,\"vsock.tx_bytes_count\":12}");
+	CHECK(r.traffic.has_vsock);
+	/* A line is lost: what it counted is not in the sums, so they witness nothing. */
+	put(w, "{\n" LINE("4000", "1", "1"));
+	r = next(p);
+	CHECK_STR(r.error, "malformed");
+	CHECK(!r.traffic.has_vsock);
+	r = next(p);
+	CHECK_STR(r.error, "");
+	CHECK(!r.traffic.has_vsock);
 	close(w);
 	cht_probe_free(p);
 }
