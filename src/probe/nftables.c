@@ -104,13 +104,13 @@ static int make(struct probe **out, const struct cht_probe_options *options, str
 	return 0;
 }
 
-/* What is left of an earlier dump is not of this one. */
+/* What is left of an earlier dump is not of this one; of one without end the socket goes too. */
 static void begin(struct probe *p)
 {
 	struct nft *n = of(p);
 
 	n->is_asked = n->is_dumped = false;
-	if (n->fd >= 0 && ((n->is_old && place_is_elsewhere(&n->place)) || !nl_drain(n->fd)))
+	if (n->fd >= 0 && ((n->is_old && place_may_be_another(&n->place)) || !nl_drain(n->fd)))
 		fd_close(&n->fd);
 	n->is_old = false;
 }
@@ -119,7 +119,7 @@ static bool next_want(struct probe *p, struct probe_want *want)
 {
 	struct nft *n = of(p);
 
-	if (n->fd < 0 && !n->is_asked) {
+	if (n->fd < 0 && !n->is_asked && place_may_ask(&n->place)) {
 		want->kind = PROBE_WANT_NFT;
 		place_want(&n->place, want);
 		return true;
@@ -147,6 +147,7 @@ static void give(struct probe *p, const struct probe_given *given)
 	}
 	n->is_asked = true;
 	n->fd = given->fd;
+	n->place.was_had |= n->fd >= 0;
 }
 
 static void put_inputs(struct buf *b, const struct nft *n)
@@ -334,9 +335,6 @@ static void fail(struct nft *n, int sys, struct probe_room *room, struct cht_rea
 	case ENOENT: n->is_old = true; break;
 	default: break;
 	}
-	/* What is left of the dump goes with the socket. */
-	if (sys != ENOENT)
-		fd_close(&n->fd);
 	reading_fail(out, room, CHT_E_IO, sys, text);
 }
 

@@ -30,9 +30,14 @@ int place_take(struct probe_place *place, const struct cht_probe_options *option
 	return 0;
 }
 
-bool place_is_elsewhere(const struct probe_place *place)
+bool place_may_be_another(const struct probe_place *place)
 {
-	return place->name[0] != '\0' || place->pid != 0;
+	return place->name[0] != '\0';
+}
+
+bool place_may_ask(const struct probe_place *place)
+{
+	return place->pid == 0 || !place->was_had;
 }
 
 void place_want(const struct probe_place *place, struct probe_want *want)
@@ -61,7 +66,9 @@ void place_fail(const struct probe_place *place, int code, int sys, const char *
 		(void)snprintf(where, sizeof(where), "network namespace %.40s", place->name);
 	if (place->pid != 0)
 		(void)snprintf(where, sizeof(where), "network namespace of process %u", place->pid);
-	if (!place_is_elsewhere(place))
+	if (!place_may_ask(place))
+		sys = ESRCH;
+	if (place->name[0] == '\0' && place->pid == 0)
 		(void)snprintf(text, sizeof(text), "%.60s", what);
 	else if (sys == EPERM)
 		(void)snprintf(text, sizeof(text), "%s: needs CAP_SYS_ADMIN%s", where,

@@ -74,7 +74,7 @@ static void begin(struct probe *p)
 	struct tap *t = of(p);
 
 	t->is_asked = false;
-	if (t->is_old && place_is_elsewhere(&t->place))
+	if (t->is_old && place_may_be_another(&t->place))
 		fd_close(&t->fd);
 	t->is_old = false;
 }
@@ -83,7 +83,7 @@ static bool next_want(struct probe *p, struct probe_want *want)
 {
 	struct tap *t = of(p);
 
-	if (t->fd >= 0 || t->is_asked)
+	if (t->fd >= 0 || t->is_asked || !place_may_ask(&t->place))
 		return false;
 	want->kind = PROBE_WANT_ROUTE;
 	place_want(&t->place, want);
@@ -106,6 +106,7 @@ static void give(struct probe *p, const struct probe_given *given)
 	t->fd = given->fd;
 	t->code = given->code;
 	t->sys = given->sys;
+	t->place.was_had |= t->fd >= 0;
 	r = t->fd >= 0 ? link_listen(t->fd, t->iface) : 0;
 	if (r < 0)
 		refuse(t, -r);

@@ -131,6 +131,22 @@ def test_a_flap_between_two_readings_is_counted(_):
             equal(r.good()["output"]["changes"], {"downs": 3, "removals": 0, "ups": 3}, "changes")
 
 
+def test_more_changes_than_the_kernel_keeps_are_said_to_be_lost(d):
+    need_netns()
+    with Space() as s:
+        make_pair(s)
+        with Reader("tap_link", iface="vb", netns=s.name) as r:
+            wait_for("vb's carrier", lambda: r.good()["output"]["operstate"] == "up")
+            with open(d + "/flaps", "w", encoding="utf-8") as f:
+                f.write("link set vb down\nlink set vb up\n" * 400)
+            s.ip("-batch", d + "/flaps")
+            wait_for("vb's carrier", lambda: s.shown("vb")["operstate"] == "UP")
+            one = r.good()
+            check(one["output"]["changes"].get("lost") is True, f"lost: {one}")
+            equals_ip(one, s.shown("vb"))
+            check("changes" not in r.good()["output"], "it is told once")
+
+
 def test_a_link_made_anew_is_not_a_decrease(_):
     need_netns()
     with Space() as s:
@@ -204,8 +220,15 @@ def test_the_namespace_of_a_process(_):
                 one = r.good()
                 equals_ip(one, s.shown("vb"))
                 equal(one["inputs"]["netnsPid"], p.pid, "inputs")
+                # Its number may be another's, whose link has the same name: it is not asked for by it again.
+                p.stdin.close()
+                p.wait(LIMIT_S)
+                s.ip("link", "del", "vb")
+                equal((r.read()["error"], r.read()["error"]), ("gone", "gone"), "after its link's end")
+                make_pair(s)
+                equal(r.good()["output"]["counters"], "new_link", "in the namespace that it had")
         finally:
-            p.stdin.close()
+            p.kill()
             p.wait(LIMIT_S)
         with Reader("tap_link", iface="vb", netns_pid=p.pid) as r:
             equal(r.read()["error"], "gone", "after its end")

@@ -49,6 +49,26 @@ def test_a_line_without_privilege_reads_links_and_rules(d):
             equal(down["output"]["operstate"], "down", "down")
 
 
+def test_rules_that_change_while_they_are_read_are_not_told(d):
+    need_nft()
+    with Space() as s, Apart(d) as apart:
+        s.nft("add table inet big", "add chain inet big c")
+        with open(d + "/rules", "w", encoding="utf-8") as f:
+            f.writelines(f"add rule inet big c ip saddr 10.0.0.{i % 250} counter\n" for i in range(200))
+        s.nft(*TABLE)
+        s.run("nft", "-f", d + "/rules")
+        for table in ("t", "big"):  # in one piece, and in several
+            with apart.reader("nftables", family="inet", table=table, netns=s.name) as r:
+                r.good()
+                r.tell("halfway")
+                equal(r.hear(), None, "asked for")
+                s.nft(f"add rule inet {table} {'out' if table == 't' else 'c'} counter")
+                r.tell("go on")
+                one = r.hear()
+                equal((one["error"], one["output"], one["has_packets"]), ("changed", None, False), "meanwhile")
+                equal(read_rows(r.good()), rows_of(s.rules("inet", table)), "rows, later")
+
+
 def route(name="", pid=0, kind=ROUTE):
     return message(kind, 9, pid.to_bytes(8, "little") + bytes(16) + name.encode())
 

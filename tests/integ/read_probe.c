@@ -3,8 +3,9 @@
  * A probe, read when stdin says so: for tests that make its source.
  *	read_probe KIND [NAME=VALUE]...
  * "read" a line is a reading; "wait" one as soon as the probe's descriptor says that there is
- * something. Each is a line of JSON on stdout. With opener=FD it has no library: what the probe
- * wants is asked of the cht-opener at the other end of FD, as the line does it.
+ * something; "halfway", with an opener, one that stops when all was asked for, says "null", and
+ *goes on at the next line. Each is a line of JSON on stdout. With opener=FD it has no library: what
+ *the probe wants is asked of the cht-opener at the other end of FD, as the line does it.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -92,15 +93,22 @@ static struct probe_given satisfy(const struct probe_want *want)
 	return (struct probe_given){ .fd = fd, .code = answer.code, .sys = answer.sys };
 }
 
-static int read_apart(const struct cht_now *now, struct cht_reading *out)
+static int read_apart(const struct cht_now *now, bool halfway, struct cht_reading *out)
 {
 	struct probe_want want;
+	char word[8];
 
 	probe_begin(apart);
 	while (probe_next_want(apart, &want)) {
 		struct probe_given given = satisfy(&want);
 
 		probe_give(apart, &given);
+	}
+	if (halfway) {
+		puts("null");
+		fflush(stdout);
+		if (fgets(word, sizeof(word), stdin) == NULL)
+			die("halfway", "no more");
 	}
 	return probe_read(apart, now, &room, out);
 }
@@ -152,7 +160,8 @@ int main(int argc, char **argv)
 		if (strcmp(line, "wait\n") == 0)
 			await(whole);
 		clk_read(&now);
-		if ((opener >= 0 ? read_apart(&now, &r) : cht_probe_read(whole, &now, &r)) == 1)
+		if ((opener >= 0 ? read_apart(&now, strcmp(line, "halfway\n") == 0, &r)
+				 : cht_probe_read(whole, &now, &r)) == 1)
 			print(&r);
 		else
 			die("read", "nothing");

@@ -89,6 +89,16 @@ def test_rules_replaced_and_tables_made_anew(_):
             equal(read_rows(new), rows_of(s.rules("inet", "t")), "rows")
 
 
+def test_in_ones_own_namespace_the_command_is_nft_alone(_):
+    need_nft()
+    with Space() as s:
+        s.nft(*TABLE)
+        with Reader("nftables", prefix=("ip", "netns", "exec", s.name), family="inet", table="t") as r:
+            one = r.good()
+            equal(one["inputs"], {"command": "nft -j list table inet t", "family": "inet", "table": "t"}, "inputs")
+            equal(read_rows(one), rows_of(s.rules("inet", "t")), "rows")
+
+
 def test_a_table_that_is_not_there_is_said(_):
     need_nft()
     with Space() as s, Reader("nftables", family="inet", table="t", netns=s.name) as r:
@@ -104,15 +114,32 @@ def test_a_table_that_is_not_there_is_said(_):
             equal(other.read()["error"], "not_found", "a table of another family")
 
 
+def put_many(s, d, n):
+    with open(d + "/rules", "w", encoding="utf-8") as f:
+        f.write("table ip t {\n chain c {\n" +
+                "".join(f'  ip saddr 10.0.{i // 250}.{i % 250} counter comment "{i}"\n' for i in range(n)) +
+                " }\n}\n")
+    s.run("nft", "-f", d + "/rules")
+
+
+def test_more_rules_than_a_reading_takes_are_not_waited_for(d):
+    need_nft()
+    with Space() as s:
+        put_many(s, d, 15000)
+        with Reader("nftables", family="ip", table="t", netns=s.name) as r:
+            for _ in range(2):
+                one = r.read()
+                equal((one["error"], one["output"]), ("too_large", None), "too many")
+                check("more rules than a reading takes" in one["text"], one["text"])
+            s.nft("flush table ip t", "add rule ip t c counter")
+            equal(read_rows(r.good()), rows_of(s.rules("ip", "t")), "rows of those that are left")
+
+
 def test_of_many_rules_as_many_rows_as_fit(d):
     need_nft()
     with Space() as s:
         n = 2000
-        with open(d + "/rules", "w", encoding="utf-8") as f:
-            f.write("table ip t {\n chain c {\n" +
-                    "".join(f'  ip saddr 10.0.{i // 250}.{i % 250} counter comment "{i}"\n' for i in range(n)) +
-                    " }\n}\n")
-        s.run("nft", "-f", d + "/rules")
+        put_many(s, d, n)
         with Reader("nftables", family="ip", table="t", netns=s.name) as r:
             one = r.read()
             equal(one["error"], "too_large", "the error")
