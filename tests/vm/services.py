@@ -168,7 +168,7 @@ class Found:
 
 def test_each_is_another_user_and_locked_down(found):
     uids = set()
-    for unit, capabilities in (("chtd", 0), ("cht-scribe", 0), ("cht-opener", 0xc4)):
+    for unit, capabilities in (("chtd", 0), ("cht-scribe", 0), ("cht-opener", 0x2010c4)):
         who = found.status(unit)
         uids.add(who["Uid"])
         want = "%016x" % capabilities
