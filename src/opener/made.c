@@ -58,11 +58,23 @@ int made_unlink(struct made *made, uint64_t number, struct cht_err *err)
 	return 0;
 }
 
+/* A VMM opens its FIFO once: it would go on to write where no name leads, and the next line would
+ * make another. */
+static bool stays(const struct made_one *one)
+{
+	return one->type == S_IFIFO;
+}
+
 void made_unlink_all(struct made *made)
 {
-	for (uint32_t i = 0; i < made->used; i++)
-		if (made->list[i].dir_fd >= 0)
+	for (uint32_t i = 0; i < made->used; i++) {
+		if (made->list[i].dir_fd < 0)
+			continue;
+		if (stays(&made->list[i]))
+			forget(made, i);
+		else
 			unlink_one(made, i);
+	}
 }
 
 void made_leave_all(struct made *made)

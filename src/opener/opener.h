@@ -108,6 +108,7 @@ uint64_t made_add(struct made *made, const struct made_one *one);
 bool made_is_full(const struct made *made);
 /* Unlinks it. CHT_E_STATE: there is none of this number. */
 int made_unlink(struct made *made, uint64_t number, struct cht_err *err) CHT_CHECKED;
+/* Of all that is left; FIFOs stay. */
 void made_unlink_all(struct made *made);
 /* The names stay, for whoever comes next, but for those that go with this line. */
 void made_leave_all(struct made *made);

@@ -13,7 +13,7 @@ import subprocess
 
 from control import hub
 from firecracker import Api, Firecracker
-from rig import LIMIT_S, check, conf_of, equal, events, main, wait_for
+from rig import LIMIT_S, Daemon, check, conf_of, equal, events, main, wait_for
 
 READER = os.environ["CHT_READ_FC"]
 HALF = b'{"utc_timestamp_ms":1,"vsock":{"tx_by'
@@ -349,6 +349,41 @@ def test_chtd_reads_them_as_they_come(d):
             wait_for("a line of the next", lambda: len(lines_of(d)) == 16)
         control.delete("a")
         wait_for("no FIFO", lambda: not os.path.exists(d + "/m"))
+        daemon.stop()
+
+
+def test_a_vmm_goes_on_over_restarts_of_chtd(d):
+    probes = json.dumps({"fc_metrics": {"endpoint": "fc of a", "fifo": d + "/m"}}, separators=(",", ":"))
+    conf = conf_of(d, f"[cell a]\npath = {d}/a\nprobes = {probes}\n")
+    with contextlib.ExitStack() as stack:
+        for n, stop in enumerate((lambda x: x.stop(), lambda x: x.proc.kill(), lambda x: x.stop())):
+            with Daemon(d + "/s", "--config", conf) as daemon:
+                wait_for("the FIFO", lambda: os.path.exists(d + "/m"))
+                if n == 0:
+                    vmm = stack.enter_context(Firecracker(d + "/m"))
+                vmm.add(vsock__tx_bytes_count=100 + n)
+                vmm.tick()
+                got = wait_for("its line", lambda n=n: len(lines_of(d)) == n + 2 and lines_of(d))
+                # What an earlier process summed is in its readings.
+                equal(got[-1]["output"]["metrics"]["vsock"]["tx_bytes_count"], 100 + n, "what was added")
+                equal([r.get("sampleError") for r in got], [None] * len(got), "errors")
+                stop(daemon)
+                daemon.proc.wait(timeout=LIMIT_S)
+            wait_for("the opener's end", lambda: not os.path.exists(d + "/a"))
+            vmm.add(net__tx_bytes_count=1)
+
+
+def test_chtd_follows_a_file(d):
+    with hub(d, "--config", conf_of(d, f"[opener]\nread = {d}\n")) as (daemon, control):
+        with Firecracker(d + "/m") as vmm:
+            control.put("a", {"path": d + "/a", "probes": {"fc_metrics": {"file": d + "/m", "intervalMs": 100}}})
+            for i in range(4):
+                vmm.add(vsock__tx_bytes_count=10 + i)
+                vmm.tick()
+                got = wait_for("its line", lambda n=i: len(lines_of(d)) == n + 2 and lines_of(d))
+                equal({k: got[-1]["output"]["totals"].get(k) for k in vmm.truth}, vmm.truth, "totals")
+            equal(got[-1]["inputs"]["endpoint"], f"file://{d}/m", "the endpoint")
+        control.delete("a")
         daemon.stop()
 
 

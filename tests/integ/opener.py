@@ -357,7 +357,7 @@ def test_a_fifo_is_made_as_a_socket_is(d):
         os.close(o.ask(fifo(d + "/f"))[5])
         o.sock.shutdown(socket.SHUT_WR)
         equal(o.hear(), None, "its end")
-        equal(os.listdir(d), [], "what is left of a line that is gone")
+        equal(os.listdir(d), ["f"], "what is left of a line that is gone")
 
 
 def test_a_fifo_that_is_there_is_read_and_left(d):
