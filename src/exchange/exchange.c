@@ -93,7 +93,7 @@ static int read_head(struct exchange *x, struct cht_err *err)
 			continue;
 		line.ptr += sizeof(name) - 1;
 		line.len -= sizeof(name) - 1;
-		while (line.len > 0 && *line.ptr == ' ') {
+		while (line.len > 0 && (*line.ptr == ' ' || *line.ptr == '\t')) {
 			line.ptr++;
 			line.len--;
 		}
@@ -101,8 +101,10 @@ static int read_head(struct exchange *x, struct cht_err *err)
 			return cht_fail(err, CHT_E_LIMIT, 0, "an answer of the VMM is too long");
 	}
 	x->has_head = true;
-	x->ends_with_peer = length == UINT64_MAX && !is_bare;
-	x->whole = x->ends_with_peer ? UINT64_MAX : at + (is_bare ? 0 : length);
+	if (length == UINT64_MAX && is_bare)
+		length = 0;
+	x->ends_with_peer = length == UINT64_MAX;
+	x->whole = x->ends_with_peer ? UINT64_MAX : at + length;
 	return 0;
 }
 

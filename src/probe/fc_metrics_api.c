@@ -48,8 +48,8 @@ static uint8_t *bytes_of(struct probe_room *room, struct cht_bytes body)
 static int take_state(struct fc_metrics *m, struct probe_room *room, int *sys)
 {
 	struct fc_doc doc = doc_in(room);
-	struct cht_bytes body;
-	unsigned status;
+	struct cht_bytes body = { NULL, 0 };
+	unsigned status = 0;
 	int r = read_answer(&m->answers[PROBE_API_STATE], room, &status, &body, sys);
 
 	m->vmm = (struct fc_vmm){ .has_config = false };
@@ -60,8 +60,8 @@ static int take_state(struct fc_metrics *m, struct probe_room *room, int *sys)
 
 static int take_config(struct fc_metrics *m, struct probe_room *room, int *sys)
 {
-	struct cht_bytes body;
-	unsigned status;
+	struct cht_bytes body = { NULL, 0 };
+	unsigned status = 0;
 	int r = read_answer(&m->answers[PROBE_API_CONFIG], room, &status, &body, sys);
 
 	if (r == 0 && status != 200)
@@ -91,9 +91,9 @@ static void take_fault(struct fc_metrics *m, struct probe_room *room, unsigned s
 
 static void take_flush(struct fc_metrics *m, struct probe_room *room)
 {
-	struct cht_bytes body;
-	unsigned status;
-	int sys, r = read_answer(&m->answers[PROBE_API_FLUSH], room, &status, &body, &sys);
+	struct cht_bytes body = { NULL, 0 };
+	unsigned status = 0;
+	int sys = 0, r = read_answer(&m->answers[PROBE_API_FLUSH], room, &status, &body, &sys);
 
 	if (r == 0 && status == 204) {
 		m->n_flushed++;

@@ -295,6 +295,26 @@ static int on_line(struct fc_source *s, uint8_t *room, size_t len, size_t n, str
 	return give_line(s, room, len, out, FC_LINE);
 }
 
+/* What there is of a line: without what only a hole left, and in the digest what has no room.
+ * Returns how many bytes stay in the room. */
+static int make_room(struct fc_source *s, uint8_t *room, size_t n)
+{
+	if (n > 0 && s->digest == NULL && count_nuls(room, n) == n) {
+		if (!s->is_fifo)
+			skip_hole(s);
+		return 0;
+	}
+	if (n < FC_LINE_MAX)
+		return (int)n;
+	return lengthen(s, room, n) < 0 ? s->code : 0;
+}
+
+/* Where an older line may stand, what has no end yet is not kept, however long. */
+static bool is_too_long_to_be_new(const struct fc_source *s, size_t n)
+{
+	return n == FC_LINE_MAX && s->offset - n < s->stale_end;
+}
+
 static int next_line(struct fc_source *s, uint8_t *room, struct fc_line *out)
 {
 	size_t n = take_kept(s, room), seen = 0, had = 0;
@@ -302,22 +322,16 @@ static int next_line(struct fc_source *s, uint8_t *room, struct fc_line *out)
 	while (had < BUDGET) {
 		const uint8_t *end = memchr(room + seen, '\n', n - seen);
 		ssize_t got;
+		int left;
 
 		if (end != NULL)
 			return on_line(s, room, (size_t)(end - room), n, out);
-		if (n > 0 && s->digest == NULL && count_nuls(room, n) == n) {
-			n = 0;
-			if (!s->is_fifo)
-				skip_hole(s);
-		}
-		if (n == FC_LINE_MAX && s->offset - n < s->stale_end)
+		if (is_too_long_to_be_new(s, n))
 			break;
-		if (n == FC_LINE_MAX) {
-			if (lengthen(s, room, n) < 0)
-				return s->code;
-			n = 0;
-		}
-		seen = n;
+		left = make_room(s, room, n);
+		if (left < 0)
+			return left;
+		n = seen = (size_t)left;
 		got = read_some(s, room + n, FC_LINE_MAX - n);
 		if (got < 0)
 			return s->code;

@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "base/text.h"
 
-/* Without its end; *at moves behind it. False: there is no whole line. */
+/* Without its end; *at moves behind it. False: there is no whole line of text. */
 static bool take_line(struct cht_bytes in, size_t *at, struct cht_str *line)
 {
 	const uint8_t *start = in.ptr + *at, *end;
@@ -16,7 +16,8 @@ static bool take_line(struct cht_bytes in, size_t *at, struct cht_str *line)
 	if (*at == in.len)
 		return false;
 	end = memchr(start, '\n', in.len - *at);
-	if (end == NULL || end == start || end[-1] != '\r')
+	if (end == NULL || end == start || end[-1] != '\r' ||
+	    memchr(start, '\0', (size_t)(end - start)) != NULL)
 		return false;
 	*line = (struct cht_str){ (const char *)start, (size_t)(end - start) - 1 };
 	*at += (size_t)(end - start) + 1;

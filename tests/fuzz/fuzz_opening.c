@@ -76,6 +76,9 @@ static void check_request(int to, int sock)
 	fd_close(&fd);
 	HOLDS(opening_take_answer(sock, &answer, &fd, NULL) == 1);
 	fd_close(&fd);
+	/* It would stay for the next line. */
+	if (request.kind == OPENING_FIFO && answer.made != 0)
+		HOLDS(made_unlink(&made, answer.made, NULL) == 0);
 	made_unlink_all(&made);
 	opener.is_settled = false;
 	HOLDS(n_files() == 0);
