@@ -141,34 +141,51 @@ static size_t read_escape(struct parser *p, uint8_t *out)
 	return 1;
 }
 
+static bool is_plain(uint8_t c)
+{
+	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* One character that is not plain, or the fault of it; what it stands for goes to out. */
+static size_t read_odd(struct parser *p, uint8_t *out)
+{
+	uint8_t c = peek(p);
+	size_t n;
+
+	if (c == '\\') {
+		p->at++;
+		return read_escape(p, out);
+	}
+	n = c < 0x20 ? 0 : utf8_sequence(p->text + p->at, p->len - p->at);
+	if (n == 0)
+		fail(p, CHT_E_PARSE);
+	memmove(out, p->text + p->at, n);
+	p->at += n;
+	return n;
+}
+
 /* From its first quote to behind its last. */
 static void read_string(struct parser *p, uint32_t *at, uint32_t *len)
 {
 	uint8_t *out;
-	uint8_t c;
 
 	expect(p, '"');
 	*at = (uint32_t)p->at;
 	out = p->text + p->at;
-	while ((c = peek(p)) != '"') {
-		size_t n = c < 0x20 ? 0 : utf8_sequence(p->text + p->at, p->len - p->at);
+	while (p->fault == 0) {
+		size_t from = p->at, n;
 
-		if (n == 0) {
-			fail(p, CHT_E_PARSE);
-			return;
-		}
-		if (c == '\\') {
+		while (p->at < p->len && is_plain(p->text[p->at]))
 			p->at++;
-			out += read_escape(p, out);
-			continue;
-		}
-		if (out != p->text + p->at)
-			memmove(out, p->text + p->at, n);
+		n = p->at - from;
+		if (out != p->text + from)
+			memmove(out, p->text + from, n);
 		out += n;
-		p->at += n;
+		if (take(p, '"'))
+			break;
+		out += read_odd(p, out);
 	}
 	*len = (uint32_t)(out - p->text) - *at;
-	p->at++;
 }
 
 /* ---- numbers and words */

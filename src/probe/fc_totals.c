@@ -40,21 +40,52 @@ const char *fc_total_name(enum fc_total total)
 	return rows[total].whole;
 }
 
-/* *out: 0 when the line has none. False: it has something else there. */
-static bool find_count(const struct fc_doc *doc, const struct row *row, uint64_t *out,
-		       bool *is_there)
-{
-	unsigned group = fc_doc_find(doc, FC_DOC_TOP, row->group), v;
+/* Down the document beside a table: both are sorted by group and name. */
+struct walk {
+	const struct fc_doc *doc;
+	unsigned group, member; /* the first that is not below the row last looked for; 0: none */
+	struct cht_str in;      /* the group whose members are walked */
+};
 
+static int order_of(struct cht_str a, struct cht_str b)
+{
+	int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
+
+	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static struct cht_str name_of(const struct fc_doc *doc, unsigned v)
+{
+	return (struct cht_str){ (const char *)doc->text + doc->values[v].key_at,
+				 doc->values[v].key_len };
+}
+
+/* From v on, the one of that name; *v: it, or the first above it. */
+static bool reach(const struct fc_doc *doc, unsigned *v, struct cht_str name)
+{
+	int order = 1;
+
+	while (*v != 0 && (order = order_of(name_of(doc, *v), name)) < 0)
+		*v = doc->values[*v].next;
+	return *v != 0 && order == 0;
+}
+
+/* *out: 0 when the line has none. False: it has something else there. */
+static bool find_count(struct walk *w, const struct row *row, uint64_t *out, bool *is_there)
+{
 	*out = 0;
 	*is_there = false;
-	if (group == 0)
-		return true;
-	if (doc->values[group].kind != FC_OBJECT)
-		return false;
-	v = fc_doc_find(doc, group, row->name);
-	*is_there = v != 0;
-	return v == 0 || fc_doc_u64(doc, v, out);
+	if (!str_eq(w->in, row->group)) {
+		w->in = row->group;
+		w->member = 0;
+		if (!reach(w->doc, &w->group, row->group))
+			return true;
+		if (w->doc->values[w->group].kind != FC_OBJECT)
+			return false;
+		w->member = w->doc->values[w->group].first;
+	}
+	*is_there = reach(w->doc, &w->member, row->name);
+	return !*is_there || fc_doc_u64(w->doc, w->member, out);
 }
 
 static bool is_exit(enum fc_total total)
@@ -67,18 +98,21 @@ int fc_totals_add(struct fc_totals *totals, const struct fc_doc *doc, struct fc_
 		  const char **which)
 {
 	struct fc_line_facts found = { .has_exits = false };
+	const unsigned first = doc->values[FC_DOC_TOP].first;
+	struct walk w = { .doc = doc, .group = first };
 	uint64_t added[FC_N_TOTALS], n;
 	bool is_there;
 
 	for (unsigned i = 0; i < N_FATALS; i++) {
 		*which = fatals[i].whole;
-		if (!find_count(doc, &fatals[i], &n, &is_there))
+		if (!find_count(&w, &fatals[i], &n, &is_there))
 			return CHT_E_PARSE;
 		found.fatal |= n > 0 ? UINT32_C(1) << i : 0;
 	}
+	w = (struct walk){ .doc = doc, .group = first };
 	for (unsigned i = 0; i < FC_N_TOTALS; i++) {
 		*which = rows[i].whole;
-		if (!find_count(doc, &rows[i], &added[i], &is_there))
+		if (!find_count(&w, &rows[i], &added[i], &is_there))
 			return CHT_E_PARSE;
 		found.has_exits |= is_there && is_exit((enum fc_total)i);
 		found.is_done |= rows[i].is_done && added[i] > 0;
