@@ -56,20 +56,30 @@ void html_escape(struct buf *b, struct cht_str text, size_t most)
 	}
 }
 
-void html_exact(struct newfile *file, struct cht_str text)
+static void put_escaped(struct newfile *file, struct cht_str text, bool with_quotes)
 {
 	size_t from = 0;
 
 	for (size_t i = 0; i < text.len; i++) {
 		const char *entity = entity_of(text.ptr[i]);
 
-		if (entity == NULL)
+		if (entity == NULL || (!with_quotes && (text.ptr[i] == '"' || text.ptr[i] == '\'')))
 			continue;
 		newfile_put(file, text.ptr + from, i - from);
 		html_put(file, entity);
 		from = i + 1;
 	}
 	newfile_put(file, text.ptr + from, text.len - from);
+}
+
+void html_content(struct newfile *file, struct cht_str text)
+{
+	put_escaped(file, text, false);
+}
+
+void html_exact(struct newfile *file, struct cht_str text)
+{
+	put_escaped(file, text, true);
 }
 
 void html_text(struct newfile *file, struct cht_str text)

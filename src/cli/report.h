@@ -17,8 +17,9 @@
 
 enum {
 	REPORT_PICKED_MAX = 500,
-	REPORT_PICKED_BYTES = 6 << 20, /* of their entries, all together */
+	REPORT_PICKED_BYTES = 2 << 20, /* that they take on a page, all together */
 	REPORT_SPANS = 60,
+	REPORT_RUNS_MAX = 16,
 	REPORT_SILENCES_MAX = 64,
 	REPORT_WITNESSED_MAX = 64,
 	REPORT_TALLY_MAX = 32,
@@ -72,7 +73,7 @@ struct report_picked {
 	enum report_lane lane;
 	struct tlog_hash leaf;
 	char *entry;
-	size_t len;
+	size_t len, cost;
 };
 
 struct report_picks {
@@ -144,8 +145,7 @@ struct report {
 	struct verify_report verdict;
 	uint64_t events, n_runs, last_seen; /* runs with this id; index gone through last */
 	uint64_t first_index, last_index;
-	struct run_bits bits;
-	bool has_bits;
+	struct run_bits bits[REPORT_RUNS_MAX]; /* by which they are told apart */
 	char cell[VERIFY_CELL_MAX + 1], spec[CHT_ATTRIBUTION_MAX + 1];
 	char first_time[RFC3339_NS_LEN + 1], last_time[RFC3339_NS_LEN + 1];
 	uint64_t lanes[N_LANES];

@@ -337,17 +337,23 @@ static void take_kind(struct report *r, const struct verify_event *e, int64_t at
 	}
 }
 
-static void take_identity(struct report *r, const struct verify_event *e)
+/* A run id may have been used again; so often, the count stops. */
+static void count_run(struct report *r, struct cht_str id)
 {
 	struct run_bits bits;
 	uint64_t sequence;
 
-	if (event_id_read(e->event->id, &bits, &sequence) &&
-	    (!r->has_bits || bits.b != r->bits.b || bits.c != r->bits.c)) {
-		r->n_runs++;
-		r->bits = bits;
-		r->has_bits = true;
-	}
+	if (!event_id_read(id, &bits, &sequence) || r->n_runs == REPORT_RUNS_MAX)
+		return;
+	for (uint64_t i = 0; i < r->n_runs; i++)
+		if (bits.b == r->bits[i].b && bits.c == r->bits[i].c)
+			return;
+	r->bits[r->n_runs++] = bits;
+}
+
+static void take_identity(struct report *r, const struct verify_event *e)
+{
+	count_run(r, e->event->id);
 	if (r->events++ == 0) {
 		r->first_index = e->index;
 		keep(r->first_time, sizeof(r->first_time), e->event->time);

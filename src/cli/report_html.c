@@ -25,7 +25,7 @@
 #include "cli/visible.h"
 #include "verify/prove.h"
 
-enum { ROWS_PER_CHUNK = 500, FACTS_MAX = 60, DIGEST_BYTES = 32 };
+enum { ROWS_PER_CHUNK = 500, FACTS_MAX = 48, DIGEST_BYTES = 32 };
 
 /* ---- rows, written aside */
 
@@ -245,7 +245,7 @@ static void put_entry_text(struct newfile *f, const struct report_picked *e)
 		html_put(f, "\"");
 	}
 	html_put(f, ">");
-	html_exact(f, (struct cht_str){ (char *)mem, buf_len(&b) });
+	html_content(f, (struct cht_str){ (char *)mem, buf_len(&b) });
 	html_put(f, "</pre>");
 }
 

@@ -38,7 +38,10 @@ void html_format(struct newfile *file, const char *format, ...) CHT_PRINTF(2, 3)
 void html_text(struct newfile *file, struct cht_str text);
 /* The same of the JSON of a value: a string without its quotes. */
 void html_json(struct newfile *file, const char *json);
-/* The text itself, byte for byte once it was read: UTF-8 without controls below U+0020. */
+/* The text itself, byte for byte once it was read: UTF-8 without controls below U+0020. In place of
+ * content, never of an attribute's value: quotes stay as they are. */
+void html_content(struct newfile *file, struct cht_str text);
+/* The same with its quotes escaped. */
 void html_exact(struct newfile *file, struct cht_str text);
 /* The same into a buffer, at most so many bytes of it. */
 void html_escape(struct buf *b, struct cht_str text, size_t most);

@@ -12,7 +12,10 @@
 /* What stands between an event's quotes is JSON already; what the caller gave is not. */
 static void put_bare(const char *key, const char *text)
 {
-	cli_printf("%s\"%s\"", key, text);
+	cli_put_str(str_of(key));
+	cli_put("\"", 1);
+	cli_put_str(str_of(text));
+	cli_put("\"", 1);
 }
 
 static void put_text(const char *key, const char *text)
@@ -29,7 +32,8 @@ static void put_text(const char *key, const char *text)
 
 static void put_json(const char *key, const char *json)
 {
-	cli_printf("%s%s", key, json[0] != '\0' ? json : "null");
+	cli_put_str(str_of(key));
+	cli_put_str(json[0] != '\0' ? str_of(json) : STR("null"));
 }
 
 static void put_number(const char *key, uint64_t v)

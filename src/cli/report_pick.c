@@ -11,7 +11,7 @@ static void leave_out(struct report_picks *p, size_t at)
 {
 	p->left_out[p->list[at].class]++;
 	p->n_of[p->list[at].class]--;
-	p->bytes -= p->list[at].len;
+	p->bytes -= p->list[at].cost;
 	free(p->list[at].entry);
 	p->list[at] = p->list[--p->n];
 	p->list[p->n].entry = NULL;
@@ -38,12 +38,22 @@ static size_t newest_of(const struct report_picks *p, enum report_class class)
 	return found;
 }
 
+/* What it takes on a page: what is beyond ASCII may have to be there twice, and made visible. */
+static size_t cost_of(struct cht_bytes entry)
+{
+	for (size_t i = 0; i < entry.len; i++)
+		if (entry.ptr[i] >= 0x7f)
+			return 4 * entry.len;
+	return entry.len;
+}
+
 int report_pick(struct report_picks *p, const struct verify_event *event, enum report_class class,
 		enum report_lane lane)
 {
+	size_t cost = cost_of(event->entry);
 	char *copy;
 
-	while (p->n == REPORT_PICKED_MAX || p->bytes + event->entry.len > REPORT_PICKED_BYTES) {
+	while (p->n == REPORT_PICKED_MAX || p->bytes + cost > REPORT_PICKED_BYTES) {
 		if (least_class(p) <= class) {
 			p->left_out[class]++;
 			return 0;
@@ -54,14 +64,15 @@ int report_pick(struct report_picks *p, const struct verify_event *event, enum r
 	if (copy == NULL)
 		return CHT_E_NOMEM;
 	memcpy(copy, event->entry.ptr, event->entry.len);
-	p->bytes += event->entry.len;
+	p->bytes += cost;
 	p->n_of[class]++;
 	p->list[p->n++] = (struct report_picked){ .index = event->index,
 						  .class = class,
 						  .lane = lane,
 						  .leaf = *event->leaf,
 						  .entry = copy,
-						  .len = event->entry.len };
+						  .len = event->entry.len,
+						  .cost = cost };
 	return 0;
 }
 

@@ -239,6 +239,22 @@ class Report(MadeLedger):
         done = subprocess.run(["sh", "-c", command.replace("cht", CHT, 1) + " -o json"], capture_output=True, check=False)
         self.assertEqual(json.loads(done.stdout)["ledger"], str(odd))
 
+    def test_a_run_id_that_was_used_again_is_told(self):
+        again = numbered(event("run.opened", 1, socket="/x"), 1, "another")
+        self.append(*a_run(), again)
+        self.assertEqual(self.json()["runsWithThisId"], 2)
+        self.assertIn("2 runs have this id", self.report().stdout.decode())
+
+    def test_long_members_stay_json(self):
+        labels = {f"l{i}": "v" * 250 for i in range(7)}
+        inputs = {"endpoint": "e" * 1000, "kind": "k" * 1000}
+        long = reading(2, 1, 5).replace(b'{"cgroupLeaf":"/a"}', json.dumps(inputs, separators=(",", ":")).encode())
+        self.append(event("run.opened", 1, socket="/" + "s" * 1000, stated={"correlation": {"labels": labels}}), long)
+        got = self.json()
+        self.assertEqual(got["opened"]["correlation"], {"labels": labels})
+        self.assertEqual(got["readings"]["host.cgroup"]["inputs"], inputs)
+        self.html()
+
     def test_damage_is_told_and_the_report_made_all_the_same(self):
         self.append(*a_run())
         raw = self.segment().read_bytes()
@@ -299,11 +315,13 @@ class Report(MadeLedger):
                     "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n")  # fmt: skip
             return int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
 
-        self.n = 1
+        large_ones = [event("frames.refused", i, count=1, faults={"x": "\u202e" * 6000}) for i in range(1, 200)]
+        self.append(*large_ones)
+        self.n = 200
         small = peak(10000)
         large = peak(90000)
         self.assertLess(self.page.stat().st_size, 20 << 20)
-        self.assertEqual(len(re.findall("\n<tr><td>", self.page.read_text())), 100000)
+        self.assertEqual(len(re.findall("\n<tr><td>", self.page.read_text())), 100199)
         self.assertLess(large, small + (65536 if has_sanitizer() else 4096))
         head = self.page.read_bytes()[: 256 << 10]
         self.assertIn(b'id="check"', head)
