@@ -13,7 +13,7 @@ import subprocess
 
 from control import hub
 from firecracker import Api, Firecracker
-from rig import LIMIT_S, Daemon, check, conf_of, equal, events, main, wait_for
+from rig import LIMIT_S, Daemon, check, cht, conf_of, equal, events, main, wait_for
 
 READER = os.environ["CHT_READ_FC"]
 HALF = b'{"utc_timestamp_ms":1,"vsock":{"tx_by'
@@ -383,6 +383,11 @@ def test_chtd_follows_a_file(d):
                 got = wait_for("its line", lambda n=i: len(lines_of(d)) == n + 2 and lines_of(d))
                 equal({k: got[-1]["output"]["totals"].get(k) for k in vmm.truth}, vmm.truth, "totals")
             equal(got[-1]["inputs"]["endpoint"], f"file://{d}/m", "the endpoint")
+            # docs/EVENTS.md: how it is repeated from its inputs.
+            path = got[-1]["inputs"]["endpoint"].removeprefix("file://")
+            again = json.loads(cht("probe", "once", "--fc", path, "-o", "json").stdout)
+            for key in ("metrics", "lineSha256", "totals"):
+                equal(again["output"][key], got[-1]["output"][key], key + ", read again")
         control.delete("a")
         daemon.stop()
 
