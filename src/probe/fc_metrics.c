@@ -9,10 +9,11 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/limits.h"
 #include "probe/fc_metrics.h"
 
 enum {
-	OLD_LINES_MAX = 64, /* of a file, summed in one reading without being shown */
+	SUMMED_MAX = 64, /* lines of one reading that are summed without being shown */
 	/* A VMM writes each minute; what is late by a quarter of one is not only late. */
 	OVERDUE_MS = 75000
 };
@@ -84,6 +85,7 @@ static int make(struct probe **out, const struct cht_probe_options *options, str
 	m->flush = options->flush;
 	m->asks_vmm = options->api != NULL;
 	m->is_drained = true;
+	m->may_show = FC_SHOWN_MOST;
 	*out = &m->p;
 	return 0;
 }
@@ -191,16 +193,40 @@ static void note_says(struct fc_metrics *m, const struct fc_line_facts *facts,
 	m->has_before = true;
 }
 
+static void note_second(struct fc_metrics *m, const struct cht_now *now)
+{
+	uint64_t s = (now->monotonic_ns - m->shown_ns) / NS_PER_S;
+
+	if (now->monotonic_ns < m->shown_ns || s == 0)
+		return;
+	m->may_show = s < FC_SHOWN_MOST - m->may_show ? m->may_show + (uint32_t)s : FC_SHOWN_MOST;
+	m->shown_ns = now->monotonic_ns;
+}
+
+/* Whether a line is shown; else it is only counted. */
+static bool take_turn(struct fc_metrics *m, bool is_news)
+{
+	if (m->may_show == 0 && !is_news) {
+		m->n_before++;
+		return false;
+	}
+	m->may_show -= m->may_show > 0;
+	return true;
+}
+
 /* Of a counter that is none, with its document: the reader sees it. */
-static void refuse_counter(struct fc_metrics *m, const struct fc_shown *shown, const char *which,
-			   struct probe_room *room, struct cht_reading *out)
+static int refuse_counter(struct fc_metrics *m, const struct fc_shown *shown, const char *which,
+			  struct probe_room *room, struct cht_reading *out)
 {
 	char text[100];
 
 	m->lost.malformed++;
+	if (!take_turn(m, false))
+		return 0;
 	(void)snprintf(text, sizeof(text), "%s is no count: the line is not summed", which);
 	reading_fail_named(out, room, "malformed", text);
 	fc_put(m, shown, room, out);
+	return 1;
 }
 
 /* 1: *out is a reading; 0: it was only summed. */
@@ -212,22 +238,22 @@ static int on_document(struct fc_metrics *m, const struct fc_doc *doc, const str
 	struct fc_line_facts facts;
 	const char *which;
 
-	if (fc_totals_add(&m->totals, doc, &facts, &which) < 0) {
-		refuse_counter(m, &shown, which, room, out);
-		return 1;
-	}
+	if (fc_totals_add(&m->totals, doc, &facts, &which) < 0)
+		return refuse_counter(m, &shown, which, room, out);
 	note_time(m, doc, m->totals.sum[FC_TOTAL_logger_missed_metrics_count] - missed);
 	note_says(m, &facts, out);
 	/* A sum that may be too small could not contradict what was received. */
 	out->traffic.has_vsock =
 		!fc_has_lost(m) && m->totals.sum[FC_TOTAL_logger_missed_metrics_count] == 0;
 	out->traffic.vsock_bytes_out = m->totals.sum[FC_TOTAL_vsock_tx_bytes_count];
-	if (line->is_old && m->n_before < OLD_LINES_MAX) {
+	if (line->is_old && m->n_before < SUMMED_MAX) {
 		out->says = CHT_PROBE_SAYS_NOTHING;
 		m->n_before++;
 		return 0;
 	}
-	shown.fatal = facts.fatal;
+	if (!take_turn(m, facts.fatal != m->last_fatal))
+		return 0;
+	shown.fatal = m->last_fatal = facts.fatal;
 	fc_put(m, &shown, room, out);
 	return 1;
 }
@@ -240,6 +266,8 @@ static int on_no_document(struct fc_metrics *m, const struct fc_line *line, bool
 
 	m->lost.too_large += is_long;
 	m->lost.malformed += !is_long;
+	if (!take_turn(m, false))
+		return 0;
 	(void)snprintf(text, sizeof(text), "a line of %llu bytes is %s: it is not summed",
 		       (unsigned long long)line->bytes, is_long ? "too long" : "not one document");
 	reading_fail_named(out, room, is_long ? "too_large" : "malformed", text);
@@ -333,6 +361,22 @@ static void note_new(struct fc_metrics *m)
 	m->asks_vmm = m->api[0] != '\0';
 }
 
+/* What was found. 1: *out is a reading. 0: it was only summed. Below 0: there is nothing now. */
+static int on_found(struct fc_metrics *m, enum fc_found found, const struct fc_line *line,
+		    struct probe_room *room, struct cht_reading *out)
+{
+	switch (found) {
+	case FC_LINE: return on_line(m, line, room, out);
+	case FC_CUT:
+	case FC_LONG:
+		m->is_owed = false;
+		return on_no_document(m, line, found == FC_LONG, room, out);
+	case FC_ENDED: return on_ended(m, room, out);
+	case FC_NOTHING:
+	default: return -1;
+	}
+}
+
 static int read_it(struct probe *p, const struct cht_now *now, struct probe_room *room,
 		   struct cht_reading *out)
 {
@@ -340,9 +384,9 @@ static int read_it(struct probe *p, const struct cht_now *now, struct probe_room
 	struct fc_line line;
 	int r = 0;
 
-	(void)now;
+	note_second(m, now);
 	fc_take_answers(m, room);
-	while (r == 0) {
+	for (unsigned i = 0; i <= SUMMED_MAX && r == 0; i++) {
 		int found = fc_source_next(&m->source, room->scratch, &line);
 
 		note_new(m);
@@ -350,16 +394,12 @@ static int read_it(struct probe *p, const struct cht_now *now, struct probe_room
 		m->is_drained = !out->has_more;
 		if (found < 0)
 			return on_broken(m, found, room, out);
-		switch ((enum fc_found)found) {
-		case FC_LINE: r = on_line(m, &line, room, out); break;
-		case FC_CUT: m->is_owed = false; return on_no_document(m, &line, false, room, out);
-		case FC_LONG: m->is_owed = false; return on_no_document(m, &line, true, room, out);
-		case FC_ENDED: return on_ended(m, room, out);
-		case FC_NOTHING:
-		default: r = -1; break;
-		}
+		r = on_found(m, (enum fc_found)found, &line, room, out);
 	}
-	return r > 0 ? 1 : on_nothing(m, room, out);
+	if (r > 0)
+		return 1;
+	/* More is there, and is summed next time. */
+	return r == 0 ? 0 : on_nothing(m, room, out);
 }
 
 /* An end that was seen stays readable: then it is looked at in its time only. */

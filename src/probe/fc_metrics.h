@@ -19,7 +19,12 @@ struct fc_lost {
 	uint64_t minutes_missed; /* no line came for more than a minute, and none says why */
 };
 
-enum { FC_N_APIS = 3 };
+enum {
+	FC_N_APIS = 3,
+	/* A VMM that writes more than anybody asked for must not fill the ledger: of its lines so
+	 * many are shown at once, one more a second, and one for each that was asked for. */
+	FC_SHOWN_MOST = 32
+};
 
 struct fc_answer {
 	bool is_pending;
@@ -46,6 +51,9 @@ struct fc_metrics {
 	bool has_before, has_time;
 	uint64_t last_ms, last_resume; /* of the line before */
 	uint64_t n_before;             /* lines that were summed and not shown */
+	uint64_t shown_ns;             /* when there was last one more to be shown */
+	uint32_t may_show;             /* so many lines now */
+	uint32_t last_fatal;
 	char path[CHT_PROBE_TEXT_MAX + 1], api[CHT_PROBE_TEXT_MAX + 1];
 	char endpoint[CHT_PROBE_TEXT_MAX + 1];
 };

@@ -97,6 +97,7 @@ static void take_flush(struct fc_metrics *m, struct probe_room *room)
 
 	if (r == 0 && status == 204) {
 		m->n_flushed++;
+		m->may_show += m->may_show < FC_SHOWN_MOST;
 		m->is_owed = true;
 		return;
 	}

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cht/probe.h>
 
@@ -56,9 +57,12 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	while (fgets(line, sizeof(line), stdin) != NULL) {
+		struct timespec t;
 		struct cht_now now = { .realtime_ns = 1 };
 		struct cht_reading r = { .has_more = true };
 
+		(void)clock_gettime(CLOCK_MONOTONIC, &t);
+		now.monotonic_ns = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 		while (r.has_more && cht_probe_read(probe, &now, &r) == 1)
 			print(&r);
 		printf("\n");

@@ -285,6 +285,34 @@ static void test_minutes_without_a_line_are_told(void **state)
 	}
 }
 
+static void test_a_vmm_that_floods_is_summed_and_not_shown(void **state)
+{
+	struct cht_probe *p = open_it(true);
+	struct cht_now now = { .realtime_ns = 1 };
+	struct cht_reading r;
+	int w = open_writer();
+	unsigned n = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 300; i++)
+		put(w, i % 3 == 0 ? "{{\n" : LINE("1000", "5", "2"));
+	for (unsigned i = 0; i < 100; i++)
+		n += cht_probe_read(p, &now, &r) == 1;
+	CHECK_INT(n, 32);
+	now.monotonic_ns = 1500000000;
+	put(w, LINE("1000", "5", "2"));
+	CHECK_INT(cht_probe_read(p, &now, &r), 1);
+	CHECK_HAS(r.output, "\"linesBefore\":268,\"lost\":{\"malformedLines\":100}");
+	CHECK_HAS(r.output, "\"vsock.tx_bytes_count\":1005}");
+	/* Why it ends is news. */
+	put(w, LINE("1000", "5", "2") "{\"signals\":{\"sigbus\":1}}\n");
+	CHECK_INT(cht_probe_read(p, &now, &r), 1);
+	CHECK_HAS(r.output, "{\"fatal\":[\"signals.sigbus\"],");
+	CHECK_HAS(r.output, "\"linesBefore\":1,");
+	close(w);
+	cht_probe_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,6 +327,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_line_too_long_to_be_shown_is_summed, enter,
 						leave),
 		cmocka_unit_test_setup_teardown(test_minutes_without_a_line_are_told, enter, leave),
+		cmocka_unit_test_setup_teardown(test_a_vmm_that_floods_is_summed_and_not_shown,
+						enter, leave),
 	};
 
 	return cmocka_run_group_tests_name("fc_metrics", tests, setup, teardown);
