@@ -140,7 +140,7 @@ static void pass(struct edge *e, struct pieces *p, uint64_t lo, unsigned k, stru
 			wanted->root = root;
 			wanted->is_there = true;
 		}
-		if (left == NULL || left->k != k || lo % (UINT64_C(2) << k) == 0)
+		if (left == NULL || left->k != k)
 			break;
 		tlog_node(&left->root, &root, &root);
 		lo = left->lo;

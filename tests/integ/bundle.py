@@ -135,5 +135,36 @@ def test_what_is_stated_is_bounded(d):
         equal(data["cellDestroyedEventRef"], DESTROYED["id"], "the end is never left out")
 
 
+def test_a_restart_forgets_it_and_says_so(d):
+    cell = ("--cell", f"a=,path={d}/a,run=run-1")
+    with hub(d, *cell) as (daemon, c):
+        send(c, d, "a", 3)
+        state(c, "a", DESTROYED)
+        daemon.stop()
+    with hub(d, *cell) as (daemon, c):
+        send(c, d, "a", 5)
+        c.delete("a")
+    check(TYPE not in [e["type"] for e in of_cell(d, "a")], "what was stated to the process before is not known")
+    with hub(d, *cell) as (daemon, c):
+        daemon.stop()
+    with hub(d, *cell) as (_, c):
+        send(c, d, "a", 2)
+        state(c, "a", STARTED, DESTROYED)
+        c.delete("a")
+    data = of_cell(d, "a")[-2]["data"]
+    equal((data["references"], data["lifecycleEventRefs"]["started"]), ("first_and_last", STARTED["id"]), "it is of a part")
+    fits_schema(of_cell(d, "a")[-2])
+
+
+def test_a_stop_that_seals_has_it_too(d):
+    with hub(d, "--seal", "--cell", f"a=,path={d}/a") as (daemon, c):
+        c.put("b", {"path": d + "/b"})
+        for one in "ab":
+            state(c, one, DESTROYED)
+        daemon.stop()
+    for one in "ab":
+        equal([short(e) for e in of_cell(d, one)][-2:], [TYPE, "run.sealed"], "the end of " + one)
+
+
 if __name__ == "__main__":
     main(globals())

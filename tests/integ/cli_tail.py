@@ -117,6 +117,18 @@ class Tail(MadeLedger):
             ["web-1", "run.continued", "origin=host/ff", "lastSequence=6", "lostFrom=7", "lostTo=8"],
         ])  # fmt: skip
 
+    def test_a_reading_is_of_its_cell_and_cut_where_it_is_long(self):
+        def reading(output, **more):
+            raw = event("x", 1, **more).replace(b"v1.x", b"host.v1.cgroup")
+            return raw.replace(b'{"stampedBy":"host"}', json.dumps(output, separators=(",", ":")).encode())
+
+        self.append(reading({"a": 1}), reading({"a": "b" * 200}), reading({}, sampleError="gone"))
+        _, lines = self.tail()
+        self.assertEqual([line[14:22].strip() for line in lines[1:]], ["web-1"] * 3)
+        self.assertEqual([line[24:].split()[0] for line in lines[1:]], ["host.cgroup"] * 3)
+        self.assertEqual([line[53:] for line in lines[1:]],
+                         ['{"a":1}', '{"a":"' + "b" * 154 + "\u2026", "sampleError=gone {}"])  # fmt: skip
+
     def test_a_guest_cannot_add_a_word(self):
         cases = (
             ({"comm": "sh[1] exe=/bin/true"}, '"sh[1] exe=/bin/true"[7]'),
