@@ -143,6 +143,10 @@ static void put_delta(void *context, const struct report_delta *d)
 {
 	struct listing *l = context;
 
+	if (l->n == 0)
+		html_put(l->f, "<div class=\"scroll\"><table><thead><tr><th>What</th><th "
+			       "class=\"num\">First</th><th class=\"num\">Last</th><th "
+			       "class=\"num\">Change</th></tr></thead><tbody>");
 	if (l->n++ >= LISTED_DELTAS)
 		return;
 	html_put(l->f, "<tr><td>");
@@ -174,11 +178,9 @@ static void put_probe(struct newfile *f, const char *name, const struct report_p
 		html_json(f, p->inputs);
 		html_put(f, "</code></p>");
 	}
-	html_put(f,
-		 "<div class=\"scroll\"><table><thead><tr><th>What</th><th class=\"num\">First</th>"
-		 "<th class=\"num\">Last</th><th class=\"num\">Change</th></tr></thead><tbody>");
 	same = report_deltas(p, false, put_delta, &l);
-	html_put(f, "</tbody></table></div>");
+	if (l.n > 0)
+		html_put(f, "</tbody></table></div>");
 	if (l.n > LISTED_DELTAS)
 		html_format(f, "<p>And %u more that changed.</p>", l.n - LISTED_DELTAS);
 	if (same > 0)

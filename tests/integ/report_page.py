@@ -5,6 +5,7 @@
 import base64
 import html
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -14,6 +15,8 @@ import unittest
 
 from cli import cht
 from cli_report import Report, a_run, spawned
+from control import hub
+from rig import connect, frame, wait_for
 
 BROWSER = shutil.which("chromium")
 
@@ -119,6 +122,25 @@ class Page(Report):
         state, words = self.check(self.dom(page))
         self.assertEqual((state, "Entries: 12" in words), ("bad", True), words)
         self.assertIn("Damaged", page)
+
+    def test_the_page_of_a_run_of_chtd_in_envelopes(self):
+        """Everything real: the receiver, an orchestrator, probes, signed envelopes, while all of it runs on."""
+        sign = {"CELLOS_HOST_TELEMETRY_SIGN_ALG": "ed25519", "CELLOS_HOST_TELEMETRY_SIGN_KID": "kid-1",
+                "CELLOS_HOST_TELEMETRY_SIGN_ED25519_SK": base64.b64encode(bytes(range(32))).decode()}  # fmt: skip
+        d = str(self.state / "real")
+        os.mkdir(d)
+        with hub(d, env=sign) as (_, c):
+            c.put("a", {"path": d + "/a", "run": "run-1", "vmmPid": os.getpid(), "probes": {"vmm_proc": {}, "tap_link": {"iface": "lo"}}})
+            with connect(d + "/a") as s:
+                s.sendall(frame(comm="<script>document.title='owned'</script>") * 9 + frame("net.connect_attempted", dest_addr="10.0.0.1"))
+                wait_for("frames", lambda: c.get("/cells/a")["frames"]["stored"] == 10)
+            c.ask("PATCH", "/cells/a", {"state": "paused", "lifecycle": [{"type": "cell.destroyed", "id": "urn:d"}]})
+            c.delete("a")
+            state, words = self.check(self.dom(self.html("--vkey", d + "/s/ledger/vkey", path=d + "/s")))
+        self.assertEqual(state, "ok", words)
+        page = self.page.read_text(encoding="utf-8")
+        self.assertEqual(len(re.findall(r'<pre id="t\d+" tabindex="0">{"event":', page)), len(self.marks(page)))
+        self.assertIn("Evidence bundle", page)
 
     def test_the_page_of_a_bundle(self):
         self.append(*a_run())
