@@ -136,8 +136,8 @@ class Manager(Program):
         self.start()
         return self
 
-    def __exit__(self, *_):
-        super().__exit__()
+    def __exit__(self, *why):
+        super().__exit__(*why)
         # Nothing is closed beneath the thread.
         self.say(b"END")
         self.thread.join()

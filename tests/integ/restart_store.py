@@ -3,10 +3,12 @@
 """Restarts with a descriptor store: connections go on at the byte where they stood, after an upgrade and
 after a kill, and nothing is left behind by a stop."""
 
+import fcntl
 import os
 import random
 import signal
 import struct
+import termios
 
 from control import Control
 from counting import Agent, check_count
@@ -81,6 +83,17 @@ def test_a_kill_ends_no_connection(d):
     check_nothing_told(m.state)
 
 
+def await_read(m, s):
+    """What was sent is taken, and noted: a kill between the one and the other loses it."""
+    def is_asleep():
+        with open(f"/proc/{m.proc.pid}/stat", encoding="utf-8") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] == "S"
+
+    def unread():
+        return int.from_bytes(fcntl.ioctl(s, termios.TIOCOUTQ, bytes(4)), "little")
+    wait_for("it to be read", lambda: unread() == 0 and is_asleep())
+
+
 def test_a_frame_cut_anywhere_goes_on(d):
     raws = [framed(body(pid=7)), framed(body(pid=8, padding=b"x" * 60000))]
     with managed(d) as m:
@@ -92,6 +105,7 @@ def test_a_frame_cut_anywhere_goes_on(d):
                     with connect(d + "/a_9001") as s:
                         wait_for("it to be kept", lambda: len(m.names()) > rest)
                         s.sendall(raw[:cut])
+                        await_read(m, s)
                         s_before = connect(d + "/a_9001")
                         s_before.close()
                         end(m)

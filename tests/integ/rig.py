@@ -182,7 +182,9 @@ class Program:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind=None, *_):
+        if kind is not None and kind is not Skipped:
+            print(f"--- what {self.proc.args[0]} had said (status {self.proc.poll()}):\n{self.stderr()[-2000:]}---", flush=True)
         if self.proc.poll() is None:
             self.proc.kill()
             self.proc.wait()
