@@ -304,5 +304,4 @@ void render_bundle(struct members *m, const struct cht_stamped *s)
 	members_text(m, "references", is_all(s) ? STR("all") : STR("first_and_last"));
 	put_raw(m, "residueClass", f->residue_class);
 	put_raw(m, "residueException", f->residue_exception);
-	members_text(m, "specId", str_of(s->run->spec));
 }

@@ -82,7 +82,7 @@ def broken(event):
 FREE = {"guestComm", "agentVersion", "capability", "destAddr", "exe", "path", "protocol", "reason",
         "socket", "cause", "bootId", "kernel", "version", "mechanism", "source", "cellId", "id",
         "probeSource", "endpoint", "cgroupLeaf", "table", "command", "sysfs", "iface", "chain", "ruleRepr",
-        "sampleErrorText", "specId"}
+        "sampleErrorText"}
 
 
 def check_event(validator, name, line):
