@@ -186,6 +186,8 @@ struct report {
 	void (*on_again)(void *context); /* what was told is void: it begins anew */
 };
 
+/* How much of a JSON string's text fits so many bytes, without a part of an escape or character. */
+size_t report_cut(struct cht_str json, size_t most);
 /* A verify_options.on_event; context is a struct report with .run_id set. */
 void report_on_event(void *context, const struct verify_event *event);
 /* After the last one. */

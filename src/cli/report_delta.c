@@ -43,7 +43,9 @@ int report_take_reading(struct report_probe *p, const struct verify_event *event
 	p->n++;
 	if (event_data_find(data, "sampleError", &json) && json.len > 2) {
 		p->failed++;
-		(void)snprintf(p->error, sizeof(p->error), "%.*s", (int)json.len - 2, json.ptr + 1);
+		json = (struct cht_str){ json.ptr + 1, json.len - 2 };
+		(void)snprintf(p->error, sizeof(p->error), "%.*s",
+			       (int)report_cut(json, sizeof(p->error) - 1), json.ptr);
 	}
 	if (p->inputs == NULL && event_data_find(data, "inputs", &json))
 		r = keep(&p->inputs, json);

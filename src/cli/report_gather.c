@@ -11,10 +11,25 @@
 #include "cli/report.h"
 #include "cli/tail_line.h"
 
-/* A text into room for it; what is too long is cut. */
+size_t report_cut(struct cht_str json, size_t most)
+{
+	size_t at = 0, step;
+
+	for (; at < json.len; at += step) {
+		if (json.ptr[at] == '\\')
+			step = at + 1 < json.len && json.ptr[at + 1] == 'u' ? 6 : 2;
+		else
+			step = utf8_sequence((const uint8_t *)json.ptr + at, json.len - at);
+		if (step == 0 || at + step > most || at + step > json.len)
+			break;
+	}
+	return at;
+}
+
+/* A string's text into room for it; what is too long is cut. */
 static void keep(char *out, size_t cap, struct cht_str s)
 {
-	size_t n = s.len < cap - 1 ? s.len : cap - 1;
+	size_t n = report_cut(s, cap - 1);
 
 	memcpy(out, s.ptr, n);
 	out[n] = '\0';
@@ -197,8 +212,8 @@ static void take_state(struct report *r, const struct verify_event *e, int64_t a
 		if (!event_data_find(data, path, &value))
 			continue;
 		value = bare(value);
-		(void)snprintf(said, sizeof(said), "%s %.*s", asked[i],
-			       (int)(value.len < 24 ? value.len : 24), value.ptr);
+		(void)snprintf(said, sizeof(said), "%s %.*s", asked[i], (int)report_cut(value, 24),
+			       value.ptr);
 		tally(&r->said, str_of(said), 1);
 	}
 }
@@ -244,9 +259,8 @@ static void take_witnessed(struct report *r, const struct verify_event *e, struc
 	    event_data_find(e->event->data, "verdict", &verdict)) {
 		claim = bare(claim);
 		verdict = bare(verdict);
-		(void)snprintf(judged, sizeof(judged), "%.*s %.*s",
-			       (int)(claim.len < 40 ? claim.len : 40), claim.ptr,
-			       (int)(verdict.len < 20 ? verdict.len : 20), verdict.ptr);
+		(void)snprintf(judged, sizeof(judged), "%.*s %.*s", (int)report_cut(claim, 40),
+			       claim.ptr, (int)report_cut(verdict, 20), verdict.ptr);
 		tally(&r->judged, str_of(judged), number(e->event->data, "count"));
 	}
 	if (r->n_witnessed++ >= REPORT_WITNESSED_MAX)

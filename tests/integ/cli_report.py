@@ -255,6 +255,23 @@ class Report(MadeLedger):
         self.assertEqual(got["readings"]["host.cgroup"]["inputs"], inputs)
         self.html()
 
+    def test_what_no_host_of_ours_writes_stays_json_too(self):
+        odd = '"\\\u0001\u202e</script>' * 60
+        self.append(
+            event("run.opened", 1, cell=odd, socket=odd, stated={"correlation": {"labels": odd}}),
+            event("cell.state_changed", 2, "derived", cell=odd, to=odd, witnesses={"vmmProcess": odd}),
+            event("guest.declaration_unwitnessed", 3, "derived", cell=odd, claim=odd, verdict=odd, count=1),
+            event("guest.agent_silenced", 4, "derived", cell=odd, basis=odd, elapsedMs=1, witnesses={"frames": odd}),
+            reading(5, 1, 1, cell=odd, sampleError=odd),
+            event("odd</script><script>", 6, cell=odd),
+        )
+        got = self.json()
+        self.assertTrue(odd.startswith(got["cell"]), got["cell"])
+        self.assertNotIn("\x01", self.report().stdout.decode())
+        page = self.html()
+        self.assertEqual(page.count("<script"), 2)
+        self.assertEqual(page.count("</script>"), 2)
+
     def test_damage_is_told_and_the_report_made_all_the_same(self):
         self.append(*a_run())
         raw = self.segment().read_bytes()
