@@ -201,6 +201,8 @@ static bool put_together(const struct pieces *p, uint64_t lo, uint64_t hi, struc
 			return false;
 		part[n++] = piece->root;
 	}
+	if (n == 0)
+		return false; /* of nothing */
 	*out = part[--n];
 	while (n > 0)
 		tlog_node(&part[--n], out, out);
