@@ -12,6 +12,7 @@
 #define CHT_PROBE_H
 
 #include <cht/err.h>
+#include <cht/event.h>
 #include <cht/stamp.h>
 
 CHT_BEGIN_DECLS
@@ -119,6 +120,24 @@ CHT_API void cht_probe_free(struct cht_probe *probe); /* null is fine */
 CHT_API const struct cht_stamped *cht_stamp_reading(struct cht_cell *cell,
 						    const struct cht_reading *reading,
 						    const struct cht_now *now);
+
+/* A reading that a probe of the caller's own took: its name as cht_probe_find has it, what it saw
+ * as one JSON object, and when. */
+struct cht_host_probe_reading {
+	struct cht_str probe;
+	struct cht_str value;
+	int64_t timestamp_ns; /* CLOCK_REALTIME */
+};
+
+/* Renders its event, of the next number of the cell's run, into out[0..cap): value stands in
+ * `output`, and `inputs` is {}. options as of cht_event_render; null: CHT_SHAPE_FULL. Returns the
+ * number of bytes. CHT_E_RANGE: there is no such probe, or value is too long; CHT_E_PARSE: value is
+ * no canonical JSON object (docs/EVENTS.md); CHT_E_FULL: CHT_EVENT_MAX_BYTES always suffice;
+ * CHT_E_NOMEM. No number is taken on failure. */
+CHT_API int cht_host_probe_event(struct cht_cell *cell,
+				 const struct cht_host_probe_reading *reading,
+				 const struct cht_event_options *options, const struct cht_now *now,
+				 uint8_t *out, size_t cap) CHT_CHECKED;
 
 CHT_END_DECLS
 

@@ -32,6 +32,7 @@ struct control_view {
 struct control_metrics {
 	uint64_t cells, connections;
 	uint64_t received, stored, heartbeats, refused, dropped;
+	uint64_t readings, failed_readings; /* of the host's own sources */
 	uint64_t entries;
 	bool is_paused;
 };

@@ -102,6 +102,11 @@ void reply_put_metrics(struct buf *b, const struct control_metrics *m)
 		   m->refused);
 	put_metric(b, "cht_frames_dropped_total", "counter",
 		   "Frames read, counted and dropped: over a quota, or no space.", m->dropped);
+	put_metric(b, "cht_readings_total", "counter", "Readings of the host's own sources.",
+		   m->readings);
+	put_metric(b, "cht_readings_failed_total", "counter",
+		   "Those of them with a sampleError: a source was missing or strange.",
+		   m->failed_readings);
 	put_metric(b, "cht_ledger_entries", "counter", "Entries of the ledger, of all time.",
 		   m->entries);
 	put_metric(b, "cht_ledger_paused", "gauge", "1 while the ledger cannot be written.",

@@ -299,6 +299,8 @@ static void read_metrics(void *context, struct control_metrics *out)
 		.heartbeats = line->gone.heartbeats,
 		.refused = line->gone.refused,
 		.dropped = line->gone.dropped,
+		.readings = line->readings,
+		.failed_readings = line->failed_readings,
 		.entries = line->base_index + ring_durable_count(&line->ring),
 		.is_paused = line->disk_full,
 	};

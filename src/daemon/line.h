@@ -203,6 +203,7 @@ struct line {
 	uint32_t n_conns, conns_used, free_conn; /* capacity; ever used; first free */
 	uint32_t conns_open, vmms_watched;
 	uint32_t probes_asked, probes_waiting; /* of the opener; that could not ask it yet */
+	uint64_t readings, failed_readings;    /* emitted since the start */
 	uint32_t probe_fds;                    /* descriptors that they may hold */
 	uint32_t probes_at;                    /* whose turn it is among these */
 	uint32_t n_spare;                      /* descriptors for both */

@@ -294,9 +294,24 @@ static int take(struct line *line, uint32_t i, unsigned kind, unsigned *n, struc
 		cell_note_reading(&slot->cell, &reading, &line->now);
 		cell_stamp_reading(&slot->cell, &reading, &line->now, &stamped);
 		r = line_emit(line, slot, &stamped, err);
+		line->readings += r == 0;
+		line->failed_readings += r == 0 && reading.error.len > 0;
 		has_more = reading.has_more;
 	}
 	return r;
+}
+
+/* The second reading comes sooner, each cell's and probe's at a time of its own: cells that were
+ * registered together are not read together for ever. */
+static uint64_t next_ns(const struct line *line, uint32_t i, unsigned kind, uint64_t interval_ns)
+{
+	enum { SPREAD = 1024 };
+	const struct slot *slot = &line->slots[i];
+	uint32_t mixed = (i * CHT_N_PROBES + kind + slot->gen) * 2654435761u >> 22;
+
+	if (slot->watches->list[kind].last_ns != 0)
+		return interval_ns;
+	return interval_ns / SPREAD * (mixed + 1);
 }
 
 static int read_one(struct line *line, uint32_t i, unsigned kind, struct cht_err *err)
@@ -308,8 +323,8 @@ static int read_one(struct line *line, uint32_t i, unsigned kind, struct cht_err
 
 	w->is_under_way = false;
 	w->is_last = w->is_last && n == READINGS_PER_TURN;
+	w->due_ns = n == READINGS_PER_TURN ? now + 1 : now + next_ns(line, i, kind, w->interval_ns);
 	w->last_ns = now;
-	w->due_ns = n == READINGS_PER_TURN ? now + 1 : now + w->interval_ns;
 	arm(line, i, kind);
 	return r;
 }

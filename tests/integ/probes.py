@@ -127,6 +127,7 @@ def test_one_at_registration_pause_resume_and_seal(d):
         equal(sequences(d), list(range(1, len(sequences(d)) + 1)), "numbers")
         counts = last["data"]["counts"]
         equal(counts["host.cgroup"], 4, "as run.sealed counts them")
+        equal([control.metrics()[f"cht_readings_{m}"] for m in ("total", "failed_total")], [4, 0], "as the metrics do")
         daemon.stop()
 
 
@@ -149,6 +150,7 @@ def test_a_source_that_goes_and_comes_is_a_counted_absence(d):
         none = await_readings(d, 1, cell="none")[0]["data"]
         equal(none["sampleError"], "not_found", "of a directory that is not there")
         check("output" not in none, "something was seen in it")
+        check(control.metrics()["cht_readings_failed_total"] >= 1, "it is counted")
         out = await_readings(d, 1, cell="out")[0]["data"]
         check(out["sampleError"] in ("refused", "io"), f"beyond the roots: {out}")
         check("output" not in out, "something was seen beyond the roots")
