@@ -280,6 +280,17 @@ def test_of_the_same_readings_they_make_the_same(d):
         raise Skipped(f"without links and rules: {why}")
 
 
+def test_a_reading_that_failed_is_an_event_and_none_of_theirs(d):
+    with hub(d, "--config", conf_of(d, f"[daemon]\nshape = rust\n[opener]\nread = {d}\n")) as (daemon, control):
+        control.put("a", {"base": d + "/v", "probes": {"cgroup": {"cgroupLeaf": d + "/none", "intervalMs": ONCE}}})
+        control.delete("a")
+        daemon.stop()
+    lines = [x for x in stored(d) if "sampleError" in x]
+    check(lines, "no reading failed")
+    equal(call(THEIRS, "events", lines=lines), lines, "events")
+    check("missing field `output`" in call(THEIRS, "readings", lines=lines, want=1), "it has something that was read")
+
+
 def test_their_probes_read_what_ours_read(d):
     path = leaf(d)
     (theirs,), ours = call(THEIRS, "probe", "cgroup", path), cht("probe", "once", "--cgroup", path, "-o", "json").stdout
