@@ -66,10 +66,27 @@ static bool is_place(const struct slot *slot)
 	return slot->gen > 0;
 }
 
-void evidence_note(struct line *line, const struct slot *slot, const struct cht_stamped *stamped)
+/* With what was put off. */
+static struct bundle_seen *seen_of(struct line *line, struct slot *slot)
 {
-	if (is_place(slot))
-		bundle_note(&line->seen[slot - line->slots], stamped->kind, stamped->sequence);
+	struct bundle_seen *seen = &line->seen[slot - line->slots];
+
+	if (slot->only_silence != 0)
+		bundle_note(seen, EV_GUEST_AGENT_SILENCED, slot->only_silence);
+	slot->only_silence = 0;
+	return seen;
+}
+
+void evidence_note(struct line *line, struct slot *slot, const struct cht_stamped *stamped)
+{
+	if (!is_place(slot) || bundle_place(stamped->kind) == BUNDLE_N_KINDS)
+		return;
+	/* All that an idle cell ever has: it needs no page for that. */
+	if (stamped->kind == EV_GUEST_AGENT_SILENCED && slot->only_silence == 0 &&
+	    line->seen[slot - line->slots].n == 0)
+		slot->only_silence = stamped->sequence;
+	else
+		bundle_note(seen_of(line, slot), stamped->kind, stamped->sequence);
 }
 
 /* ---- what is stated */
@@ -170,7 +187,7 @@ int evidence_emit(struct line *line, struct slot *slot, struct cht_err *err)
 				       .lifecycle = { e->lifecycle, e->lifecycle_len },
 				       .omitted = e->omitted,
 				       .vkey = str_of(line->ledger.ready.vkey),
-				       .seen = &line->seen[slot - line->slots],
+				       .seen = seen_of(line, slot),
 				       .counts = counts };
 	residue = (struct cht_str){ e->residue, e->residue_len };
 	if (residue.len > 0) {

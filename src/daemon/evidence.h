@@ -26,7 +26,7 @@ void evidence_close(struct line *line);
 void evidence_forget(struct line *line, uint32_t i);
 
 /* An event of a place's run was emitted. */
-void evidence_note(struct line *line, const struct slot *slot, const struct cht_stamped *stamped);
+void evidence_note(struct line *line, struct slot *slot, const struct cht_stamped *stamped);
 /* Something was stated of it, and recorded. What there is no memory for will not be in the bundle.
  */
 void evidence_note_stated(struct line *line, uint32_t i, struct cht_str stated);

@@ -136,6 +136,7 @@ struct slot {
 	uint64_t unread_ns;        /* of the line's reading time, not the cell's */
 	bool blocks_short;         /* a connection waits for blocks of this cell */
 	uint32_t finishing;        /* one that may finish its frame on blocks beyond; or NOBODY */
+	uint64_t only_silence;     /* of all that a bundle refers to there was this one; 0 */
 	struct evidence *evidence; /* what was stated of its end; null: nothing */
 	bool has_finished;         /* it has, or has gone: another may */
 	bool is_deaf;              /* accept failed: its listener rests */

@@ -8,7 +8,7 @@ import os
 import jsonschema
 
 from control import hub, of_cell
-from rig import check, cht, connect, equal, frame, main, short, wait_for
+from rig import check, cht, conf_of, connect, equal, frame, main, short, wait_for
 
 ROOT = os.environ["CHT_SOURCE_ROOT"]
 TYPE = "dev.cellos.events.cell.evidence_bundle.v1.emitted"
@@ -61,6 +61,22 @@ def test_a_stated_end_gives_a_bundle_before_the_seal(d):
         equal(mine[-1]["data"]["counts"]["cell.evidence_bundle"], 1, "the seal counts it")
     report = json.loads(cht("verify", d + "/s", "-o", "json", want=None).stdout)
     equal((report["integrity"]["findings"], report["completeness"]["answer"]), (0, "incomplete"), "agents do not count")
+
+
+def test_a_silence_alone_and_before_frames_is_referred_to(d):
+    c_path = conf_of(d, "[silence]\nboot_window = 300ms\n")
+    with hub(d, "--config", c_path) as (_, c):
+        for cell in ("a", "b"):
+            c.put(cell, {"path": f"{d}/{cell}"})
+        wait_for("both silences", lambda: all(v["silent"] for v in c.get("/cells")))
+        send(c, d, "b", 2)
+        for cell, n in (("a", 1), ("b", 3)):
+            state(c, cell, DESTROYED)
+            c.delete(cell)
+            mine = of_cell(d, cell)
+            want = [e["id"] for e in mine if short(e) in ("guest.agent_silenced", "guest.process_spawned")]
+            refs = next(e["data"]["guestEventRefs"] for e in mine if e["type"] == TYPE)
+            equal((sorted(r["eventId"] for r in refs), len(refs)), (sorted(want), n), f"references of {cell}")
 
 
 def test_without_a_stated_end_there_is_none(d):
