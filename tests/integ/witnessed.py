@@ -7,7 +7,7 @@ import json
 
 from control import hub
 from net_rig import TABLE, Space, make_pair, need_netns, need_nft, send
-from rig import check, cht, connect, equal, events, frame, main, short, wait_for
+from rig import check, cht, conf_of, connect, equal, events, frame, main, short, wait_for
 
 MS = 200
 
@@ -119,6 +119,38 @@ def test_rules_witness_too_and_without_probes_nobody_does(d):
         equal(counts(d), {"witnessed": 1, "unwitnessed": 0, "contradicted": 0, "noWitness": 0}, "in the end")
         control.delete("b")
         equal(len(of(d, "cell.witnessed")), 1, "of the one with probes alone")
+        daemon.stop()
+
+
+def test_bytes_that_the_vmm_did_not_send_contradict_it(d):
+    c = conf_of(d, f"[opener]\nread = {d}\n")
+    with hub(d, "--config", c) as (daemon, control), open(d + "/metrics", "w", encoding="utf-8") as metrics:
+        def line(ms, sent):
+            metrics.write(json.dumps({"utc_timestamp_ms": ms, "vsock": {"tx_bytes_count": sent}}) + "\n")
+            metrics.flush()
+
+        put(control, d, "a", {"fc_metrics": {"file": d + "/metrics", "intervalMs": MS}})
+        line(60000, 0)
+        await_readings(d, "fc_metrics", 1)
+        frames = [frame(pid=k) for k in range(20)]
+        with connect(d + "/a") as guest:
+            guest.sendall(b"".join(frames))
+            wait_for("them", lambda: control.get("/cells/a")["frames"]["stored"] == len(frames))
+            received = sum(map(len, frames))
+            line(120000, received)
+            await_readings(d, "fc_metrics", 1)
+            line(180000, 0)
+            await_readings(d, "fc_metrics", 1)
+            equal(of(d, "guest.declaration_unwitnessed"), [], "as many were sent")
+            guest.sendall(frames[0])
+            wait_for("it", lambda: control.get("/cells/a")["frames"]["stored"] == len(frames) + 1)
+            for ms in (240000, 300000):
+                line(ms, 0)
+                await_readings(d, "fc_metrics", 1)
+            wait_for("the verdict", lambda: of(d, "guest.declaration_unwitnessed"))
+        one = of(d, "guest.declaration_unwitnessed")[0]
+        equal((one["claim"], one["verdict"], one["bytesReceived"], one["bytesSent"]),
+              ("channel.bytes", "contradicted", received + len(frames[0]), received), "the verdict")
         daemon.stop()
 
 
