@@ -19,7 +19,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 NotifyAccess=main
-KillMode=mixed
+KillMode=process
 FileDescriptorStoreMax=32770
 Restart=on-failure
 RestartSec=0
