@@ -60,10 +60,17 @@ void probes_on_ready(struct line *line, uint32_t i, uint32_t gen, unsigned kind)
 
 /* ---- asking */
 
-/* The line's own, below those of cells: a kind, a place and its tenant. */
+/* A kind, a place and its tenant; and which of the probes that it had one after the other: what
+ * one asked for is not the next one's. */
+enum { TICKET_KIND_BITS = 3, TICKET_SERIALS = 32 };
+_Static_assert(CHT_N_PROBES < 1 << TICKET_KIND_BITS, "a kind must fit, and one that is none");
+
 static uint64_t ticket_of(const struct line *line, uint32_t i, unsigned kind)
 {
-	return (uint64_t)kind << 56 | (uint64_t)(line->slots[i].gen & 0xffffff) << 32 | i;
+	uint64_t serial = line->slots[i].watches->list[kind].serial % TICKET_SERIALS;
+
+	return serial << (56 + TICKET_KIND_BITS) | (uint64_t)kind << 56 |
+	       (uint64_t)(line->slots[i].gen & 0xffffff) << 32 | i;
 }
 
 static void give(struct watch *w, const struct opening_answer *answer, int fd)
@@ -230,7 +237,7 @@ int probes_on_answer(struct line *line, const struct opening_answer *answer, int
 		     struct cht_err *err)
 {
 	uint32_t i = (uint32_t)answer->ticket, gen = (uint32_t)(answer->ticket >> 32) & 0xffffff;
-	unsigned kind = (unsigned)(answer->ticket >> 56);
+	unsigned kind = (unsigned)(answer->ticket >> 56) & ((1 << TICKET_KIND_BITS) - 1);
 	struct slot *slot = i < line->slots_used ? &line->slots[i] : NULL;
 	struct watch *w = NULL;
 	int r;
@@ -249,8 +256,9 @@ int probes_on_answer(struct line *line, const struct opening_answer *answer, int
 	apis_asked -= answer->kind == OPENING_API;
 	if (slot->watches != NULL && (slot->gen & 0xffffff) == gen)
 		w = &slot->watches->list[kind];
-	if (w == NULL || w->probe == NULL || !w->is_asked) {
-		fd_close(&fd); /* the cell has gone meanwhile */
+	if (w == NULL || w->probe == NULL || !w->is_asked ||
+	    ticket_of(line, i, kind) != answer->ticket) {
+		fd_close(&fd); /* who asked has gone meanwhile */
 		if (answer->kind == OPENING_FIFO)
 			probes_leave_fifo(answer->made);
 	} else {

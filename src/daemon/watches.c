@@ -99,6 +99,7 @@ static void drop(struct line *line, struct watch *w, unsigned kind)
 	w->made = 0;
 	probe_free(w->probe);
 	w->probe = NULL;
+	w->serial++;
 	w->is_waiting = w->is_asked = w->is_under_way = w->is_last = false;
 }
 

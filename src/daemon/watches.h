@@ -15,6 +15,7 @@ struct watch {
 	int fd;            /* in the loop; -1 */
 	uint64_t made;     /* the opener's number of a FIFO; 0 */
 	uint32_t pid;      /* of a VMM that nobody named: who connected; 0 */
+	unsigned serial;   /* how many went before it */
 	unsigned fds;      /* so many descriptors it may hold: counted when they come */
 	bool is_wanted;    /* also when probe is null */
 	bool is_under_way; /* begun, and not read */
