@@ -233,7 +233,8 @@ static void sample_log_opened(struct sample *x, enum sample_size size)
 	"a\"},\"fc_metrics\":{\"endpoint\":\"/run/m\",\"fifo\":\"/run/m\"},"                       \
 	"\"nftables\":{\"family\":\"inet\",\"table\":\"f\"},\"tap_link\":{\"iface\":"              \
 	"\"tap0\"},"                                                                               \
-	"\"vmm_proc\":{}},\"traceparent\":\"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-" \
+	"\"vmm_proc\":{}},\"specId\":\"spec/"                                                      \
+	"1\",\"traceparent\":\"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-"              \
 	"01\","                                                                                    \
 	"\"vmmPid\":7}"
 
@@ -335,6 +336,7 @@ static void sample_evidence(struct sample *x, enum sample_size size)
 	sample_bundle(&x->bundle, f, size == SAMPLE_LEAST, size == SAMPLE_MOST);
 	f->counts = x->counts;
 	f->vkey = STR(SAMPLE_VKEY);
+	f->spec_id = size == SAMPLE_LEAST ? STR("") : STR("\"spec/1\"");
 	x->run.is_continued = false; /* then it would have fewer references */
 }
 

@@ -281,6 +281,7 @@ struct facts_bundle {
 	struct cht_str lifecycle; /* all of its events that are kept, with commas between */
 	uint64_t omitted;         /* that are not */
 	struct cht_str residue_class, residue_exception; /* JSON strings; empty: not stated */
+	struct cht_str spec_id;                          /* the same, of the registration */
 	struct cht_str vkey;                             /* of the log that it goes into */
 	const struct bundle_seen *seen;
 	const uint64_t *counts; /* by kind, of the whole run */

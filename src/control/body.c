@@ -116,6 +116,7 @@ static const struct member members[] = {
 	{ MEMBER(owner), an_id, read_id },
 	{ MEMBER(group), an_id, read_id },
 	{ MEMBER(mode), "an octal mode such as \"0600\", writable by its owner", read_mode },
+	{ "specId", PUT | PASS, true, 0, attribution, member_spec_id },
 	{ "state", PATCH, true, 0, "paused, resumed, snapshotting or restored", member_state },
 	{ "limits", PUT | PASS | PATCH, true, 0,
 	  "an object of connections, connectsPerSecond, framesPerSecond, framesBurst, "

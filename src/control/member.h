@@ -33,6 +33,7 @@ bool member_vmm_pid(const json_t *value, struct control_request *out, size_t at)
 bool member_authorised(const json_t *value, struct control_request *out, size_t at);
 bool member_correlation(const json_t *value, struct control_request *out, size_t at);
 bool member_traceparent(const json_t *value, struct control_request *out, size_t at);
+bool member_spec_id(const json_t *value, struct control_request *out, size_t at);
 bool member_probes(const json_t *value, struct control_request *out, size_t at);
 
 #endif

@@ -5,6 +5,7 @@
 #include "asked/asked.h"
 #include "base/bytes.h"
 #include "base/limits.h"
+#include "cell/value.h"
 #include "control/member.h"
 
 enum {
@@ -14,6 +15,13 @@ enum {
 	LABEL_NAME_MAX = 64,
 	CORRELATION_MAX = 2048,
 };
+
+bool member_spec_id(const json_t *value, struct control_request *out, size_t at)
+{
+	(void)out;
+	(void)at;
+	return value_is_attribution(member_text(value));
+}
 
 bool member_keepalive(const json_t *value, struct control_request *out, size_t at)
 {

@@ -194,6 +194,9 @@ int evidence_emit(struct line *line, struct slot *slot, struct cht_err *err)
 		(void)event_data_find(residue, "residueClass", &facts.residue_class);
 		(void)event_data_find(residue, "residueException", &facts.residue_exception);
 	}
+	(void)event_data_find(
+		(struct cht_str){ slot->registration.stated, slot->registration.stated_len },
+		"specId", &facts.spec_id);
 	cell_stamp_bundle(&slot->cell, &facts, &line->now, &stamped);
 	return line_emit(line, slot, &stamped, err);
 }

@@ -304,4 +304,5 @@ void render_bundle(struct members *m, const struct cht_stamped *s)
 	members_text(m, "references", is_all(s) ? STR("all") : STR("first_and_last"));
 	put_raw(m, "residueClass", f->residue_class);
 	put_raw(m, "residueException", f->residue_exception);
+	put_raw(m, "specId", f->spec_id);
 }

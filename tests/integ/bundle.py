@@ -35,7 +35,7 @@ def send(c, d, cell, n):
 
 def test_a_stated_end_gives_a_bundle_before_the_seal(d):
     with hub(d) as (_, c):
-        c.put("a", {"path": d + "/a", "run": "run-1", "spec": "sha256:ab"})
+        c.put("a", {"path": d + "/a", "run": "run-1", "spec": "sha256:ab", "specId": "spec/1"})
         state(c, "a", STARTED)
         send(c, d, "a", 3)
         state(c, "a", COMPLETED, DESTROYED)
@@ -57,6 +57,7 @@ def test_a_stated_end_gives_a_bundle_before_the_seal(d):
         equal([r["type"] for r in data["guestEvents"]], [e["type"] for e in spawned], "their types")
         equal((data["references"], data["residueClass"], data["residueException"]),
               ("all", "documented_exception", "kept \"x\""), "the rest")
+        equal((data["specId"], mine[0]["data"]["stated"]), ("spec/1", {"specId": "spec/1"}), "what the spec is called")
         check(data["attestations"]["envelopeSignature"].startswith("checkpoint:"), "who signs")
         equal(mine[-1]["data"]["counts"]["cell.evidence_bundle"], 1, "the seal counts it")
     report = json.loads(cht("verify", d + "/s", "-o", "json", want=None).stdout)
