@@ -20,6 +20,9 @@ enum {
 	OPT_CID,
 	OPT_RUN,
 	OPT_SPEC,
+	OPT_SPEC_ID,
+	OPT_VMM_PID,
+	OPT_PROBES,
 	OPT_UID,
 	OPT_OWNER,
 	OPT_GROUP,
@@ -50,19 +53,14 @@ struct request {
 };
 
 static const struct cli_option options[] = {
-	[OPT_CONTROL] = { "control", 0, true },
-	[OPT_BASE] = { "base", 0, true },
-	[OPT_PATH] = { "path", 0, true },
-	[OPT_CID] = { "cid", 0, true },
-	[OPT_RUN] = { "run", 0, true },
-	[OPT_SPEC] = { "spec", 0, true },
-	[OPT_UID] = { "uid", 0, true },
-	[OPT_OWNER] = { "owner", 0, true },
-	[OPT_GROUP] = { "group", 0, true },
-	[OPT_MODE] = { "mode", 0, true },
-	[OPT_RECEIPT] = { "receipt", 0, true },
-	[OPT_OUTPUT] = { "output", 'o', true },
-	{ NULL, 0, false },
+	[OPT_CONTROL] = { "control", 0, true }, [OPT_BASE] = { "base", 0, true },
+	[OPT_PATH] = { "path", 0, true },       [OPT_CID] = { "cid", 0, true },
+	[OPT_RUN] = { "run", 0, true },         [OPT_SPEC] = { "spec", 0, true },
+	[OPT_SPEC_ID] = { "spec-id", 0, true }, [OPT_VMM_PID] = { "vmm-pid", 0, true },
+	[OPT_PROBES] = { "probes", 0, true },   [OPT_UID] = { "uid", 0, true },
+	[OPT_OWNER] = { "owner", 0, true },     [OPT_GROUP] = { "group", 0, true },
+	[OPT_MODE] = { "mode", 0, true },       [OPT_RECEIPT] = { "receipt", 0, true },
+	[OPT_OUTPUT] = { "output", 'o', true }, { NULL, 0, false },
 };
 
 /* ---- what is printed */
@@ -223,6 +221,22 @@ static void set_number(struct cli_args *args, struct request *q, const char *nam
 		(void)json_object_set_new(q->body, name, json_integer((json_int_t)n));
 }
 
+/* Most options are called as the member of the body that they set. */
+static const char *member_of(int option)
+{
+	return option == OPT_SPEC_ID ? "specId" : options[option].name;
+}
+
+static void set_probes(struct cli_args *args, struct request *q)
+{
+	json_error_t why;
+	json_t *probes = json_loads(args->value, JSON_REJECT_DUPLICATES, &why);
+
+	if (probes == NULL || json_object_set_new(q->body, "probes", probes) < 0)
+		(void)cli_usage_error(args, "--probes takes a JSON object: %s at byte %d", why.text,
+				      why.position);
+}
+
 static void on_option(struct cli_args *args, int option, struct request *q)
 {
 	switch (option) {
@@ -233,6 +247,8 @@ static void on_option(struct cli_args *args, int option, struct request *q)
 	case OPT_UID:
 	case OPT_OWNER:
 	case OPT_GROUP: set_number(args, q, options[option].name); break;
+	case OPT_VMM_PID: set_number(args, q, "vmmPid"); break;
+	case OPT_PROBES: set_probes(args, q); break;
 	case CLI_OPERAND:
 		if (q->word == NULL)
 			q->word = args->value;
@@ -242,8 +258,7 @@ static void on_option(struct cli_args *args, int option, struct request *q)
 			(void)cli_usage_error(args, "'%s' is one too many", args->value);
 		break;
 	default:
-		if (json_object_set_new(q->body, options[option].name, json_string(args->value)) <
-		    0)
+		if (json_object_set_new(q->body, member_of(option), json_string(args->value)) < 0)
 			(void)cli_usage_error(args, "%s takes UTF-8", args->name);
 	}
 }

@@ -35,7 +35,10 @@ def test_what_cannot_be_read_is_said(d):
 def test_a_cell_s_own(d):
     path = leaf(d)
     with hub(d) as (daemon, control):
-        control.put("a", {"path": d + "/a", "vmmPid": os.getpid(), "probes": {"cgroup": {"cgroupLeaf": path}, "vmm_proc": {}}})
+        cht("cell", "add", "a", "--path", d + "/a", "--vmm-pid", str(os.getpid()), "--spec-id", "spec/1", "--control", d + "/control",
+            "--probes", json.dumps({"cgroup": {"cgroupLeaf": path}, "vmm_proc": {}}))
+        equal(control.get("/cells/a")["registered"]["specId"], "spec/1", "what it was registered with")
+        check(b"JSON object" in cht("cell", "add", "x", "--path", d + "/x", "--probes", "{", want=2).stderr, "no JSON")
         control.put("b", {"path": d + "/b"})
         got = readings("a", "--socket", d + "/control")
         equal([r["probe"] for r in got], ["cgroup", "vmm_proc"], "probes")
