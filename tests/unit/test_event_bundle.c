@@ -49,7 +49,8 @@ static void test_a_bundle_has_the_keys_of_both_its_readers(void **state)
 						       "\"all\","
 						       "\"residueClass\":\"none\",\"runId\":\"run-"
 						       "6ba7b810-9dad-11d1-80b4-00c04fd430c8\","
-						       "\"sequence\":7,\"specSignatureHash\":"
+						       "\"sequence\":7,\"specId\":\"spec/"
+						       "1\",\"specSignatureHash\":"
 						       "\"sha256:deadbeef\"}" END(
 							       "2025-11-05T13:20:00.123456789Z"));
 }
