@@ -158,6 +158,15 @@ static bool fit(const struct cht_probe_options *o)
 	return (o->fifo != NULL) != (o->file != NULL) && (!o->flush || o->api != NULL);
 }
 
+/* "cgroup" and "host.cgroup" are the same. */
+static bool is_asked(const struct probes_asked *probes, enum cht_probe_kind kind)
+{
+	for (unsigned i = 0; i < probes->n; i++)
+		if (probes->list[i].options.kind == kind)
+			return true;
+	return false;
+}
+
 static bool take_probe(const char *name, json_t *value, struct probes_asked *probes)
 {
 	struct probe_asked *one = &probes->list[probes->n];
@@ -167,7 +176,8 @@ static bool take_probe(const char *name, json_t *value, struct probes_asked *pro
 	if (probes->n == CHT_N_PROBES || !json_is_object(value))
 		return false;
 	*one = (struct probe_asked){ .interval_ms = 0 };
-	if (strchr(name, '.') != NULL || !cht_probe_find(str_of(name), &one->options.kind))
+	if (!cht_probe_find(str_of(name), &one->options.kind) ||
+	    is_asked(probes, one->options.kind))
 		return false;
 	json_object_foreach(value, key, inner)
 	{

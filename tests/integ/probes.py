@@ -144,7 +144,7 @@ def test_a_source_that_goes_and_comes_is_a_counted_absence(d):
     path = leaf(d)
     with hub(d, "--config", conf(d)) as (daemon, control):
         control.put("a", {"path": d + "/a", "probes": {"cgroup": {"cgroupLeaf": path, "intervalMs": 86400000}}})
-        control.put("none", {"path": d + "/n", "probes": {"cgroup": {"cgroupLeaf": d + "/nowhere"}}})
+        control.put("none", {"path": d + "/n", "probes": {"host.cgroup": {"cgroupLeaf": d + "/nowhere"}}})
         control.put("out", {"path": d + "/o", "probes": {"cgroup": {"cgroupLeaf": "/etc"}}})
         await_readings(d, 1)
         none = await_readings(d, 1, cell="none")[0]["data"]
