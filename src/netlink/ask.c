@@ -53,7 +53,7 @@ int netlink_ask_rules(int fd, const char *family, const char *table, struct cht_
 		{ NFT_MSG_GETTABLE, 0, NFTA_TABLE_NAME, NETLINK_SEQ_TABLE },
 		{ NFT_MSG_GETRULE, NLM_F_DUMP, NFTA_RULE_TABLE, NETLINK_SEQ_RULES },
 	};
-	_Alignas(NLMSG_ALIGNTO) uint8_t message[2 * (64 + NETLINK_TABLE_MAX)];
+	_Alignas(NLMSG_ALIGNTO) uint8_t message[2 * (64 + NETLINK_TABLE_MAX)] = { 0 };
 	int number = family_of(family);
 	size_t len = 0;
 
