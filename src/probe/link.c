@@ -83,7 +83,7 @@ enum link_told link_read(const struct nl_message *m, const char *name, struct li
 
 int link_ask(int fd, const char *name, uint32_t seq)
 {
-	_Alignas(NLMSG_ALIGNTO) uint8_t message[128];
+	_Alignas(NLMSG_ALIGNTO) uint8_t message[128] = { 0 };
 	struct nlmsghdr *head = mnl_nlmsg_put_header(message);
 	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(head, sizeof(*info));
 
