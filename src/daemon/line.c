@@ -233,6 +233,19 @@ static int sleep_until_ready(struct line *line, struct epoll_event events[LOOP_E
 	return n;
 }
 
+/* Cells that come and go, and who asks for it: after it, because a cell that was told to be gone is
+ * gone for who asks now. */
+static int turn_moves(struct line *line, bool is_asked, struct cht_err *err)
+{
+	int r = reload_go_on(line, err);
+
+	if (r == 0)
+		r = moves_go_on(line, err);
+	if (r == 0)
+		r = probes_unlink_left(line, err);
+	return r == 0 ? hub_turn(line, is_asked, err) : r;
+}
+
 int line_run(struct line *line, struct cht_err *err)
 {
 	int r = 0;
@@ -247,16 +260,9 @@ int line_run(struct line *line, struct cht_err *err)
 		if (r == 0)
 			r = turn_events(line, events, n, &connections, &is_asked, err);
 		cells_listen_again(line);
-		if (r == 0)
-			r = reload_go_on(line, err);
 		/* Before guests take the room: who comes and goes does not wait behind a flood. */
 		if (r == 0)
-			r = moves_go_on(line, err);
-		if (r == 0)
-			r = probes_unlink_left(line, err);
-		/* After it: a cell that was told to be gone is gone for who asks now. */
-		if (r == 0)
-			r = hub_turn(line, is_asked, err);
+			r = turn_moves(line, is_asked, err);
 		connections = connections || has_unserved(line);
 		if (r == 0 && connections)
 			r = judge_before(line, err);
