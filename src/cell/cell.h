@@ -243,6 +243,11 @@ struct facts_state_changed cell_take_change(struct cht_cell *cell, const struct 
 
 /* next.c */
 
+/* When a pending kind may be told; UINT64_MAX when there is nothing to tell. */
+uint64_t pending_due_ns(const struct pending *p, uint64_t window_ns);
+/* Takes a kind's turn, at its window or, when flushing, before. */
+bool pending_take(struct pending *p, uint64_t window_ns, bool is_flush, uint64_t now_ns);
+
 /* The next host-side event that is due at now, stamped; false when there is none. Windows and
  * silence are judged here. *out borrows from the cell until the next call on it. */
 bool cell_next(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out);

@@ -224,21 +224,6 @@ void claims_finish(struct claims *claims)
 
 /* ---- of a cell */
 
-static uint64_t due_ns(const struct pending *p, uint64_t window_ns)
-{
-	if (!p->due)
-		return UINT64_MAX;
-	return p->told ? u64_sum(p->last_ns, window_ns) : 0;
-}
-
-static bool take(struct pending *p, uint64_t window_ns, bool is_flush, uint64_t now_ns)
-{
-	if (!p->due || (!is_flush && due_ns(p, window_ns) > now_ns))
-		return false;
-	*p = (struct pending){ .last_ns = now_ns, .told = true };
-	return true;
-}
-
 bool cell_take_claim(struct cht_cell *cell, bool is_flush, const struct cht_now *now,
 		     struct cht_stamped *out)
 {
@@ -248,14 +233,14 @@ bool cell_take_claim(struct cht_cell *cell, bool is_flush, const struct cht_now 
 	if (claims == NULL)
 		return false;
 	for (unsigned i = 0; i < CLAIMS_TOLD; i++) {
-		if (!take(&claims->unwitnessed_p[i], LIMIT_PROVOKED_EVENT_NS, is_flush, at))
+		if (!pending_take(&claims->unwitnessed_p[i], LIMIT_PROVOKED_EVENT_NS, is_flush, at))
 			continue;
 		run_stamp(&cell->run, EV_GUEST_DECLARATION_UNWITNESSED, now, out);
 		out->facts.unwitnessed = claims->unwitnessed[i];
 		claims->unwitnessed[i] = (struct facts_unwitnessed){ .count = 0 };
 		return true;
 	}
-	if (take(&claims->undeclared_p, LIMIT_UNDECLARED_EVENT_NS, is_flush, at)) {
+	if (pending_take(&claims->undeclared_p, LIMIT_UNDECLARED_EVENT_NS, is_flush, at)) {
 		run_stamp(&cell->run, EV_GUEST_TRAFFIC_UNDECLARED, now, out);
 		out->facts.undeclared = claims->undeclared;
 		out->facts.undeclared.is_heard = cell->heard;
@@ -272,9 +257,9 @@ uint64_t cell_claim_deadline(const struct cht_cell *cell)
 
 	if (claims == NULL)
 		return UINT64_MAX;
-	at = due_ns(&claims->undeclared_p, LIMIT_UNDECLARED_EVENT_NS);
+	at = pending_due_ns(&claims->undeclared_p, LIMIT_UNDECLARED_EVENT_NS);
 	for (unsigned i = 0; i < CLAIMS_TOLD; i++) {
-		uint64_t due = due_ns(&claims->unwitnessed_p[i], LIMIT_PROVOKED_EVENT_NS);
+		uint64_t due = pending_due_ns(&claims->unwitnessed_p[i], LIMIT_PROVOKED_EVENT_NS);
 
 		at = due < at ? due : at;
 	}

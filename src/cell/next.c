@@ -14,18 +14,16 @@ static uint64_t dropped_window(const struct cht_cell *cell)
 	return cell->quota_told ? LIMIT_QUOTA_EVENT_NS : LIMIT_PROVOKED_EVENT_NS;
 }
 
-/* When a pending kind may be told; UINT64_MAX when there is nothing to tell. */
-static uint64_t due_ns(const struct pending *p, uint64_t window_ns)
+uint64_t pending_due_ns(const struct pending *p, uint64_t window_ns)
 {
 	if (!p->due)
 		return UINT64_MAX;
 	return p->told ? u64_sum(p->last_ns, window_ns) : 0;
 }
 
-/* Takes a kind's turn, at its window or, when flushing, before. */
-static bool take(struct pending *p, uint64_t window_ns, bool is_flush, uint64_t now_ns)
+bool pending_take(struct pending *p, uint64_t window_ns, bool is_flush, uint64_t now_ns)
 {
-	if (!p->due || (!is_flush && due_ns(p, window_ns) > now_ns))
+	if (!p->due || (!is_flush && pending_due_ns(p, window_ns) > now_ns))
 		return false;
 	*p = (struct pending){ .last_ns = now_ns, .told = true };
 	return true;
@@ -36,14 +34,14 @@ static bool take_channel(struct cht_cell *cell, bool is_flush, const struct cht_
 {
 	uint64_t at = now->monotonic_ns;
 
-	if (take(&cell->met->opened_p, LIMIT_PROVOKED_EVENT_NS, is_flush, at)) {
+	if (pending_take(&cell->met->opened_p, LIMIT_PROVOKED_EVENT_NS, is_flush, at)) {
 		run_stamp(&cell->run, EV_CHANNEL_OPENED, now, out);
 		out->facts.channel_opened = cell->met->opened;
 		out->facts.channel_opened.open = cell->open;
 		cell->met->opened = (struct facts_channel_opened){ .count = 0 };
 		return true;
 	}
-	if (take(&cell->met->closed_p, LIMIT_PROVOKED_EVENT_NS, is_flush, at)) {
+	if (pending_take(&cell->met->closed_p, LIMIT_PROVOKED_EVENT_NS, is_flush, at)) {
 		run_stamp(&cell->run, EV_CHANNEL_CLOSED, now, out);
 		out->facts.channel_closed = cell->met->closed;
 		out->facts.channel_closed.open = cell->open;
@@ -56,7 +54,7 @@ static bool take_channel(struct cht_cell *cell, bool is_flush, const struct cht_
 static bool take_dropped(struct cht_cell *cell, bool is_flush, const struct cht_now *now,
 			 struct cht_stamped *out)
 {
-	if (!take(&cell->met->dropped_p, dropped_window(cell), is_flush, now->monotonic_ns))
+	if (!pending_take(&cell->met->dropped_p, dropped_window(cell), is_flush, now->monotonic_ns))
 		return false;
 	run_stamp(&cell->run, EV_GUEST_TELEMETRY_DROPPED, now, out);
 	out->facts.dropped = cell->met->dropped;
@@ -70,13 +68,13 @@ static bool take_frames(struct cht_cell *cell, bool is_flush, const struct cht_n
 {
 	uint64_t at = now->monotonic_ns;
 
-	if (take(&cell->met->refused_p, LIMIT_PROVOKED_EVENT_NS, is_flush, at)) {
+	if (pending_take(&cell->met->refused_p, LIMIT_PROVOKED_EVENT_NS, is_flush, at)) {
 		run_stamp(&cell->run, EV_FRAMES_REFUSED, now, out);
 		out->facts.refused = cell->met->refused;
 		cell->met->refused = (struct facts_refused){ .count = 0 };
 		return true;
 	}
-	if (take(&cell->met->forged_p, LIMIT_PROVOKED_EVENT_NS, is_flush, at)) {
+	if (pending_take(&cell->met->forged_p, LIMIT_PROVOKED_EVENT_NS, is_flush, at)) {
 		run_stamp(&cell->run, EV_GUEST_ATTRIBUTION_FORGED, now, out);
 		out->facts.forged = cell->met->forged;
 		cell->met->forged = (struct facts_forged){ .count = 0 };
@@ -87,7 +85,7 @@ static bool take_frames(struct cht_cell *cell, bool is_flush, const struct cht_n
 
 static bool take_resumed(struct cht_cell *cell, const struct cht_now *now, struct cht_stamped *out)
 {
-	if (!take(&cell->met->resumed_p, 0, true, now->monotonic_ns))
+	if (!pending_take(&cell->met->resumed_p, 0, true, now->monotonic_ns))
 		return false;
 	run_stamp(&cell->run, EV_GUEST_AGENT_RESUMED, now, out);
 	out->facts.agent_resumed = cell->met->resumed;
@@ -97,7 +95,7 @@ static bool take_resumed(struct cht_cell *cell, const struct cht_now *now, struc
 static bool take_change(struct cht_cell *cell, bool is_flush, const struct cht_now *now,
 			struct cht_stamped *out)
 {
-	if (!take(&cell->state_p, LIMIT_PROVOKED_EVENT_NS, is_flush, now->monotonic_ns))
+	if (!pending_take(&cell->state_p, LIMIT_PROVOKED_EVENT_NS, is_flush, now->monotonic_ns))
 		return false;
 	run_stamp(&cell->run, EV_CELL_STATE_CHANGED, now, out);
 	out->facts.state_changed = cell_take_change(cell, now);
@@ -170,7 +168,7 @@ uint64_t cell_deadline(const struct cht_cell *cell)
 
 	if (state < at)
 		at = state;
-	state = due_ns(&cell->state_p, LIMIT_PROVOKED_EVENT_NS);
+	state = pending_due_ns(&cell->state_p, LIMIT_PROVOKED_EVENT_NS);
 	if (state < at)
 		at = state;
 	state = cell_claim_deadline(cell);
@@ -180,11 +178,11 @@ uint64_t cell_deadline(const struct cht_cell *cell)
 		return at;
 	if (met->resumed_p.due || met->dropped.no_space > 0)
 		return 0;
-	dropped = due_ns(&met->dropped_p, dropped_window(cell));
+	dropped = pending_due_ns(&met->dropped_p, dropped_window(cell));
 	if (dropped < at)
 		at = dropped;
 	for (size_t i = 0; i < sizeof(each) / sizeof(each[0]); i++) {
-		uint64_t due = due_ns(each[i], LIMIT_PROVOKED_EVENT_NS);
+		uint64_t due = pending_due_ns(each[i], LIMIT_PROVOKED_EVENT_NS);
 
 		if (due < at)
 			at = due;
