@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "asked/value.h"
 #include "base/bytes.h"
 #include "base/limits.h"
 
@@ -44,30 +45,6 @@ static const struct input *const inputs_of[CHT_N_PROBES] = {
 	[CHT_PROBE_VMM_PROC] = vmm_proc,
 };
 
-/* Empty when it is no text. */
-static struct cht_str text_of(const json_t *value)
-{
-	return json_is_string(value)
-		       ? (struct cht_str){ json_string_value(value), json_string_length(value) }
-		       : (struct cht_str){ "", 0 };
-}
-
-/* UTF-8 it is already. */
-static bool is_plain(struct cht_str s, size_t most)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if ((uint8_t)s.ptr[i] < ' ')
-			return false;
-	return s.len > 0 && s.len <= most;
-}
-
-static bool is_integer(const json_t *value, json_int_t least, json_int_t most)
-{
-	json_int_t v = json_integer_value(value);
-
-	return json_is_integer(value) && v >= least && v <= most;
-}
-
 /* What stays of a text when the body is gone; null: no room, which a body cannot bring about. */
 static const char *keep(struct probes_asked *probes, struct cht_str s)
 {
@@ -94,19 +71,19 @@ static bool is_family(struct cht_str s)
 /* One component of a path. */
 static bool is_name(struct cht_str s, size_t most)
 {
-	return is_plain(s, most) && memchr(s.ptr, '/', s.len) == NULL && !str_eq(s, STR(".")) &&
-	       !str_eq(s, STR(".."));
+	return member_is_plain(s, most) && memchr(s.ptr, '/', s.len) == NULL &&
+	       !str_eq(s, STR(".")) && !str_eq(s, STR(".."));
 }
 
 static bool is_good(const struct input *input, struct cht_str s)
 {
 	switch (input->kind) {
-	case INPUT_PATH: return is_plain(s, CHT_PROBE_TEXT_MAX) && s.ptr[0] == '/';
+	case INPUT_PATH: return member_is_plain(s, CHT_PROBE_TEXT_MAX) && s.ptr[0] == '/';
 	case INPUT_NAME:
 		return is_name(s, strcmp(input->name, "iface") == 0 ? IFACE_MAX : NETNS_MAX);
 	case INPUT_NETNS: return is_name(s, NETNS_MAX);
 	case INPUT_FAMILY: return is_family(s);
-	case INPUT_TEXT: return is_plain(s, CHT_PROBE_TEXT_MAX);
+	case INPUT_TEXT: return member_is_plain(s, CHT_PROBE_TEXT_MAX);
 	case INPUT_BOOL:
 	default: return false;
 	}
@@ -125,11 +102,11 @@ static bool take_input(const struct input *input, const json_t *value, struct pr
 	/* Whose namespace, by a process instead of by a name. */
 	if (input->kind == INPUT_NETNS && json_is_integer(value)) {
 		options->netns_pid = (uint32_t)json_integer_value(value);
-		return is_integer(value, 1, LIMIT_PID_MOST);
+		return member_is_integer(value, 1, LIMIT_PID_MOST);
 	}
-	if (!is_good(input, text_of(value)))
+	if (!is_good(input, member_text(value)))
 		return false;
-	kept = keep(probes, text_of(value));
+	kept = keep(probes, member_text(value));
 	*(const char **)(void *)to = kept;
 	return kept != NULL;
 }
@@ -184,7 +161,7 @@ static bool take_probe(const char *name, json_t *value, struct probes_asked *pro
 		const struct input *input = find_input(inputs_of[one->options.kind], key);
 
 		if (strcmp(key, "intervalMs") == 0) {
-			if (!is_integer(inner, LIMIT_PROBE_MS_LEAST, LIMIT_PROBE_MS_MOST))
+			if (!member_is_integer(inner, LIMIT_PROBE_MS_LEAST, LIMIT_PROBE_MS_MOST))
 				return false;
 			one->interval_ms = (uint32_t)json_integer_value(inner);
 		} else if (input == NULL || !take_input(input, inner, probes, &one->options)) {

@@ -8,16 +8,11 @@
 
 #include <jansson.h>
 
+#include "asked/value.h"
 #include "control/request.h"
 
 /* at: where in *out, for those that need telling. */
 typedef bool (*member_read_fn)(const json_t *value, struct control_request *out, size_t at);
-
-/* Empty when it is no text. */
-struct cht_str member_text(const json_t *value);
-/* A text of 1 to so many bytes, without control characters: there is one way only to escape it. */
-bool member_is_plain(struct cht_str s, size_t most);
-bool member_is_integer(const json_t *value, json_int_t least, json_int_t most);
 
 /* stated.c: of any request. */
 bool member_state(const json_t *value, struct control_request *out, size_t at);
