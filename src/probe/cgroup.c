@@ -181,7 +181,6 @@ static void free_it(struct probe *p)
 
 const struct probe_kind probe_cgroup = {
 	.kind = CHT_PROBE_CGROUP,
-	.name = "cgroup",
 	.make = make,
 	.begin = begin,
 	.next_want = next_want,

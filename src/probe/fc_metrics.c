@@ -423,7 +423,6 @@ static void free_it(struct probe *p)
 
 const struct probe_kind probe_fc_metrics = {
 	.kind = CHT_PROBE_FC_METRICS,
-	.name = "fc_metrics",
 	.make = make,
 	.begin = begin,
 	.next_want = next_want,

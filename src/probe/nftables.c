@@ -382,7 +382,6 @@ static void free_it(struct probe *p)
 
 const struct probe_kind probe_nftables = {
 	.kind = CHT_PROBE_NFTABLES,
-	.name = "nftables",
 	.make = make,
 	.begin = begin,
 	.next_want = next_want,

@@ -76,7 +76,6 @@ struct probe {
 
 struct probe_kind {
 	enum cht_probe_kind kind;
-	const char *name;
 	/* Checks and copies options; the block is the kind's own, and begins with struct probe. */
 	int (*make)(struct probe **out, const struct cht_probe_options *options,
 		    struct cht_err *err);

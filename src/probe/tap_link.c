@@ -360,7 +360,6 @@ static void free_it(struct probe *p)
 
 const struct probe_kind probe_tap_link = {
 	.kind = CHT_PROBE_TAP_LINK,
-	.name = "tap_link",
 	.make = make,
 	.begin = begin,
 	.next_want = next_want,

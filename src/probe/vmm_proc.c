@@ -229,7 +229,6 @@ static void free_it(struct probe *p)
 
 const struct probe_kind probe_vmm_proc = {
 	.kind = CHT_PROBE_VMM_PROC,
-	.name = "vmm_proc",
 	.make = make,
 	.begin = begin,
 	.next_want = next_want,
